@@ -1,0 +1,59 @@
+# Everything runs in .venv, which `make` sets up by itself. Variables that pass through:
+#   CONFIG=configs/tiny.yaml   SET="training.steps=500 model.latent=64"   RUN=runs/mine
+#   DATA="folder ~/midi --layout band"   what `musae data build` makes before training; DATA= for nothing
+#   PYTHON=python3.12
+
+PYTHON ?= python3
+CONFIG ?= configs/voices.yaml
+SET ?=
+RUN ?=
+DATA ?= corpus
+
+BIN := .venv/bin
+MUSAE := $(BIN)/musae
+EXTRAS := dev$(shell nvidia-smi -L 2>/dev/null | grep -q GPU && echo ,gpu)
+# The name tells what was installed from: when these files change, or a GPU appears, the stamp is another.
+STAMP := .venv/.installed-$(EXTRAS)-$(shell cat setup.py pyproject.toml | cksum | cut -d " " -f 1)
+SETS := $(foreach change,$(SET),--set $(change))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup data train evaluate samples tensorboard test lint clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{printf "%-20s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Python environment in .venv
+
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "musae-tf needs Python 3.10 or newer: make PYTHON=python3.11 names one"; exit 2; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[$(EXTRAS)]'
+	@rm -f .venv/.installed-* && touch $@
+
+data: setup ## dataset, if it is not there yet
+	$(if $(DATA),$(MUSAE) data build $(DATA))
+
+train: data ## dataset, training with CONFIG, evaluation, samples of every genre; RUN= names the run folder
+	@run="$(RUN)"; run="$${run:-runs/$(basename $(notdir $(CONFIG)))-$$(date +%Y%m%d-%H%M%S)}"; \
+	if [ -f "$$run/run.json" ]; then what="--resume $$run"; else what="$(CONFIG) --run $$run"; fi; \
+	$(MUSAE) train $$what $(SETS) && $(MUSAE) sample "$$run" --wav
+
+evaluate: setup ## measure RUN, or the newest run
+	$(MUSAE) evaluate $(RUN)
+
+samples: setup ## a piece of every genre from RUN, or from the newest run
+	$(MUSAE) sample $(RUN) --wav
+
+tensorboard: setup ## curves, pictures and sound of RUN, or of all runs, in the browser
+	$(BIN)/tensorboard --logdir $(or $(RUN),runs)
+
+lint: setup ## ruff
+	$(BIN)/ruff check .
+
+test: lint ## all tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+clean: ## remove what tools leave behind; keeps .venv, datasets and runs
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find musae_tf tests -name __pycache__ -type d -exec rm -rf {} +

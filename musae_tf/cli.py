@@ -1,0 +1,230 @@
+"""The `musae` command. This module only reads the command line: what a command needs is imported when it runs."""
+
+import argparse
+import importlib
+import math
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+from musae_tf import __version__
+from musae_tf.errors import MusaeError
+
+USAGE = 2
+"""Exit code of a mistake that the user can mend; argparse uses the same."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, and takes options before, between and after the arguments."""
+
+    _reading = False
+
+    def error(self, message: str):
+        self.exit(USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+    def parse_known_args(self, args=None, namespace=None):
+        # argparse gives a command's arguments all at once: `transfer RUN --to bach SONG` needs its intermixed form,
+        # which calls this method again.
+        if self._subparsers is not None or self._reading:
+            return super().parse_known_args(args, namespace)
+        self._reading = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._reading = False
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, as an exception that libraries clean up after as they do after Ctrl-C."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        The exit code: 0, 2 for a mistake that the user can mend, 130 after Ctrl-C, 143 after SIGTERM.
+    """
+    arguments = _parser().parse_args(argv)
+    previous = _terminate_by_exception()
+    try:
+        module, function = arguments.command.split(":")
+        code = getattr(importlib.import_module(f"musae_tf.commands.{module}"), function)(arguments)
+        sys.stdout.flush()
+        return code or 0
+    except MusaeError as error:
+        return _fail(str(error))
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "musae_tf"):
+            raise
+        return _fail(f"this command needs the package {package}, which is not here: pip install 'musae-tf[train]'")
+    except BrokenPipeError:
+        # The reader of the output (head, less) has gone; Python would complain once more when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{error.strerror or error}")
+    except KeyboardInterrupt as stop:
+        number = signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT
+        print(f"\nmusae: stopped; {arguments.stopped}", file=sys.stderr)
+        return 128 + number
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _fail(sentence: str) -> int:
+    print(f"musae: {sentence}", file=sys.stderr)
+    return USAGE
+
+
+def _terminate_by_exception():
+    owner = os.getpid()
+
+    def terminate(number: int, frame: object) -> None:
+        if os.getpid() != owner:
+            os._exit(128 + number)  # a worker process that inherited the handler
+        raise _Terminated
+
+    return signal.signal(signal.SIGTERM, terminate)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="musae",
+        description="Train and use a latent space of multi-track symbolic music.",
+        epilog="Start with: musae data build corpus, then musae train configs/voices.yaml.",
+    )
+    parser.add_argument("--version", action="version", version=f"musae-tf {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="name")
+    _add_data(commands)
+    _add_train(commands)
+    _add_evaluate(commands)
+    _add_music(commands)
+    return parser
+
+
+def _command(commands, name: str, function: str, summary: str, stopped: str = "nothing was written") -> _Parser:
+    parser = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+    parser.set_defaults(command=function, stopped=stopped)
+    return parser
+
+
+def _add_data(commands) -> None:
+    data = commands.add_parser("data", help="build a dataset or look at one")
+    kinds = data.add_subparsers(metavar="COMMAND", required=True, dest="kind")
+    build = kinds.add_parser("build", help="read songs and write a dataset folder")
+    sources = build.add_subparsers(metavar="SOURCE", required=True, dest="source")
+    again = "the same command goes on from the parts that are done"
+    schools = "four schools of four-voice music (Bach, quartets, Palestrina, Monteverdi) out of the music21 package"
+    corpus = _command(sources, "corpus", "data:build_corpus", schools, again)
+    folder = _command(sources, "folder", "data:build_folder", "your own MIDI files", again)
+    folder.add_argument("folder", metavar="DIR", help="MIDI files anywhere below it; the first folder is the genre")
+    folder.add_argument("--labels", metavar="CSV", help="table of genres: columns path, labels (a;b) and maybe group")
+    for parser, out in ((corpus, "datasets/corpus"), (folder, "datasets/<name of DIR>")):
+        parser.add_argument("--out", metavar="PATH", help=f"dataset folder (default: {out})")
+        parser.add_argument("--layout", help="track layout: voices, band or lpd5 (default: the source's)")
+        parser.add_argument(
+            "--drums", choices=("kit", "voice"), default="kit", help="a kit, or one voice (default: kit)"
+        )
+        parser.add_argument("--workers", type=_integer(1), metavar="N", help="processes (default: one a core)")
+        parser.add_argument("--seed", type=_integer(0), default=1, metavar="N", help="decides the split (default: 1)")
+        parser.add_argument("--force", action="store_true", help="build again even if it is there already")
+    info = _command(kinds, "info", "data:info", "what a dataset holds")
+    info.add_argument("dataset", metavar="PATH", help="dataset folder")
+
+
+def _add_train(commands) -> None:
+    summary = "train a model, or go on with a run that was stopped"
+    train = _command(commands, "train", "train:train", summary, "training had not begun")
+    train.add_argument("config", nargs="?", metavar="CONFIG", help="YAML file, for instance configs/voices.yaml")
+    change = "change one key, for instance model.latent=64; may be repeated"
+    train.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help=change)
+    where = train.add_mutually_exclusive_group()
+    where.add_argument("--run", metavar="DIR", help="run folder to make (default: runs/<name>-<date>-<time>)")
+    where.add_argument("--resume", metavar="RUN", help="go on with this run, from its newest checkpoint")
+    train.add_argument("--no-evaluate", action="store_false", dest="evaluate", help="no evaluation at the end")
+
+
+def _add_evaluate(commands) -> None:
+    evaluate = _command(commands, "evaluate", "evaluate:evaluate", "measure a trained model on held-out songs")
+    _add_run(evaluate)
+    evaluate.add_argument("--dataset", metavar="PATH", help="where the run's dataset is now, if it was moved")
+
+
+def _add_music(commands) -> None:
+    sample = _command(commands, "sample", "music:sample", "make new pieces")
+    _add_run(sample)
+    sample.add_argument("--genre", help="genre by name (default: one piece of each)")
+    sample.add_argument("--bars", type=_integer(1, 4096), default=16, metavar="N", help="length (default: 16)")
+    sample.add_argument(
+        "--tempo", type=_number(1, 1000), metavar="BPM", help="quarters a minute (default: the genre's)"
+    )
+    _add_output(sample)
+
+    reconstruct = _command(commands, "reconstruct", "music:reconstruct", "encode a piece and decode it again")
+    _add_run(reconstruct)
+    reconstruct.add_argument("song", metavar="SONG.mid")
+
+    interpolate = _command(commands, "interpolate", "music:interpolate", "make pieces between one piece and another")
+    _add_run(interpolate)
+    interpolate.add_argument("start", metavar="START.mid")
+    interpolate.add_argument("end", metavar="END.mid")
+    points = "pieces, reconstructions of both ends included (default: 5)"
+    interpolate.add_argument("--points", type=_integer(2, 256), default=5, metavar="N", help=points)
+
+    transfer = _command(commands, "transfer", "music:transfer", "move a piece towards another genre")
+    _add_run(transfer)
+    transfer.add_argument("song", metavar="SONG.mid")
+    transfer.add_argument("--to", required=True, metavar="GENRE", help="genre to move to")
+    transfer.add_argument("--source", metavar="GENRE", help="genre that the piece is in (default: the model decides)")
+    amount = "0 stays, 1 goes the whole way (default: 1)"
+    transfer.add_argument("--strength", type=_number(0, 10), default=1.0, metavar="X", help=amount)
+
+    for parser in (reconstruct, interpolate, transfer):
+        parser.add_argument("--bars", type=_integer(1), metavar="N", help="take the first N bars only (default: all)")
+        _add_output(parser)
+
+
+def _add_output(parser: _Parser) -> None:
+    temperature = "0 takes the most probable symbols, 1 draws as the model believes (default: 0)"
+    parser.add_argument("--temperature", type=_number(0, 100), default=0.0, metavar="T", help=temperature)
+    parser.add_argument("--seed", type=_integer(0), default=0, metavar="N", help="same seed, same music (default: 0)")
+    out = "folder, or a file ending in .mid for a single piece (default: RUN/samples)"
+    parser.add_argument("--out", metavar="PATH", help=out)
+    parser.add_argument("--wav", action="store_true", help="write sound as well")
+
+
+def _add_run(parser: _Parser) -> None:
+    parser.add_argument("run", nargs="?", metavar="RUN", help="run folder (default: the newest in ./runs)")
+
+
+def _integer(low: int, high: int = 2**31 - 1) -> Callable[[str], int]:
+    def whole_number(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
+        return value
+
+    return whole_number
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low:g} to {high:g}")
+        return value
+
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

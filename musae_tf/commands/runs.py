@@ -1,0 +1,64 @@
+"""Run folders and the words that commands share."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from musae_tf.data import Dataset
+from musae_tf.errors import DatasetError, RunError
+
+if TYPE_CHECKING:
+    from musae_tf.training import Run
+
+RUNS = Path("runs")
+"""Where `musae train` makes run folders and other commands look for the newest."""
+
+
+def find_run(path: str | None) -> Path:
+    """The run folder that was named, or the newest of ./runs.
+
+    Raises:
+        RunError: not a run folder, or none there.
+    """
+    if path is not None:
+        if not (Path(path) / "run.json").is_file():
+            raise RunError(f"{path} is not a run folder: it has no run.json (musae train makes one)")
+        return Path(path)
+    runs = sorted(RUNS.glob("*/run.json"), key=lambda file: file.stat().st_mtime_ns)
+    if not runs:
+        raise RunError(f"no run in ./{RUNS}: name a run folder, or train one with musae train configs/voices.yaml")
+    print(f"using {runs[-1].parent}, the newest run")
+    return runs[-1].parent
+
+
+def open_dataset(path: str | os.PathLike) -> Dataset:
+    """Open a dataset, or say how to make it.
+
+    Raises:
+        DatasetError: not there, or damaged.
+    """
+    if not Path(path).exists():
+        raise DatasetError(
+            f"there is no dataset {path}; make it with musae data build corpus --out {path}, "
+            f"or from your own MIDI files with musae data build folder DIR --out {path}"
+        )
+    return Dataset.open(path)
+
+
+def evaluate_and_print(run: "Run", dataset: Dataset) -> None:
+    """Measure the run's model on held-out songs; tables to the screen, files to RUN/evaluation."""
+    from musae_tf.evaluation import evaluate_run
+
+    evaluate_run(run, dataset, print)
+
+
+def print_next(*commands: tuple[str, str]) -> None:
+    """Print what the user may want to do next: pairs of a `musae` command line and what it does."""
+    called = Path(sys.argv[0])
+    # Someone who called .venv/bin/musae has no `musae` on the path.
+    program = str(called) if called.name == "musae" and not shutil.which("musae") else "musae"
+    print("\nnext:")
+    for command, purpose in commands:
+        print(f"  # {purpose}\n  {program} {command}")

@@ -1,0 +1,106 @@
+"""`musae train`: start a run or go on with one."""
+
+import datetime
+import os
+import signal
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from musae_tf.commands.quiet import load_tensorflow
+from musae_tf.commands.runs import RUNS, evaluate_and_print, find_run, open_dataset, print_next
+from musae_tf.config import Config, load_config
+from musae_tf.data import Dataset
+from musae_tf.errors import ConfigError
+from musae_tf.music import get_layout
+
+if TYPE_CHECKING:
+    from musae_tf.training import Run
+
+
+def train(arguments: Namespace) -> int:
+    """`musae train CONFIG` and `musae train --resume RUN`. Returns the exit code."""
+    run, dataset = _resume(arguments) if arguments.resume else _start(arguments)
+    from musae_tf.evaluation import QuickEvaluator
+    from musae_tf.training import train as play
+
+    again = f"musae train --resume {run.path}"
+    arguments.stopped = f"go on with {again}"
+    if run.facts["state"] == "finished":
+        print(f"{run.path} is finished: {run.facts['steps']} steps are done")
+    else:
+        with _signals() as seen:
+            finished = play(run, dataset, QuickEvaluator(run, dataset))
+        if not finished:
+            print(f"stopped after a checkpoint at step {run.facts['steps']}; go on with {again}")
+            return 128 + seen()
+    if arguments.evaluate:
+        arguments.stopped = f"the model is trained; evaluate it with musae evaluate {run.path}"
+        evaluate_and_print(run, dataset)
+    print_next(
+        (f"sample {run.path} --wav", "a new piece of every genre"),
+        (f"reconstruct {run.path} SONG.mid", "what the model keeps of a piece"),
+        (f"transfer {run.path} SONG.mid --to {run.genres[0]}", "a piece moved to another genre"),
+        (f"interpolate {run.path} START.mid END.mid", "the pieces on the way from one to another"),
+    )
+    return 0
+
+
+def _start(arguments: Namespace) -> tuple["Run", Dataset]:
+    if not arguments.config:
+        raise ConfigError("name a configuration (musae train configs/voices.yaml) or go on with a run (--resume RUN)")
+    config = load_config(arguments.config, arguments.overrides)
+    dataset = open_dataset(config.data.path)
+    _check_fit(config, dataset, arguments.config)
+    load_tensorflow()
+    from musae_tf.training import Run
+
+    now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    run = Run.create(arguments.run or RUNS / f"{config.name}-{now}", config, dataset)
+    run.update(tempos=_usual_tempos(dataset))
+    print(f"run folder: {run.path}")
+    return run, dataset
+
+
+def _resume(arguments: Namespace) -> tuple["Run", Dataset]:
+    if arguments.config or arguments.overrides:
+        raise ConfigError(f"--resume goes on with the configuration in {arguments.resume}; leave out CONFIG and --set")
+    path = find_run(arguments.resume)
+    load_tensorflow()
+    from musae_tf.training import Run
+
+    run = Run.open(path)
+    return run, open_dataset(run.facts["dataset"]["path"])
+
+
+def _check_fit(config: Config, dataset: Dataset, origin: str) -> None:
+    layout = get_layout(config.music.layout, config.music.drums)
+    built = dataset.layout
+    if (layout.name, layout.vocabulary_sizes) != (built.name, built.vocabulary_sizes):
+        raise ConfigError(
+            f"{origin}: music.layout is {layout.name!r} with {layout.vocabulary_sizes} symbols a track, but "
+            f"{dataset.path} was built for {built.name!r} with {built.vocabulary_sizes}; change music.layout and "
+            "music.drums, or build the dataset with --layout and --drums"
+        )
+
+
+def _usual_tempos(dataset: Dataset) -> dict[str, float]:
+    """The median tempo of each genre's songs, for samples."""
+    tempos = {genre: [song["tempo"] for song in dataset.songs if genre in song["labels"]] for genre in dataset.genres}
+    return {genre: float(np.median(found)) for genre, found in tempos.items() if found}
+
+
+@contextmanager
+def _signals() -> Iterator[Callable[[], int]]:
+    """Note which signal stops the training: it handles SIGINT and SIGTERM itself and tells only that there was one."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    previous = signal.set_wakeup_fd(writer)
+    try:
+        yield lambda: os.read(reader, 64)[0]
+    finally:
+        signal.set_wakeup_fd(previous)
+        os.close(writer)

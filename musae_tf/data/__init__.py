@@ -1,0 +1,27 @@
+"""Datasets: sources of songs, the on-disk dataset, its split, and the batches that training reads.
+
+Importing this package loads no TensorFlow; `musae_tf.data.pipeline.tf_dataset` does when it is called.
+"""
+
+from musae_tf.data.build import Summary, build
+from musae_tf.data.dataset import Dataset, PhraseIndex
+from musae_tf.data.info import describe
+from musae_tf.data.pipeline import TrainingBatches, evaluation_batches, tf_dataset
+from musae_tf.data.source import Piece, Rejection, Source
+from musae_tf.data.sources import SOURCES, get_source
+
+__all__ = [
+    "SOURCES",
+    "Dataset",
+    "PhraseIndex",
+    "Piece",
+    "Rejection",
+    "Source",
+    "Summary",
+    "TrainingBatches",
+    "build",
+    "describe",
+    "evaluation_batches",
+    "get_source",
+    "tf_dataset",
+]

@@ -1,0 +1,180 @@
+"""Songs from a folder tree of MIDI files: `genre/song.mid`, or any tree with a CSV table of labels."""
+
+import csv
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from musae_tf.data.source import Piece, Rejection
+from musae_tf.errors import DatasetError
+from musae_tf.music.song import Song
+
+SUFFIXES = (".mid", ".midi", ".kar")
+UNLISTED = "not in the table"
+
+
+class FolderItem(NamedTuple):
+    """One file: its path below the root with `/`, what the tree or the table says of it, and its state on disk.
+
+    Size and time of change are part of the key, so that a build does not go on with parts of an older file.
+    """
+
+    path: str
+    labels: tuple[str, ...]
+    hints: tuple[str, ...]
+    size: int
+    changed: int
+
+
+class _Row(NamedTuple):
+    labels: tuple[str, ...]
+    hints: tuple[str, ...]
+
+
+@dataclass
+class FolderSource:
+    """MIDI files (`.mid`, `.midi`, `.kar`, upper or lower case) anywhere below `root`.
+
+    labels="folder": the first folder below `root` is the genre; files right below `root` have none.
+    labels=path of a CSV file with the columns `path` (relative to `root`), `labels` (several separated by `;` or `|`)
+    and optionally `group`: songs with the same group are kept in the same split. Rows with the same path are joined.
+    Files that the table does not name, and rows without a file, are reported as rejected.
+
+    Links to folders elsewhere are followed, once each; links back into the tree are reported, so loops end.
+    """
+
+    root: str | os.PathLike
+    labels: str | os.PathLike = "folder"
+    name: str = "folder"
+    licence: str = "the files' own; musae-tf does not know it"
+    layout: str = "band"
+
+    def __post_init__(self) -> None:
+        self.root = Path(self.root)
+        self._rejected: list[Rejection] = []
+
+    def items(self) -> list[FolderItem]:
+        """All files, sorted by path. Raises DatasetError if `root` or the table cannot be read."""
+        self._rejected = []
+        table = None if self.labels == "folder" else _read_table(Path(self.labels))
+        found: list[FolderItem] = []
+        for path, status in self._walk():
+            row = _folder_row(path) if table is None else table.get(path)
+            if row is None:
+                self._reject(path, f"{path}: not listed in {self.labels}", UNLISTED)
+            else:
+                found.append(FolderItem(path, *row, status.st_size, status.st_mtime_ns))
+        if table is not None:
+            seen = {item.path for item in found} | {rejection.source for rejection in self._rejected}
+            for path in sorted(set(table) - seen):
+                self._reject(path, f"{path}: listed in {self.labels} but there is no such MIDI file in {self.root}")
+        return sorted(found)
+
+    def load(self, item: FolderItem) -> Piece:
+        """Read one file. Raises MusicError with the reason if it is no readable MIDI file."""
+        song = Song.read(self.root / item.path)
+        return Piece(song, item.path, item.path, item.labels, title=PurePosixPath(item.path).stem, hints=item.hints)
+
+    def rejected(self) -> list[Rejection]:
+        """Files and folders that the last `items` could not use, sorted by path."""
+        return sorted(self._rejected)
+
+    def _reject(self, path: str, reason: str, kind: str = "unreadable") -> None:
+        self._rejected.append(Rejection(path, reason, kind))
+
+    def _walk(self) -> list[tuple[str, os.stat_result]]:
+        root = self.root
+        try:
+            status = root.stat()
+            if not stat.S_ISDIR(status.st_mode):
+                raise DatasetError(f"{root} is not a folder")
+            os.scandir(root).close()
+        except OSError as cause:
+            raise DatasetError(f"cannot read the folder {root}: {cause.strerror}") from cause
+        # A link is followed only to a folder that is neither read already nor above one that is.
+        visited = {_identity(status)}
+        above = {_identity(parent.stat()) for parent in root.resolve().parents}
+        files: list[tuple[str, os.stat_result]] = []
+        links: list[str] = []
+        waiting = [""]
+        while waiting or links:
+            if not waiting:
+                link = links.pop()
+                identity = _identity((root / link).stat())
+                if identity in visited or identity in above:
+                    self._reject(link, f"{link}: a link to a folder that is read already, or that contains {root}")
+                    continue
+                visited.add(identity)
+                above |= {_identity(parent.stat()) for parent in (root / link).resolve().parents}
+                waiting.append(link)
+            folder = waiting.pop()
+            try:
+                entries = sorted(os.listdir(root / folder), reverse=True)
+            except OSError as cause:
+                self._reject(folder, f"{folder}: {cause.strerror}")
+                continue
+            for entry in entries:
+                path = f"{folder}/{entry}" if folder else entry
+                try:
+                    status = (root / path).stat()
+                    linked = (root / path).is_symlink()
+                except OSError as cause:
+                    if entry.lower().endswith(SUFFIXES):
+                        self._reject(path, f"{path}: {cause.strerror}")
+                    continue
+                if stat.S_ISDIR(status.st_mode):
+                    if linked:
+                        links.append(path)
+                    else:
+                        visited.add(_identity(status))
+                        waiting.append(path)
+                elif entry.lower().endswith(SUFFIXES):
+                    if stat.S_ISREG(status.st_mode):
+                        files.append((path, status))
+                    else:
+                        self._reject(path, f"{path}: not a regular file")
+        return files
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def _folder_row(path: str) -> _Row:
+    first, _, rest = path.partition("/")
+    return _Row((first,) if rest else (), ())
+
+
+def _read_table(table: Path) -> dict[str, _Row]:
+    try:
+        with open(table, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, strict=True)
+            columns = reader.fieldnames or []
+            if not {"path", "labels"} <= set(columns):
+                raise DatasetError(
+                    f"{table}: columns are {', '.join(columns) or 'missing'}; needed: path, labels, and group if wanted"
+                )
+            rows: dict[str, _Row] = {}
+            for record in reader:
+                path = (record["path"] or "").strip()
+                if not path or record["labels"] is None:
+                    found = list(record.values())
+                    raise DatasetError(f"{table}, line {reader.line_num}: needs a path and labels, has {found}")
+                path = PurePosixPath(path.replace("\\", "/")).as_posix()
+                labels = [label.strip() for label in re.split(r"[;|]", record["labels"])]
+                group = (record.get("group") or "").strip()
+                old = rows.get(path, _Row((), ()))
+                rows[path] = _Row(
+                    tuple(sorted({*old.labels, *filter(None, labels)})),
+                    tuple(sorted({*old.hints, *([f"group {group}"] if group else [])})),
+                )
+            return rows
+    except OSError as cause:
+        raise DatasetError(f"cannot read the table {table}: {cause.strerror}") from cause
+    except UnicodeDecodeError as cause:
+        raise DatasetError(f"{table} is not UTF-8 text (byte {cause.start})") from cause
+    except csv.Error as cause:
+        raise DatasetError(f"{table} is not a CSV table: {cause}") from cause

@@ -1,0 +1,29 @@
+"""Errors meant for the person at the keyboard: one sentence, no traceback.
+
+Each message names the file, key or field, what was found and what is allowed.
+The command line prints it and leaves with status 2.
+"""
+
+
+class MusaeError(Exception):
+    """Base of every error that a user can cause and mend."""
+
+
+class ConfigError(MusaeError):
+    """A configuration file or `--set` has an unknown key, a wrong type or an impossible value."""
+
+
+class MusicError(MusaeError):
+    """A music file or token array cannot be read, written or placed on the grid."""
+
+
+class DatasetError(MusaeError):
+    """A dataset folder is missing, damaged or cannot be built."""
+
+
+class RunError(MusaeError):
+    """A run folder is missing, incomplete or does not fit what was asked of it."""
+
+
+class TrainingError(MusaeError):
+    """Training cannot go on: the numbers blew up or the model is dead."""

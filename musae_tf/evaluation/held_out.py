@@ -1,0 +1,44 @@
+"""Held-out phrases with what an evaluation needs to know of them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from musae_tf.config import Config
+from musae_tf.data import Dataset
+from musae_tf.data.pipeline import held_out_phrases
+from musae_tf.music import Layout
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """N phrases of songs that training never saw.
+
+    Attributes:
+        tokens: int32 [N, T, K].
+        genre: int32 [N].
+        songs: int32 [N], the song each phrase comes from.
+        layout: what the tracks are.
+        genres: names of the genres.
+    """
+
+    tokens: np.ndarray
+    genre: np.ndarray
+    songs: np.ndarray
+    layout: Layout
+    genres: tuple[str, ...]
+
+    @classmethod
+    def read(cls, dataset: Dataset, config: Config, split: str, limit: int | None = None) -> "HeldOut":
+        """Phrases of a split that do not overlap, evenly over the genres if limited.
+
+        Raises:
+            DatasetError: the split has no phrase.
+        """
+        index = dataset.phrases(split, config.music.bars, sounding=config.data.sounding)
+        index, genre = held_out_phrases(index, limit, config.seed)
+        return cls(index.tokens().astype(np.int32), genre, index.songs, index.layout, index.genres)
+
+    def of_genre(self, genre: int) -> np.ndarray:
+        """Row numbers of the phrases of a genre."""
+        return np.flatnonzero(self.genre == genre)

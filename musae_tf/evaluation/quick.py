@@ -1,0 +1,80 @@
+"""The look at a model between training steps: a few numbers, pictures of reconstructions."""
+
+import numpy as np
+
+from musae_tf.data import Dataset
+from musae_tf.evaluation.held_out import HeldOut
+from musae_tf.evaluation.prior_match import two_sample_accuracy
+from musae_tf.models import MusAE
+from musae_tf.models.inference import decode, encode, row_seeds, sample_prior
+from musae_tf.music.metrics import onset_f1, step_accuracy
+from musae_tf.music.picture import picture_grid
+from musae_tf.training import Evaluation, Run
+
+_PICTURES = 4
+# Streams of seeds.
+_POSTERIOR, _PRIOR = 10, 11
+
+
+class QuickEvaluator:
+    """Measures a model on validation songs; give it to `training.train`."""
+
+    def __init__(self, run: Run, dataset: Dataset):
+        """Read the held-out phrases.
+
+        Raises:
+            DatasetError: the validation split has no phrase.
+        """
+        self._seed = run.config.seed
+        self._held_out = HeldOut.read(dataset, run.config, "validation", run.config.training.evaluate_phrases)
+
+    def __call__(self, model: MusAE) -> Evaluation:
+        """Onset F1, accuracy, two-sample accuracy (chance 0.5) and pictures of four reconstructions."""
+        held_out = self._held_out
+        mean, deviation = encode(model, held_out.tokens)
+        rebuilt = decode(model, mean)
+        numbers = {
+            "onset_f1": onset_f1(rebuilt, held_out.tokens, held_out.layout)["all"],
+            "step_accuracy": step_accuracy(rebuilt, held_out.tokens, held_out.layout)["all"],
+            "posterior_deviation": float(deviation.mean()),
+        }
+        by_genre = prior_match(model, held_out, mean, deviation, self._seed)
+        measured = [value for value in by_genre.values() if not np.isnan(value)]
+        if measured:
+            numbers["two_sample_accuracy"] = float(np.mean(measured))
+        pictures = {"reconstructions": reconstruction_picture(held_out, rebuilt)}
+        return Evaluation(numbers, rebuilt, held_out.tokens, pictures)
+
+
+def reconstruction_picture(held_out: HeldOut, rebuilt: np.ndarray) -> np.ndarray:
+    """Four phrases, each beside its reconstruction: uint8 [height, width, 3]. Phrases of all genres take their turn."""
+    rows = [rows[turn] for turn in range(_PICTURES) for rows in _by_genre(held_out) if turn < len(rows)][:_PICTURES]
+    phrases = np.stack([held_out.tokens[rows], rebuilt[rows]], axis=1).reshape(-1, *rebuilt.shape[1:])
+    titles = [title for row in rows for title in (held_out.genres[held_out.genre[row]], "reconstructed")]
+    return picture_grid(phrases, held_out.layout, titles=titles, columns=2)
+
+
+def _by_genre(held_out: HeldOut) -> list[np.ndarray]:
+    return [held_out.of_genre(number) for number in range(len(held_out.genres))]
+
+
+def prior_match(
+    model: MusAE, held_out: HeldOut, mean: np.ndarray, deviation: np.ndarray, seed: int
+) -> dict[str, float]:
+    """Two-sample accuracy of each genre's aggregated posterior against its component, by name; NaN with too few codes.
+
+    Args:
+        model: the model.
+        held_out: N phrases.
+        mean: float32 [N, D], their posterior means.
+        deviation: float32 [N, D], their posterior standard deviations.
+        seed: of the draws.
+    """
+    noise = np.random.default_rng([seed, _POSTERIOR]).standard_normal(mean.shape, np.float32)
+    codes = mean + deviation * noise
+    prior_codes = sample_prior(model, held_out.genre, row_seeds(seed, _PRIOR, len(mean)))
+    result = {}
+    for number, name in enumerate(held_out.genres):
+        rows = held_out.of_genre(number)
+        result[name] = two_sample_accuracy(codes[rows], prior_codes[rows], held_out.songs[rows], seed)
+    return result

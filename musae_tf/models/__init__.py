@@ -1,0 +1,6 @@
+"""The networks, the prior and the losses of MusAE, in Keras and TensorFlow Probability."""
+
+from musae_tf.models.musae import MusAE
+from musae_tf.models.prior import MixturePrior
+
+__all__ = ["MixturePrior", "MusAE"]

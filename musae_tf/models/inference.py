@@ -1,0 +1,77 @@
+"""Numpy in, numpy out: a model on any number of rows, in batches of one shape.
+
+One shape means one trace, and the same row gives the same numbers however many rows go with it.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from musae_tf.models.musae import MusAE
+
+BATCH = 32
+
+
+def encode(model: MusAE, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Posteriors of phrases: tokens int [N, T, K] to mean and standard deviation, float32 [N, D]."""
+    return _in_batches(_encode, model, np.asarray(tokens, np.int32))
+
+
+def decode(
+    model: MusAE, latent: np.ndarray, temperature: float = 0.0, seeds: np.ndarray | None = None
+) -> np.ndarray:
+    """Phrases of codes float32 [N, D]: tokens int32 [N, T, K].
+
+    Args:
+        model: the model.
+        latent: the codes.
+        temperature: 0 takes the most probable symbols.
+        seeds: int32 [N, 2], one a row; may be left out at temperature 0.
+
+    Raises:
+        ValueError: a temperature above 0 without seeds.
+    """
+    if seeds is None:
+        if temperature:
+            raise ValueError("a temperature above 0 needs seeds")
+        seeds = np.zeros((len(latent), 2), np.int32)
+    temperatures = np.full(len(latent), temperature, np.float32)
+    return _in_batches(_decode, model, np.asarray(latent, np.float32), temperatures, seeds)[0]
+
+
+def sample_prior(model: MusAE, genre: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """One code from the prior of each genre int [N] with seeds int32 [N, 2]: float32 [N, D]."""
+    return _in_batches(_draw, model, np.asarray(genre, np.int32), seeds)[0]
+
+
+def row_seeds(seed: int, stream: int, rows: int) -> np.ndarray:
+    """One stateless seed a row, int32 [rows, 2], unrelated to its neighbours' and to those of other streams."""
+    states = [np.random.SeedSequence(seed, spawn_key=(stream, row)).generate_state(2) for row in range(rows)]
+    return np.array(states, np.uint32).reshape(rows, 2).view(np.int32)
+
+
+def _in_batches(function: Callable, model: MusAE, *rows: np.ndarray) -> tuple[np.ndarray, ...]:
+    parts = []
+    for first in range(0, len(rows[0]), BATCH):
+        batch = [row[first : first + BATCH] for row in rows]
+        count = len(batch[0])
+        # The last batch is filled up with copies of its last row.
+        filled = [np.pad(row, [(0, BATCH - count), *[(0, 0)] * (row.ndim - 1)], mode="edge") for row in batch]
+        parts.append([output.numpy()[:count] for output in function(model, *map(tf.constant, filled))])
+    return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+
+
+@tf.function
+def _encode(model: MusAE, tokens: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    return model.encode(tokens)
+
+
+@tf.function
+def _decode(model: MusAE, latent: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    return model.decode(latent, temperature, seed)
+
+
+@tf.function
+def _draw(model: MusAE, genre: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor]:
+    return (model.sample_latent(genre, seed),)

@@ -1,0 +1,55 @@
+"""Layers that the encoder and the decoder share: token embedding and recurrent stacks."""
+
+import keras
+import tensorflow as tf
+
+# Steps a beat: the grid has 16 steps in a bar of four beats.
+STEPS_PER_BEAT = 4
+# Unrolling doubles or trebles the speed of short recurrences on a CPU; on a GPU cuDNN wants the rolled form.
+UNROLL_LIMIT = 32
+
+
+@keras.saving.register_keras_serializable(package="musae_tf")
+class TokenEmbedding(keras.layers.Layer):
+    """Tokens of all tracks, int32 [B, T, K], to one float vector a step, [B, T, K * width].
+
+    Every track has its own rows in one table. `width` 0 gives one-hot coding: [B, T, sum of vocabulary sizes].
+    """
+
+    def __init__(self, vocabulary_sizes: tuple[int, ...], width: int, **kwargs):
+        super().__init__(**kwargs)
+        self.vocabulary_sizes = tuple(vocabulary_sizes)
+        self.width = width
+        self._offsets = [sum(self.vocabulary_sizes[:k]) for k in range(len(self.vocabulary_sizes))]
+        if width:
+            # Unit variance, as a normalised input has; the default of Keras (0.05) starves the layers above for
+            # hundreds of steps.
+            self.table = keras.layers.Embedding(
+                sum(self.vocabulary_sizes), width, embeddings_initializer=keras.initializers.RandomNormal(0.0, 1.0), name="table"
+            )
+
+    def build(self, input_shape):
+        if self.width:
+            self.table.build(input_shape)
+
+    def call(self, tokens):
+        shifted = tf.cast(tokens, tf.int32) + tf.constant(self._offsets, tf.int32)
+        if self.width:
+            steps = self.table(shifted)
+            return keras.ops.reshape(steps, (-1, *tokens.shape[1:-1], len(self.vocabulary_sizes) * self.width))
+        # Offsets keep the tracks apart, so the sum of the one-hot rows is their concatenation.
+        return tf.reduce_sum(tf.one_hot(shifted, sum(self.vocabulary_sizes), dtype=self.compute_dtype), axis=-2)
+
+    def get_config(self):
+        return {**super().get_config(), "vocabulary_sizes": self.vocabulary_sizes, "width": self.width}
+
+
+def recurrent(units: int, steps: int, *, sequences: bool, name: str) -> keras.layers.LSTM:
+    """An LSTM over `steps` steps, unrolled where that is faster."""
+    on_gpu = bool(tf.config.list_logical_devices("GPU"))
+    return keras.layers.LSTM(
+        units,
+        return_sequences=sequences,
+        unroll=steps <= UNROLL_LIMIT and not on_gpu,
+        name=name,
+    )

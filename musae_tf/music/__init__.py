@@ -1,0 +1,39 @@
+"""Music as notes and as tokens: MIDI files, track layouts, the grid, phrases, metrics, pictures and sound.
+
+Nothing here needs TensorFlow. Reading, writing and tokens need numpy and symusic only; what draws, renders sound or
+exchanges pianorolls loads its library when called.
+"""
+
+from musae_tf.music.grid import STEPS_PER_BAR, Grid, canonical, detokenize, heads, tokenize
+from musae_tf.music.layouts import LAYOUTS, Layout, TrackSpec, get_layout
+from musae_tf.music.phrases import cut, join, pitch_range, transpose
+from musae_tf.music.song import NOTE, Metre, Song, Tempo, Track
+from musae_tf.music.vocabulary import HOLD, KIT, KIT_PIECES, MELODIC, REST, Vocabulary
+
+__all__ = [
+    "HOLD",
+    "KIT",
+    "KIT_PIECES",
+    "LAYOUTS",
+    "MELODIC",
+    "NOTE",
+    "REST",
+    "STEPS_PER_BAR",
+    "Grid",
+    "Layout",
+    "Metre",
+    "Song",
+    "Tempo",
+    "Track",
+    "TrackSpec",
+    "Vocabulary",
+    "canonical",
+    "cut",
+    "detokenize",
+    "get_layout",
+    "heads",
+    "join",
+    "pitch_range",
+    "tokenize",
+    "transpose",
+]

@@ -1,0 +1,115 @@
+"""Standard MIDI files to songs and back, through symusic.
+
+What symusic leaves out is put into two text events, which every reader of MIDI ignores: a marker where the piece ends
+(when it ends after its last note), and in a track without notes a lyric with its program (symusic drops tracks that
+hold neither).
+"""
+
+import re
+
+import numpy as np
+import symusic
+
+from musae_tf.errors import MusicError
+from musae_tf.music.song import NOTE, Metre, Song, Tempo, Track
+
+END_MARKER = "end of piece"
+_SILENT = re.compile(r"silent (drums|track), program (\d+)")
+_MICROSECONDS = 60_000_000  # in a minute
+_LAST_TICK = 2**28 - 1  # the longest gap that the file format can express
+
+
+def from_bytes(data: bytes, source: str = "MIDI data") -> Song:
+    """Read a standard MIDI file; `source` names it in errors.
+
+    Raises:
+        MusicError: Not MIDI, damaged, SMPTE time, or impossible metre, tempo or resolution.
+    """
+    try:
+        score = symusic.Score.from_midi(data)
+    except (RuntimeError, ValueError) as cause:
+        raise MusicError(f"{source} is not a readable MIDI file: {_reason(cause)}") from cause
+    try:
+        song = Song(
+            ticks_per_quarter=score.ticks_per_quarter,
+            tracks=[_read_track(track) for track in score.tracks],
+            tempos=[Tempo(tempo.time, _bpm(tempo.mspq)) for tempo in score.tempos],
+            metres=[Metre(item.time, item.numerator, item.denominator) for item in score.time_signatures],
+            end=max((marker.time for marker in score.markers if marker.text == END_MARKER), default=0),
+        )
+    except MusicError as cause:
+        raise MusicError(f"{source}: {cause}") from cause
+    return song
+
+
+def to_bytes(song: Song) -> bytes:
+    """A standard MIDI file of type 1. Tempos are stored as whole microseconds a quarter, as the format has it."""
+    if song.end > _LAST_TICK:
+        raise MusicError(f"the song ends at tick {song.end}; a MIDI file is written up to tick {_LAST_TICK}")
+    score = symusic.Score(song.ticks_per_quarter)
+    for tick, bpm in song.tempos:
+        microseconds = round(_MICROSECONDS / bpm)
+        if not 0 < microseconds < 2**24:
+            raise MusicError(f"tempo at tick {tick} is {bpm:g}, MIDI holds 3.6 to 60,000,000 quarters a minute")
+        score.tempos.append(symusic.Tempo(tick, mspq=microseconds))
+    for metre in song.metres:
+        if metre.numerator > 255 or metre.denominator > 128:
+            raise MusicError(f"metre {metre.numerator}/{metre.denominator}: MIDI is written up to 255/128")
+        score.time_signatures.append(symusic.TimeSignature(*metre))
+    sounding = 0
+    for track in song.tracks:
+        score.tracks.append(_written_track(track))
+        if len(track.notes):
+            sounding = max(sounding, score.tracks[-1].end())
+    if song.end > sounding:
+        score.markers.append(symusic.TextMeta(song.end, END_MARKER))
+    return score.dumps_midi()
+
+
+def _read_track(track: symusic.types.Track) -> Track:
+    columns = track.notes.numpy()
+    notes = np.empty(len(columns["time"]), NOTE)
+    notes["start"], notes["duration"] = columns["time"], columns["duration"]
+    # symusic stores 7-bit values as signed bytes; both are 0..127.
+    notes["pitch"], notes["velocity"] = columns["pitch"].view(np.uint8), columns["velocity"].view(np.uint8)
+    program, is_drum = track.program, track.is_drum
+    if len(notes) == 0:
+        for lyric in track.lyrics:
+            found = _SILENT.fullmatch(lyric.text)
+            if found:
+                program, is_drum = min(int(found[2]), 127), found[1] == "drums"
+    return Track(track.name.strip("\0"), program, is_drum, notes)
+
+
+def _written_track(track: Track) -> symusic.types.Track:
+    written = symusic.Track(track.name, program=track.program, is_drum=track.is_drum)
+    notes = track.notes
+    if len(notes) == 0:
+        kind = "drums" if track.is_drum else "track"
+        written.lyrics.append(symusic.TextMeta(0, f"silent {kind}, program {track.program}"))
+        return written
+    # A note of no length or no velocity is a note-off to MIDI and would vanish.
+    written.notes = symusic.Note.from_numpy(
+        np.ascontiguousarray(notes["start"]),
+        np.maximum(notes["duration"], 1),
+        notes["pitch"].astype(np.int8),
+        np.maximum(notes["velocity"], 1).astype(np.int8),
+    )
+    return written
+
+
+def _bpm(microseconds: int) -> float:
+    """Quarters a minute: the neatest number that is stored as these microseconds, so that 97.3 stays 97.3."""
+    if microseconds == 0:
+        return float("inf")
+    exact = _MICROSECONDS / microseconds
+    for digits in range(4):
+        neat = round(exact, digits)
+        if neat > 0 and round(_MICROSECONDS / neat) == microseconds:
+            return neat
+    return exact
+
+
+def _reason(cause: Exception) -> str:
+    text = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+    return text.removeprefix("MiniMidi: ").removesuffix(": iostream error").replace("Invaild", "invalid").rstrip(".! ")

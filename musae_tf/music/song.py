@@ -1,0 +1,187 @@
+"""A song in memory: tracks of notes in ticks, tempo map, metres and the end of the piece."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from musae_tf.errors import MusicError
+from musae_tf.files import write_bytes
+
+NOTE = np.dtype([("start", np.int32), ("duration", np.int32), ("pitch", np.uint8), ("velocity", np.uint8)])
+"""One note: start and duration in ticks, MIDI pitch and velocity."""
+
+MAX_BARS = 100_000
+"""Longest piece that is cut into bars. A damaged file with a stray event hours away must not fill the memory."""
+
+
+class Tempo(NamedTuple):
+    """A tempo change: tick and quarter notes a minute."""
+
+    tick: int
+    bpm: float
+
+
+class Metre(NamedTuple):
+    """A time signature that begins at a tick."""
+
+    tick: int
+    numerator: int
+    denominator: int
+
+
+@dataclass(eq=False)
+class Track:
+    """One instrument.
+
+    Attributes:
+        name: Free text; a track named like a track of a layout is taken for it.
+        program: General MIDI program, 0..127.
+        is_drum: Whether the pitches mean percussion (MIDI channel 10).
+        notes: Array of `NOTE`, kept sorted by start, then pitch. Anything that numpy can turn into one is accepted.
+    """
+
+    name: str = ""
+    program: int = 0
+    is_drum: bool = False
+    notes: np.ndarray = field(default_factory=lambda: np.empty(0, NOTE))
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.program <= 127:
+            raise MusicError(f"track {self.name!r}: program is {self.program}, must be 0 to 127")
+        notes = np.atleast_1d(np.asarray(self.notes, dtype=NOTE))
+        order = np.lexsort((notes["pitch"], notes["start"]))
+        self.notes = notes[order]
+        if len(notes) == 0:
+            return
+        if self.notes["start"][0] < 0 or notes["duration"].min() < 0:
+            raise MusicError(f"track {self.name!r}: a note has a negative start or duration")
+        if notes["pitch"].max() > 127 or notes["velocity"].max() > 127:
+            raise MusicError(f"track {self.name!r}: a note has a pitch or velocity above 127")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Track):
+            return NotImplemented
+        return (self.name, self.program, self.is_drum) == (other.name, other.program, other.is_drum) and np.array_equal(
+            self.notes, other.notes
+        )
+
+    __hash__ = None
+
+
+@dataclass
+class Song:
+    """A piece of music, as a MIDI file holds it.
+
+    Attributes:
+        ticks_per_quarter: Resolution of every tick in the song.
+        tracks: The instruments, silent ones too.
+        tempos: Tempo changes by tick. None means 120 quarters a minute.
+        metres: Time signatures by tick. None means 4/4.
+        end: Tick where the piece ends, never before the end of its last note; may lie later (silence at the end).
+        name: Title; the file's stem after `Song.read(path)`.
+    """
+
+    ticks_per_quarter: int = 480
+    tracks: list[Track] = field(default_factory=list)
+    tempos: list[Tempo] = field(default_factory=list)
+    metres: list[Metre] = field(default_factory=list)
+    end: int = 0
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.ticks_per_quarter <= 32767:
+            raise MusicError(f"ticks per quarter is {self.ticks_per_quarter}, must be 1 to 32767")
+        # Stable sorts: of several changes at one tick the last one counts.
+        self.tempos = sorted((Tempo(int(tick), float(bpm)) for tick, bpm in self.tempos), key=lambda tempo: tempo.tick)
+        self.metres = sorted((Metre(*map(int, metre)) for metre in self.metres), key=lambda metre: metre.tick)
+        for metre in self.metres:
+            if metre.numerator < 1 or metre.denominator < 1 or metre.denominator & (metre.denominator - 1):
+                raise MusicError(
+                    f"metre at tick {metre.tick} is {metre.numerator}/{metre.denominator}, "
+                    "must be a positive count over a power of two"
+                )
+        for tempo in self.tempos:
+            if not 0 < tempo.bpm < float("inf"):
+                raise MusicError(f"tempo at tick {tempo.tick} is {tempo.bpm:g}, must be above 0 quarters a minute")
+        self.end = self._stop()
+
+    @classmethod
+    def read(cls, source: str | os.PathLike | bytes) -> "Song":
+        """Read a standard MIDI file of type 0 or 1 from a path or from its bytes.
+
+        Raises:
+            MusicError: The file is missing, is not MIDI or is damaged.
+        """
+        from musae_tf.music import midi
+
+        if isinstance(source, (bytes, bytearray, memoryview)):
+            return midi.from_bytes(bytes(source))
+        path = Path(source)
+        try:
+            data = path.read_bytes()
+        except OSError as cause:
+            raise MusicError(f"cannot read {path}: {cause.strerror or cause}") from cause
+        song = midi.from_bytes(data, str(path))
+        song.name = path.stem
+        return song
+
+    def to_bytes(self) -> bytes:
+        """The song as a standard MIDI file of type 1."""
+        from musae_tf.music import midi
+
+        return midi.to_bytes(self)
+
+    def write(self, path: str | os.PathLike) -> None:
+        """Write a MIDI file in one atomic step."""
+        write_bytes(path, self.to_bytes(), MusicError)
+
+    def bars(self) -> np.ndarray:
+        """Where the bars lie.
+
+        Bars follow the metres. A metre change always starts a new bar, so a pick-up or an irregular bar is written as a
+        metre of its own and a bar cut off by a metre change is as long as what is left of it. The last bar is whole
+        even where the piece ends inside it.
+
+        Returns:
+            int64 [bars, 2] of start tick and length in ticks.
+
+        Raises:
+            MusicError: The song has more than `MAX_BARS` bars.
+        """
+        end = self._stop()
+        metres = {0: Metre(0, 4, 4)} | {metre.tick: metre for metre in self.metres if metre.tick < end}
+        ticks = sorted(metres)
+        edges = []
+        total = 0
+        for tick, following in zip(ticks, [*ticks[1:], None], strict=True):
+            stop = end if following is None else following
+            whole = 4 * self.ticks_per_quarter * metres[tick].numerator
+            denominator = metres[tick].denominator
+            count = -(-(stop - tick) * denominator // whole)
+            total += count
+            if total > MAX_BARS:
+                raise MusicError(f"the song ends at tick {end}: more than {MAX_BARS:,} bars, the most allowed")
+            # Integer arithmetic on the whole stretch: bars whose length is no whole number of ticks must not drift.
+            starts = tick + np.arange(count + 1, dtype=np.int64) * whole // denominator
+            if following is not None:
+                starts[-1] = following
+            edges.append(np.stack([starts[:-1], np.diff(starts)], axis=1))
+        bars = np.concatenate(edges)
+        return bars[bars[:, 1] > 0]
+
+    def _stop(self) -> int:
+        """`end`, or the end of the last note where notes were added since."""
+        return max([int(self.end), *(last_tick(track.notes) for track in self.tracks)])
+
+
+def last_tick(notes: np.ndarray) -> int:
+    """Tick at which the last of `notes` ends, 0 without notes. A note of no length lasts a tick, as it is written."""
+    if len(notes) == 0:
+        return 0
+    end = int((notes["start"].astype(np.int64) + np.maximum(notes["duration"], 1)).max())
+    if end >= 2**31:
+        raise MusicError(f"a note ends at tick {end}, must lie before {2**31}")
+    return end

@@ -1,0 +1,7 @@
+"""The two-player training under `tf.distribute`, its curves, checkpoints and run folders."""
+
+from musae_tf.training.logs import read_log
+from musae_tf.training.loop import Evaluation, train
+from musae_tf.training.run import Run
+
+__all__ = ["Evaluation", "Run", "read_log", "train"]

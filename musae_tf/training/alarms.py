@@ -1,0 +1,65 @@
+"""Early alarms: a run that cannot succeed stops with a sentence that says what to change."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from musae_tf.errors import TrainingError
+from musae_tf.music import Layout
+
+# A healthy Wasserstein estimate is below a few tens; a critic without Lipschitz control runs away by decades.
+_CRITIC_LIMIT = 1e5
+# The share of one symbol above which a reconstruction counts as dead, if the music itself is below it.
+_DEAD_SHARE = 0.999
+# A young model is all hold for a while, so it must stay so over several evaluations.
+_DEAD_EVALUATIONS = 4
+
+
+class Alarms:
+    """Watches the numbers of a run."""
+
+    def __init__(self, layout: Layout):
+        self._layout = layout
+        self._dead = 0
+
+    def check_numbers(self, step: int, numbers: Mapping[str, float]) -> None:
+        """Look at the metrics of a step.
+
+        Raises:
+            TrainingError: a number is not finite, or the critic has run away.
+        """
+        for name, value in numbers.items():
+            if not math.isfinite(value):
+                raise TrainingError(
+                    f"stopped at step {step}: {name} is {value}; lower training.learning_rate or "
+                    "critic.learning_rate, or set training.clip_norm to 1"
+                )
+        if abs(numbers["wasserstein"]) > _CRITIC_LIMIT:
+            raise TrainingError(
+                f"stopped at step {step}: the critic has blown up (wasserstein {numbers['wasserstein']:.3g}); "
+                "raise critic.gradient_penalty (10 is usual) or lower critic.learning_rate"
+            )
+
+    def check_music(self, step: int, rebuilt: np.ndarray, original: np.ndarray) -> None:
+        """Look at reconstructions, integers [N, T, K] each.
+
+        Raises:
+            TrainingError: several evaluations in a row gave nothing but rests or holds where the music has notes.
+        """
+        symbol = self._dead_symbol(rebuilt, original)
+        self._dead = self._dead + 1 if symbol else 0
+        if self._dead >= _DEAD_EVALUATIONS:
+            raise TrainingError(
+                f"stopped at step {step}: {self._dead} evaluations in a row decode to nothing but {symbol}; lower "
+                "the weight in regularisation.points, start it later, or raise training.learning_rate"
+            )
+
+    def _dead_symbol(self, rebuilt: np.ndarray, original: np.ndarray) -> str | None:
+        for name in ("hold", "rest"):
+            symbols = np.array([getattr(track.vocabulary, name) if getattr(track.vocabulary, name) is not None else -1
+                                for track in self._layout.tracks])  # fmt: skip
+            share = np.mean(rebuilt == symbols)
+            if share > _DEAD_SHARE >= np.mean(original == symbols):
+                return f"{name}s"
+        return None

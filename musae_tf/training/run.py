@@ -1,0 +1,149 @@
+"""A run folder: everything that made a model and everything it made.
+
+    config.yaml      the whole configuration
+    run.json         dataset, layout, genres, versions, revision, command, machine, state
+    log.jsonl        one line every `training.log_every` steps and one for every evaluation
+    checkpoints/     model, both optimizers, step
+    tensorboard/     the same curves, pictures
+"""
+
+import datetime
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from musae_tf.config import Config, config_to_yaml, load_config
+from musae_tf.data import Dataset
+from musae_tf.errors import RunError
+from musae_tf.files import write_text
+from musae_tf.models import MusAE
+from musae_tf.music import Layout
+
+_PACKAGES = ("musae-tf", "tensorflow", "keras", "tensorflow-probability", "numpy", "symusic")
+
+
+class Run:
+    """A run folder, open for reading or training."""
+
+    def __init__(self, path: Path, config: Config, facts: dict[str, Any]):
+        self.path = path
+        self.config = config
+        self.facts = facts
+
+    @classmethod
+    def create(cls, path: str | Path, config: Config, dataset: Dataset) -> "Run":
+        """Make a new run folder for a configuration and a dataset.
+
+        Raises:
+            RunError: the folder is already there or cannot be written.
+        """
+        path = Path(path)
+        if path.exists() and any(path.iterdir()):
+            raise RunError(f"{path} is already there; use --resume {path} to go on with it, or another --run")
+        facts = {
+            "format": 1,
+            "state": "new",
+            "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            "command": shlex.join(["musae", *sys.argv[1:]]),
+            "dataset": {"path": str(dataset.path), "name": dataset.name, "hash": dataset.hash},
+            "layout": dataset.layout.to_dict(),
+            "genres": list(dataset.genres),
+            "versions": {"python": platform.python_version(), **_versions()},
+            "revision": _revision(),
+            "machine": f"{platform.machine()} {platform.system()}, {_cores()} cores",
+        }
+        write_text(path / "config.yaml", config_to_yaml(config), RunError)
+        run = cls(path, config, facts)
+        run.update()
+        return run
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Run":
+        """Open a run folder.
+
+        Raises:
+            RunError: not a run folder, or one that this version cannot read.
+        """
+        path = Path(path)
+        try:
+            facts = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        except OSError:
+            raise RunError(f"{path} is not a run folder: it has no readable run.json (musae train makes one)") from None
+        except ValueError:
+            raise RunError(f"{path / 'run.json'} is damaged: it is not JSON") from None
+        if not isinstance(facts, dict) or facts.get("format") != 1:
+            raise RunError(f"{path / 'run.json'}: its format is not 1, the one this version reads")
+        return cls(path, load_config(path / "config.yaml"), facts)
+
+    @property
+    def layout(self) -> Layout:
+        """The tracks of the model."""
+        return Layout.from_dict(self.facts["layout"])
+
+    @property
+    def genres(self) -> tuple[str, ...]:
+        """Names of the genres in the order of their numbers."""
+        return tuple(self.facts["genres"])
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    def update(self, **facts: Any) -> None:
+        """Change facts and write run.json anew."""
+        self.facts.update(facts)
+        write_text(self.path / "run.json", json.dumps(self.facts, indent=1, ensure_ascii=False) + "\n", RunError)
+
+    def build_model(self) -> MusAE:
+        """A model of this run's configuration with fresh weights, seeded."""
+        keras.utils.set_random_seed(self.config.seed)
+        return MusAE(self.config, self.layout.vocabulary_sizes, self.genres)
+
+    def load_model(self) -> MusAE:
+        """The model with the weights of the newest checkpoint.
+
+        Raises:
+            RunError: no checkpoint yet.
+        """
+        newest = tf.train.latest_checkpoint(str(self.checkpoints))
+        if newest is None:
+            raise RunError(f"{self.path} has no checkpoint yet: train it with musae train --resume {self.path}")
+        model = self.build_model()
+        tf.train.Checkpoint(model=model).restore(newest).expect_partial().assert_existing_objects_matched()
+        return model
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _revision() -> str | None:
+    source = Path(__file__).parent
+    try:
+        text = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=source, capture_output=True, text=True, timeout=10, check=True,
+        ).stdout  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None  # an installed package has no revision
+    return text.strip()
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)

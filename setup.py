@@ -1,0 +1,55 @@
+"""Package metadata. The base install is what a client machine needs; everything else is an extra."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(r'__version__ = "([^"]+)"', (ROOT / "musae_tf" / "__init__.py").read_text(encoding="utf-8")).group(1)
+
+TRAIN = [
+    "tensorflow>=2.21,<3",
+    "keras>=3.15,<4",
+    "tensorflow-probability>=0.25",
+    "tf-keras>=2.21,<3",  # tensorflow-probability needs it installed; nothing here imports it
+    "tensorboard>=2.20",
+    "pypianoroll>=1.0.4",
+    "pretty_midi>=0.2.11",  # its wheel carries the General MIDI soundfont
+    "matplotlib>=3.8",
+    "pyyaml>=6",
+    "tqdm>=4.66",
+    "scikit-learn>=1.4",
+]
+CORPUS = ["music21>=9"]
+DEV = [
+    "pytest>=8",
+    "pytest-xdist>=3.5",
+    "hypothesis>=6.100",
+    "mir_eval>=0.8",
+    "ruff>=0.6",
+]
+
+setup(
+    name="musae-tf",
+    version=VERSION,
+    description="A latent space of multi-track symbolic music that you can train, steer and serve (MusAE)",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["musae_tf", "musae_tf.*"]),
+    install_requires=["numpy>=1.26", "symusic>=0.5", "protobuf>=5", "grpcio>=1.62"],
+    extras_require={
+        "train": TRAIN,
+        "gpu": [*TRAIN, "tensorflow[and-cuda]>=2.21,<3"],
+        "corpus": CORPUS,
+        "dev": [*TRAIN, *CORPUS, *DEV],
+    },
+    entry_points={"console_scripts": ["musae = musae_tf.cli:main"]},
+    classifiers=[
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+    ],
+)

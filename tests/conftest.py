@@ -1,0 +1,78 @@
+"""A small dataset and a tiny trained run, made once for all tests and all test processes."""
+
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from musae_tf.data import Dataset, build, get_source
+from musae_tf.music import Song, Tempo, Track, get_layout
+from tests.corpus import four_voice_song
+
+# Before anything imports TensorFlow: its start-up messages would bury those of the tests.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+
+
+def write_songs(folder: Path, songs: int = 10, bars: int = 8) -> None:
+    """Two genres of MIDI files: hymns, and dances that are faster and detached."""
+    for number in range(songs):
+        hymn = four_voice_song(bars, seed=number)
+        hymn.write(folder / "hymns" / f"hymn {number}.mid")
+        dance = four_voice_song(bars, seed=1000 + number)
+        tracks = [Track(track.name, 73, False, track.notes.copy()) for track in dance.tracks]
+        for track in tracks:
+            track.notes["duration"] = 120
+        Song(480, tracks, [Tempo(0, 140.0)], dance.metres, dance.end).write(folder / "dances" / f"dance {number}.mid")
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory, worker_id) -> Callable[[str, Callable[[Path], None]], Path]:
+    """`shared(name, make)`: a folder that the first test process to ask makes, and all others read."""
+    base = tmp_path_factory.getbasetemp()
+    root = base if worker_id == "master" else base.parent
+
+    def get(name: str, make: Callable[[Path], None]) -> Path:
+        folder = root / name
+        with open(root / f"{name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (root / f"{name}.done").exists():
+                make(folder)
+                (root / f"{name}.done").touch()
+        return folder
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def song_folder(shared) -> Path:
+    """MIDI files in the folders hymns and dances."""
+    return shared("songs", write_songs)
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset(shared, song_folder) -> Dataset:
+    """A dataset of two genres, layout `voices`."""
+
+    def make(folder: Path) -> None:
+        build(get_source("folder", root=song_folder), folder, get_layout("voices"), workers=1)
+
+    return Dataset.open(shared("dataset", make))
+
+
+@pytest.fixture(scope="session")
+def tiny_run(shared, tiny_dataset):
+    """A run of configs/tiny.yaml on `tiny_dataset`, trained for a few steps. Tests must leave it as it is."""
+    from musae_tf.config import load_config
+    from musae_tf.evaluation import QuickEvaluator
+    from musae_tf.training import Run, train
+
+    def make(folder: Path) -> None:
+        config = load_config(CONFIGS / "tiny.yaml", [f"data.path={tiny_dataset.path}", "training.steps=30"])
+        run = Run.create(folder, config, tiny_dataset)
+        assert train(run, tiny_dataset, QuickEvaluator(run, tiny_dataset))
+
+    return Run.open(shared("run", make))

@@ -1,0 +1,63 @@
+"""Trees of MIDI files, datasets of them, and fresh Python processes, for the tests of the dataset layer."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import musae_tf
+from musae_tf.data.build import Summary, build
+from musae_tf.data.folder import FolderSource
+from musae_tf.music.layouts import get_layout
+from tests.corpus import four_voice_song
+
+VOICES = get_layout("voices")
+
+
+def write_song(path: Path, seed: int, bars: int = 8) -> Path:
+    """A four-voice song as a MIDI file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    four_voice_song(bars, seed).write(path)
+    return path
+
+
+def write_tree(root: Path, **songs: int) -> Path:
+    """`songs` of every genre, all different, of 4 to 10 bars; the genre `none` lies right below the root."""
+    seed = 0
+    for genre, count in songs.items():
+        for number in range(count):
+            write_song(root / ("." if genre == "none" else genre) / f"{number:02}.mid", seed, bars=4 + seed % 7)
+            seed += 1
+    return root
+
+
+def build_voices(root: Path, target: Path, **options) -> Summary:
+    """Build a dataset of four voices in this process."""
+    return build(FolderSource(root), target, VOICES, **{"workers": 1, **options})
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """All files of a folder."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def python(*command: str | Path, **options) -> subprocess.Popen:
+    """Start Python in a process that finds this package and these tests."""
+    found = [Path(musae_tf.__file__).parents[1], Path(__file__).parents[2], os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, found)), "TF_CPP_MIN_LOG_LEVEL": "2"}
+    return subprocess.Popen(
+        [sys.executable, *map(str, command)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        **options,
+    )
+
+
+def output(*command: str | Path) -> str:
+    """What Python prints; an error if it fails."""
+    process = python(*command)
+    out, err = process.communicate(timeout=100)
+    assert process.returncode == 0, err
+    return out

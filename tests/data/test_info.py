@@ -1,0 +1,53 @@
+import json
+import re
+
+import numpy as np
+
+from musae_tf.data.dataset import Dataset
+from musae_tf.data.info import describe
+from tests.corpus import changing_metre_song, four_voice_song
+from tests.data.makers import build_voices, write_tree
+
+
+def test_description_has_every_number(tmp_path):
+    root = write_tree(tmp_path / "music", a=6, b=6, none=1)
+    (root / "a" / "bad.mid").write_text("no music")
+    changing_metre_song(50).write(root / "b" / "metres.mid")
+    for genre in ("a", "b"):
+        four_voice_song(9, 60).write(root / genre / "twice.mid")
+    build_voices(root, tmp_path / "set", name="mine")
+    opened = Dataset.open(tmp_path / "set")
+    text = describe(opened)
+    assert f"mine in {tmp_path / 'set'}" in text
+    assert "voices: soprano, alto, tenor, bass" in text
+    assert "16 in 15 groups, 1 of them duplicates" in text
+    assert "2 songs have several genres." in text
+    assert "96 to 96 quarters a minute" in text
+    assert opened.hash in text
+    size = sum(path.stat().st_size for path in opened.path.iterdir())
+    assert f"{size / 1e6:,.1f} MB" in text
+    assert re.search(r"^unreadable +1$", text, re.MULTILINE)
+    for name, count in opened.manifest["losses"].items():
+        assert re.search(rf"^{name.replace('_', ' ')} +{count:,}$", text, re.MULTILINE)
+    rows = {line.split()[0]: [int(cell.replace(",", "")) for cell in line.split()[1:]] for line in genre_lines(text)}
+    assert list(rows) == ["a", "b", "none", "all"]
+    for genre, cells in rows.items():
+        used = [song for song in opened.songs if song["duplicate_of"] is None and genre in (*song["labels"], "all")]
+        for split, (songs, bars, phrases) in zip(
+            ("train", "validation", "test"), np.reshape(cells, (3, 3)), strict=True
+        ):
+            here = [song["bars"] for song in used if song["split"] == split]
+            assert (songs, bars) == (len(here), sum(here))
+            index = opened.phrases(split, 2)
+            column = index.labels[:, opened.genres.index(genre)] if genre != "all" else np.ones(len(index))
+            assert phrases == column.sum()
+
+
+def genre_lines(text):
+    return text.split("\n\n")[1].splitlines()[1:]
+
+
+def test_dataset_without_rejections(dataset):
+    text = describe(dataset)
+    assert "rejected" not in text
+    assert json.loads((dataset.path / "manifest.json").read_text())["licence"] in text
