@@ -14,7 +14,7 @@ MUSAE := $(BIN)/musae
 EXTRAS := dev$(shell nvidia-smi -L 2>/dev/null | grep -q GPU && echo ,gpu)
 # The name tells what was installed from: when these files change, or a GPU appears, the stamp is another.
 STAMP := .venv/.installed-$(EXTRAS)-$(shell cat setup.py pyproject.toml | cksum | cut -d " " -f 1)
-SETS := $(foreach change,$(SET),--set $(change))
+SETS := $(foreach change,$(SET),--set '$(change)')
 
 .DEFAULT_GOAL := help
 .PHONY: help setup data train evaluate samples tensorboard test lint clean

@@ -15,11 +15,13 @@ TRAIN = [
     "tf-keras>=2.21,<3",  # tensorflow-probability needs it installed; nothing here imports it
     "tensorboard>=2.20",
     "pypianoroll>=1.0.4",
+    "midirenderer>=0.1.3",
     "pretty_midi>=0.2.11",  # its wheel carries the General MIDI soundfont
     "matplotlib>=3.8",
     "pyyaml>=6",
     "tqdm>=4.66",
     "scikit-learn>=1.4",
+    "scipy>=1.11",
 ]
 CORPUS = ["music21>=9"]
 DEV = [
@@ -39,7 +41,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["musae_tf", "musae_tf.*"]),
-    install_requires=["numpy>=1.26", "symusic>=0.5", "protobuf>=5", "grpcio>=1.62"],
+    install_requires=["numpy>=1.26", "symusic>=0.6", "protobuf>=5", "grpcio>=1.62"],
     extras_require={
         "train": TRAIN,
         "gpu": [*TRAIN, "tensorflow[and-cuda]>=2.21,<3"],

@@ -137,14 +137,14 @@ def _workplace(target: Path) -> Iterator[Path]:
             finally:
                 # A copy of the parts is not worth its place on a full disk; the parts are, if there are any.
                 shutil.rmtree(partial / "dataset", ignore_errors=True)
-                if not any(partial.glob("*.npz")):
+                if not any(partial.glob("part-*.npz")):
                     shutil.rmtree(partial, ignore_errors=True)
     except OSError as cause:
         raise DatasetError(f"cannot build {target}: {cause.strerror or cause}{_kept(partial)}") from cause
 
 
 def _kept(partial: Path) -> str:
-    if not any(partial.glob("*.npz")):
+    if not any(partial.glob("part-*.npz")):
         return ""
     return f"; finished parts are kept in {partial} and the same build goes on from them"
 
@@ -195,7 +195,7 @@ def _parts(partial: Path, source: Source, layout: Layout, items: Sequence[Hashab
 
 
 def _forget(partial: Path) -> None:
-    for part in partial.glob("*.npz"):
+    for part in partial.glob("part-*.npz"):
         part.unlink()
 
 

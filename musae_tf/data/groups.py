@@ -81,8 +81,8 @@ def fingerprints(tokens: np.ndarray, heads: np.ndarray, runs: np.ndarray, layout
 
 def identity(tokens: np.ndarray, prints: np.ndarray) -> str:
     """A name that two songs share if all their windows are the same, or, without windows, all their tokens."""
-    content = prints if len(prints) else np.ascontiguousarray(tokens)
-    return blake2b(content.tobytes(), digest_size=16).hexdigest()
+    content, kind = (prints, b"windows") if len(prints) else (tokens, b"tokens")
+    return blake2b(content.tobytes(), digest_size=16, person=kind).hexdigest()
 
 
 def relate(

@@ -72,10 +72,10 @@ class TrainingBatches:
         self.transpose = (low, high)
         self.balance = balance
         self._pitched = np.array([not track.is_drum for track in index.layout.tracks])
-        labels = index.labels
         if balance:
-            self._genres = np.flatnonzero(labels.any(axis=0))
-            self._pools = [np.flatnonzero(labels[:, genre]) for genre in self._genres]
+            rows = [np.flatnonzero(has[index.songs]) for has in index.song_labels.T]
+            self._genres = np.flatnonzero([len(one) for one in rows])
+            self._pools = [rows[genre] for genre in self._genres]
         else:
             self._pools = [np.arange(len(index))]
         # A batch crosses from one epoch to the next now and then.

@@ -104,7 +104,7 @@ class Layout:
                 if vocabulary not in VOCABULARIES:
                     raise MusicError(f"layout: vocabulary is {vocabulary!r}, must be one of {sorted(VOCABULARIES)}")
                 tracks.append(TrackSpec(**{**track, "vocabulary": VOCABULARIES[vocabulary]}))
-            return cls(values["name"], tuple(tracks))
+            return cls(**{**values, "tracks": tuple(tracks)})
         except (KeyError, TypeError, AttributeError) as cause:
             raise MusicError(f"layout description is not valid: {cause}") from cause
 

@@ -64,7 +64,8 @@ def from_multitrack(multitrack: "Multitrack") -> Song:
     """A Multitrack (binary or with velocities) as a song.
 
     Metres are read from the downbeats: a bar whose length no metre expresses is a longer metre cut off by the next bar.
-    Without downbeats the song is 4/4, without tempos 120 quarters a minute.
+    After the last downbeat the metre goes on, unless what is left is a longer bar of at most four quarters. Without
+    downbeats the song is 4/4, without tempos 120 quarters a minute.
 
     Raises:
         MusicError: Shapes or values are impossible.
@@ -94,7 +95,7 @@ def from_multitrack(multitrack: "Multitrack") -> Song:
         ticks_per_quarter=resolution * step,
         tracks=tracks,
         tempos=tempos,
-        metres=_metres(downbeats, resolution, step),
+        metres=_metres(downbeats, steps, resolution, step),
         end=steps * step,
         name=multitrack.name or "",
     )
@@ -139,19 +140,23 @@ def _notes(roll: np.ndarray, step: int) -> np.ndarray:
     return notes
 
 
-def _metres(downbeats: np.ndarray, resolution: int, step: int) -> list[Metre]:
-    """Metre events, at bars whose length differs from the bar before; what follows the last downbeat goes on."""
+def _metres(downbeats: np.ndarray, steps: int, resolution: int, step: int) -> list[Metre]:
+    """Metre events in ticks (`step` a time step), at bars whose length differs from the bar before."""
     edges = downbeats if len(downbeats) == 0 or downbeats[0] == 0 else np.append(0, downbeats)
     metres: list[Metre] = []
     current = None
-    for at, length in zip(edges[:-1].tolist(), np.diff(edges).tolist(), strict=True):
-        fraction = _fraction(length, resolution)
+    bar = 0
+    for at, bar in zip(edges[:-1].tolist(), np.diff(edges).tolist(), strict=True):
+        fraction = _fraction(bar, resolution)
         if fraction != current or fraction is None:
-            numerator, denominator = fraction or (-(-length * _FINEST_METRE // (4 * resolution)), _FINEST_METRE)
+            numerator, denominator = fraction or (-(-bar * _FINEST_METRE // (4 * resolution)), _FINEST_METRE)
             metres.append(Metre(at * step, numerator, denominator))
         current = fraction
-    if len(edges) > 1 and current is None:
-        metres.append(Metre(int(edges[-1]) * step, 4, 4))
+    if len(edges):
+        left = steps - int(edges[-1])
+        fraction = _fraction(left, resolution) if bar < left <= 4 * resolution else None
+        if fraction or current is None:
+            metres.append(Metre(int(edges[-1]) * step, *(fraction or (4, 4))))
     return metres
 
 

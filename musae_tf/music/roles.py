@@ -71,7 +71,7 @@ def split_chords(start: np.ndarray, end: np.ndarray, pitch: np.ndarray, voices: 
     if len(start) == 0 or voices == 1:
         return voice
     last = int(start.max()) + 1
-    for low in range(0, last, _POOL_STEPS):
+    for low in (np.unique(start // _POOL_STEPS) * _POOL_STEPS).tolist():
         high = min(low + _POOL_STEPS, last)
         near = np.flatnonzero((start < high) & (end > low))
         change = np.zeros((high - low + 1, 128), np.int32)

@@ -54,7 +54,7 @@ class Run:
             "state": "new",
             "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
             "command": shlex.join(["musae", *sys.argv[1:]]),
-            "dataset": {"path": str(dataset.path), "name": dataset.name, "hash": dataset.hash},
+            "dataset": {"path": str(dataset.path), "name": dataset.manifest["name"], "hash": dataset.hash},
             "layout": dataset.layout.to_dict(),
             "genres": list(dataset.genres),
             "versions": {"python": platform.python_version(), **_versions()},

@@ -27,7 +27,7 @@ ALL_LAYOUTS = [get_layout(name, drums) for name in LAYOUTS for drums in ("kit", 
 
 
 def voice(rows, layout=VOICES, track="soprano", **song):
-    """First two bars at least of one voice of a song with notes `rows`, as a flat list."""
+    """One track of a song whose only notes are `rows`, as a flat list of tokens, and the whole grid."""
     spec = layout.tracks[layout.names.index(track)]
     grid = tokenize(Song(tracks=[Track(track, spec.program, spec.is_drum, notes(*rows))], **song), layout)
     return grid.tokens.reshape(-1, len(layout.tracks))[:, layout.names.index(track)].tolist(), grid
@@ -48,8 +48,8 @@ def test_tokens_survive_a_midi_file(layout, keep, bars, silent_bars, silent_trac
     rng = np.random.default_rng(seed)
     sounding = random_tokens(rng, layout, bars)
     rests = np.array([spec.vocabulary.rest for spec in layout.tracks], np.uint16)
-    tokens = np.concatenate([np.tile(rests, (16 * n, 1)) if n else sounding[:0] for n in silent_bars[:1]] + [sounding])
-    tokens = np.concatenate([tokens, np.tile(rests, (16 * silent_bars[1], 1))])
+    before, after = (np.tile(rests, (16 * count, 1)) for count in silent_bars)
+    tokens = np.concatenate([before, sounding, after])
     for track in silent_tracks & set(range(len(rests))):
         tokens[:, track] = rests[track]
     tokens = canonical(tokens, layout)
@@ -155,7 +155,8 @@ def test_a_lost_note_blocks_nothing():
 
 
 def test_the_lowest_note_wins_where_asked_for():
-    tokens, grid = voice([(0, 480, 60), (0, 480, 64), (120, 120, 62), (240, 240, 55)], get_layout("voices", keep="lowest"))
+    rows = [(0, 480, 60), (0, 480, 64), (120, 120, 62), (240, 240, 55)]
+    tokens, grid = voice(rows, get_layout("voices", keep="lowest"))
     assert tokens[:4] == [60, HOLD, 55, HOLD]
     assert grid.losses["overlapped"] == 2
 
@@ -214,9 +215,9 @@ def test_kits_strike_together_and_count_what_they_have_no_piece_for():
 
 
 def test_songs_without_a_place_on_the_grid_are_refused():
-    with pytest.raises(MusicError, match="no bar is 16 sixteenths long .*found 3/4"):
+    with pytest.raises(MusicError, match=r"no bar is 16 sixteenths long .*found 3/4"):
         tokenize(waltz(), VOICES)
-    with pytest.raises(MusicError, match="no track fits the layout 'voices' .*found 'groove' \\(drums\\)"):
+    with pytest.raises(MusicError, match=r"no track fits the layout 'voices' .*found 'groove' \(drums\)"):
         tokenize(drum_song(), VOICES)
     with pytest.raises(MusicError, match="no tracks with notes"):
         tokenize(Song(end=BAR), VOICES)

@@ -41,6 +41,7 @@ def test_layouts_survive_json_and_pickle(name, drums):
         (lambda: Layout("x", ()), "at least one track"),
         (lambda: Layout("x", LAYOUTS["voices"].tracks[:1] * 2), "its own name"),
         (lambda: Layout.from_dict({"name": "x"}), "tracks"),
+        (lambda: Layout.from_dict({**LAYOUTS["voices"].to_dict(), "colour": 1}), "colour"),
         (lambda: Layout.from_dict({"name": "x", "tracks": [{"vocabulary": "vowels"}]}), "'vowels'"),
         (lambda: Layout.from_dict({"name": "x", "tracks": [{"vocabulary": "kit", "size": 3}]}), "size"),
     ],

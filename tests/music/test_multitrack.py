@@ -3,7 +3,7 @@ import pypianoroll
 import pytest
 
 from musae_tf.errors import MusicError
-from musae_tf.music import LAYOUTS, Metre, Song, Tempo, Track, canonical, detokenize, get_layout, tokenize
+from musae_tf.music import LAYOUTS, Song, Tempo, Track, canonical, get_layout, tokenize
 from musae_tf.music.multitrack import from_multitrack, to_multitrack
 from tests.corpus import BAR, band_song, changing_metre_song, changing_tempo_song, notes, random_tokens
 
@@ -82,6 +82,10 @@ def test_downbeats_become_metres():
     events, bars = metres(0, 96, 193, 289)
     assert [at for at, _, _ in events] == [0, 96, 193]
     assert bars[:3] == [[0, 96], [96, 97], [193, 96]]
+    # The last bar has its own length where it is longer than the one before, up to four quarters.
+    assert metres(0, 72, 144, steps=240)[0] == [(0, 3, 4), (144, 4, 4)]
+    assert metres(0, 96, steps=300)[0] == [(0, 4, 4)]
+    assert metres(0, steps=72)[0] == [(0, 3, 4)]
     # Where no bar follows the odd one, the music goes on in 4/4.
     assert metres(0, 97)[1][:2] == [[0, 97], [97, 96]]
 

@@ -119,9 +119,7 @@ def test_more_notes_than_voices_meet_in_the_tenor():
 
 @settings(max_examples=60, deadline=None)
 @given(
-    rows=st.lists(
-        st.tuples(st.integers(0, 9000), st.integers(1, 5000), st.integers(0, 127)), min_size=1, max_size=30
-    ),
+    rows=st.lists(st.tuples(st.integers(0, 9000), st.integers(1, 5000), st.integers(0, 127)), min_size=1, max_size=30),
     voices=st.integers(2, 5),
 )
 def test_sharing_out_counts_what_sounds(rows, voices):

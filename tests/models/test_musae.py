@@ -1,0 +1,123 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from musae_tf.config import Config, config_from_dict
+from musae_tf.models import MusAE
+from musae_tf.models.inference import decode, encode, row_seeds, sample_prior
+
+SIZES = {"voices": (130,) * 4, "band": (512, 130, 130, 130)}
+
+
+def small(core: str = "beat", bars: int = 1, **model) -> Config:
+    sizes = {"core": core, "latent": 8, "embedding": 4, "encoder_units": 6, "decoder_units": 6, "noise_floor": 0.2, **model}
+    return config_from_dict({"music": {"bars": bars}, "model": sizes, "prior": {"axes": 2}, "critic": {"units": [8]}}, "test")
+
+
+def tokens_for(sizes, rows: int = 3, bars: int = 1) -> np.ndarray:
+    rng = np.random.default_rng(1)
+    return np.stack([rng.integers(0, size, (rows, 16 * bars)) for size in sizes], -1).astype(np.int32)
+
+
+@pytest.mark.parametrize("layout", SIZES)
+@pytest.mark.parametrize(("core", "embedding", "layers"), [("beat", 4, 1), ("step", 4, 2), ("step", 0, 1)])
+@pytest.mark.parametrize("bars", [1, 2])
+def test_shapes_and_dtypes(layout, core, embedding, layers, bars):
+    sizes = SIZES[layout]
+    config = small(core, bars, embedding=embedding, encoder_layers=layers, decoder_layers=layers)
+    model = MusAE(config, sizes, ("a", "b"))
+    tokens = tokens_for(sizes, bars=bars)
+    mean, deviation = model.encode(tokens)
+    assert mean.shape == deviation.shape == (3, 8)
+    assert mean.dtype == deviation.dtype == tf.float32
+    logits = model(tokens)
+    assert [tuple(track.shape) for track in logits] == [(3, 16 * bars, size) for size in sizes]
+    decoded, log_probability = model.decode(mean, tf.zeros(3), tf.zeros([3, 2], tf.int32))
+    assert decoded.shape == tokens.shape
+    assert log_probability.shape == (3,)
+    assert all((decoded.numpy()[..., track] < size).all() for track, size in enumerate(sizes))
+
+
+def test_noise_floor_bounds_the_posterior():
+    model = MusAE(small(noise_floor=0.2), SIZES["voices"], ("a", "b"))
+    model.encoder.get_layer("log_variance").bias.assign(tf.fill([8], -60.0))
+    _, deviation = model.encode(tokens_for(SIZES["voices"]))
+    np.testing.assert_allclose(deviation.numpy(), 0.2, rtol=1e-4)
+
+
+def test_the_code_reaches_every_step_and_every_step_reaches_the_code():
+    for core in ("beat", "step"):
+        model = MusAE(small(core), SIZES["voices"], ("a", "b"))
+        tokens = tokens_for(SIZES["voices"], rows=1)
+        base = model.encode(tokens)[0].numpy()
+        for step in range(16):
+            for track in range(4):
+                changed = tokens.copy()
+                changed[0, step, track] = (changed[0, step, track] + 7) % 128
+                assert np.abs(model.encode(changed)[0].numpy() - base).max() > 0, (core, step, track)
+        with tf.GradientTape() as tape:
+            latent = tf.zeros([1, 8])
+            tape.watch(latent)
+            logits = tf.stack(model.decoder(latent), axis=2)[0, :, :, 0]
+        assert (np.abs(tape.jacobian(logits, latent).numpy()).max(axis=(2, 3)) > 0).all(), core
+
+
+def test_a_row_gives_the_same_tokens_whatever_it_is_batched_with():
+    model = MusAE(small(), SIZES["band"], ("a", "b"))
+    latent = np.random.default_rng(2).normal(size=(40, 8)).astype(np.float32)
+    seeds = row_seeds(3, 0, 40)
+    for temperature in (0.0, 0.9):
+        together = decode(model, latent, temperature, seeds)
+        alone = np.concatenate([decode(model, latent[row : row + 1], temperature, seeds[row : row + 1]) for row in range(40)])
+        np.testing.assert_array_equal(together, alone)
+    genre = np.arange(40) % 2
+    together = sample_prior(model, genre, seeds)
+    np.testing.assert_array_equal(together[17:18], sample_prior(model, genre[17:18], seeds[17:18]))
+
+
+def test_temperature_zero_is_the_most_probable_and_others_follow_the_softmax():
+    model = MusAE(small(), SIZES["voices"], ("a", "b"))
+    latent = tf.zeros([1, 8])
+    logits = model.decoder(latent)
+    greedy, _ = model.decode(latent, tf.zeros(1), tf.zeros([1, 2], tf.int32))
+    np.testing.assert_array_equal(greedy[0, :, 0], tf.argmax(logits[0][0], -1))
+    bias = model.decoder.get_layer("logits")
+    bias.kernel.assign(tf.zeros_like(bias.kernel))
+    scores = np.zeros((4, 520), np.float32)
+    scores[:, [3, 60]] = [10.0, 10.0 + np.log(3)]  # symbol 60 of the first track three times as likely as 3
+    bias.bias.assign(scores.ravel())
+    drawn = decode(model, np.zeros((800, 8), np.float32), 1.0, row_seeds(4, 0, 800))[..., 0]
+    assert (drawn == 60).mean() == pytest.approx(0.75, abs=0.02)
+    cooler = decode(model, np.zeros((800, 8), np.float32), 0.5, row_seeds(4, 0, 800))[..., 0]
+    assert (cooler == 60).mean() == pytest.approx(0.9, abs=0.02)  # 9 to 1: probabilities to the power of 1/T
+
+
+def test_latent_operations():
+    model = MusAE(small(), SIZES["voices"], ("a", "b"))
+    start, end = model.prior.means.numpy()
+    rows = tf.constant(np.stack([start, start]), tf.float32)
+    middle = model.interpolate_latent(rows, tf.constant(np.stack([end, end])), tf.constant([0.0, 0.5])).numpy()
+    np.testing.assert_allclose(middle, [start, (start + end) / 2], atol=1e-6)
+    moved = model.transfer_latent(rows, tf.constant([0, -1]), tf.constant([1, 1]), tf.constant([1.0, 1.0])).numpy()
+    np.testing.assert_allclose(moved, [end, end], atol=1e-6)
+
+
+def test_survives_saving(tmp_path):
+    model = MusAE(small("step"), SIZES["voices"], ("a", "b"))
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    tokens = tokens_for(SIZES["voices"])
+    for one, other in zip(model(tokens), again(tokens), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert again.genres == ("a", "b")
+
+
+def test_inference_takes_any_number_of_rows():
+    model = MusAE(small(), SIZES["voices"], ("a", "b"))
+    tokens = np.repeat(tokens_for(SIZES["voices"]), 25, axis=0)
+    mean, deviation = encode(model, tokens)
+    assert mean.shape == deviation.shape == (75, 8)
+    np.testing.assert_array_equal(mean, encode(model, tokens[::-1])[0][::-1])
+    with pytest.raises(ValueError, match="seeds"):
+        decode(model, mean, 0.5)

@@ -1,0 +1,93 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from musae_tf.errors import ConfigError
+from musae_tf.models import MixturePrior
+
+GEOMETRIES = ("flower", "simplex", "learned")
+
+
+def draws(prior: MixturePrior, genre: int, count: int = 20_000) -> np.ndarray:
+    return prior.sample(tf.fill([count], genre), tf.constant([1, 2])).numpy()
+
+
+def covariance(prior: MixturePrior, genre: int) -> np.ndarray:
+    return prior.component(tf.constant([genre])).covariance().numpy()[0]
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_samples_have_the_moments_of_their_component(geometry):
+    prior = MixturePrior(12, 3, geometry, axes=2)
+    for genre in range(3):
+        codes = draws(prior, genre)
+        np.testing.assert_allclose(codes.mean(0), prior.means.numpy()[genre], atol=0.04)
+        np.testing.assert_allclose(np.cov(codes.T), covariance(prior, genre), atol=0.05)
+
+
+def test_flower_has_the_authors_geometry():
+    genres = 33
+    prior = MixturePrior(16, genres, "flower")
+    for genre in (0, 7, 32):
+        angle = 2 * np.pi * genre / genres
+        radius = np.array([np.cos(angle), np.sin(angle), *np.zeros(14)])
+        np.testing.assert_allclose(prior.means.numpy()[genre], radius, atol=1e-6)
+        tangent = np.array([-np.sin(angle), np.cos(angle), *np.zeros(14)])
+        matrix = covariance(prior, genre)
+        assert radius @ matrix @ radius == pytest.approx(0.1, rel=1e-3)
+        assert tangent @ matrix @ tangent == pytest.approx(0.001, rel=1e-3)
+        assert matrix[5, 5] == pytest.approx(0.001, rel=1e-3)
+
+
+@pytest.mark.parametrize("separation", [0.0, 1.5, 6.0])
+def test_simplex_means_are_equally_far_apart(separation):
+    means = MixturePrior(32, 4, "simplex", separation=separation, axes=8).means.numpy()
+    for one in range(4):
+        for other in range(one):
+            assert np.linalg.norm(means[one] - means[other]) == pytest.approx(separation, abs=1e-5)
+
+
+def test_only_learned_means_are_trainable():
+    assert [len(MixturePrior(8, 2, geometry, axes=2).trainable_variables) for geometry in GEOMETRIES] == [0, 0, 1]
+
+
+def test_log_prob_integrates_to_one():
+    prior = MixturePrior(2, 2, "simplex", separation=3.0, axes=1)
+    line = np.linspace(-8, 8, 161, dtype=np.float32)
+    grid = np.stack(np.meshgrid(line, line), -1).reshape(-1, 2)
+    density = np.exp(prior.mixture().log_prob(grid).numpy())
+    assert density.sum() * (line[1] - line[0]) ** 2 == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_genre_scores_know_samples_of_separate_components(geometry):
+    prior = MixturePrior(32, 4, geometry, separation=8.0)
+    for genre in range(4):
+        scores = prior.genre_scores(draws(prior, genre, 200)).numpy()
+        np.testing.assert_allclose(scores.sum(-1), 1.0, atol=1e-5)
+        # Petals of the flower overlap a little at the centre.
+        assert (scores.argmax(-1) == genre).mean() > 0.95
+
+
+def test_same_seed_same_codes():
+    prior = MixturePrior(8, 2, axes=2)
+    genre = tf.constant([0, 1, 1])
+    first, again, other = (prior.sample(genre, tf.constant(seed)).numpy() for seed in ([1, 2], [1, 2], [1, 3]))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).all()
+
+
+def test_survives_keras_serialisation():
+    prior = MixturePrior(8, 2, "flower", radial_variance=0.3)
+    again = keras.layers.deserialize(keras.layers.serialize(prior))
+    np.testing.assert_array_equal(draws(prior, 1, 10), draws(again, 1, 10))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [((7, 4, "simplex"), "prior.axes is 8"), ((1, 4, "flower"), "model.latent"), ((8, 2, "flower", 6.0, 8, 0.1, 0.2), "radial")],
+)
+def test_impossible_geometry_is_refused(arguments, found):
+    with pytest.raises(ConfigError, match=found):
+        MixturePrior(*arguments)

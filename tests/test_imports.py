@@ -1,0 +1,86 @@
+"""Which module may import which, and what stays out of a process that does not need it."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import musae_tf
+
+PACKAGE = Path(musae_tf.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+# Nothing may import what stands to the right of it. Modules directly in the package count by their name.
+ORDER = ("errors", "files", "progress", "config", "music", "data", "models", "training", "evaluation", "generation",
+         "commands", "cli")  # fmt: skip
+HEAVY = ("tensorflow", "keras", "tensorflow_probability", "tf_keras")
+# What a base install has.
+LIGHT = {"numpy", "symusic", "musae_tf", *sys.stdlib_module_names}
+
+
+def part(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path, top_level_only: bool = False) -> set[str]:
+    """Full names of the modules that a file imports; names taken from a module count as modules too."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = set()
+    for node in tree.body if top_level_only else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_module_imports_to_its_right(path):
+    here = part(path)
+    if here == "__init__":
+        assert not [name for name in imports(path) if name.startswith("musae_tf")]
+        return
+    assert here in ORDER, f"{path}: where does {here} stand in the order?"
+    for name in imports(path):
+        if name.startswith("musae_tf."):
+            there = name.split(".")[1]
+            if there in ORDER:
+                assert ORDER.index(there) <= ORDER.index(here), f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if part(path) == "music"], ids=lambda path: path.name)
+def test_music_never_imports_tensorflow_and_needs_only_the_base_install(path):
+    assert not {name.split(".")[0] for name in imports(path)} & set(HEAVY)
+    assert {name.split(".")[0] for name in imports(path, top_level_only=True)} <= LIGHT
+
+
+LATE = ("errors", "files", "progress", "config", "data", "commands", "cli")
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if part(path) in LATE], ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_these_load_tensorflow_only_when_a_function_asks_for_it(path):
+    assert not {name.split(".")[0] for name in imports(path, top_level_only=True)} & set(HEAVY)
+
+
+def loaded_after(code: str) -> set[str]:
+    """Top-level names of all modules in a fresh interpreter after some code."""
+    report = "\nimport sys; print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code + report], capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stderr.split())
+
+
+def test_importing_music_and_data_loads_no_tensorflow():
+    loaded = loaded_after("import musae_tf, musae_tf.music, musae_tf.music.midi, musae_tf.data")
+    assert "symusic" in loaded
+    assert not loaded & {*HEAVY, "matplotlib", "pypianoroll", "pretty_midi", "music21", "scipy"}
+
+
+def test_help_loads_nothing_beyond_the_standard_library():
+    code = "from musae_tf.cli import main\ntry: main(['train', '--help'])\nexcept SystemExit: pass"
+    loaded = loaded_after(code)
+    assert "argparse" in loaded
+    assert not loaded & {*HEAVY, "numpy", "yaml", "symusic", "tqdm"}
