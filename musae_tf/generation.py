@@ -18,11 +18,9 @@ import tensorflow as tf
 
 from musae_tf.errors import RunError
 from musae_tf.models import MusAE
+from musae_tf.models.inference import decode, encode, row_seeds, sample_prior
 from musae_tf.music import STEPS_PER_BAR, Grid, Layout, Song, cut, detokenize, join, tokenize
 
-# Rows of every call of the model. One shape means one trace, and the same phrase gives the same numbers however many
-# phrases go with it.
-BATCH = 32
 # Correlation of the codes of neighbouring phrases in `sample`: near enough to belong together, far enough to move on.
 CORRELATION = 0.7
 
@@ -57,8 +55,8 @@ def sample(
     """
     number = genre_number(model.genres, genre)
     phrases = -(-bars // _phrase_bars(model))
-    drawn = _in_batches(_draw, model, np.full(phrases, number, np.int32), _seeds(seed, _CODES, phrases))
-    codes = walk(drawn, tf.convert_to_tensor(model.prior.means).numpy()[number])
+    draws = sample_prior(model, np.full(phrases, number), row_seeds(seed, _CODES, phrases))
+    codes = walk(draws, tf.convert_to_tensor(model.prior.means).numpy()[number])
     tokens = _tokens(model, codes, temperature, seed)
     song = detokenize(join(tokens)[: bars * STEPS_PER_BAR], layout, tempo)
     song.name = genre
@@ -200,7 +198,7 @@ def _encode_grid(model: MusAE, grid: Grid) -> np.ndarray:
     missing = np.broadcast_to(rests, (-count % bars, *grid.tokens.shape[1:]))
     # One run: where bars were left out, what follows comes next.
     whole = replace(grid, tokens=np.concatenate([grid.tokens, missing]), runs=[(0, count + len(missing))])
-    return _in_batches(_encode, model, cut(whole, bars, hop=bars).astype(np.int32))
+    return encode(model, cut(whole, bars, hop=bars))[0]
 
 
 def _song(tokens: np.ndarray, form: Grid, name: str) -> Song:
@@ -212,37 +210,4 @@ def _song(tokens: np.ndarray, form: Grid, name: str) -> Song:
 
 def _tokens(model: MusAE, codes: np.ndarray, temperature: float, seed: int) -> np.ndarray:
     """Phrases int32 [n, T, K] of codes [n, D]."""
-    temperatures = np.full(len(codes), temperature, np.float32)
-    return _in_batches(_decode, model, codes, temperatures, _seeds(seed, _TOKENS, len(codes)))
-
-
-def _seeds(seed: int, stream: int, phrases: int) -> np.ndarray:
-    """One stateless seed a phrase, int32 [n, 2], unrelated to those of its neighbours."""
-    states = [np.random.SeedSequence(seed, spawn_key=(stream, phrase)).generate_state(2) for phrase in range(phrases)]
-    return np.array(states, np.uint32).view(np.int32)
-
-
-def _in_batches(function, model: MusAE, *rows: np.ndarray) -> np.ndarray:
-    """Call `function` on BATCH rows at a time, the last batch filled up, and join what it gives."""
-    parts = []
-    for first in range(0, len(rows[0]), BATCH):
-        batch = [row[first : first + BATCH] for row in rows]
-        count = len(batch[0])
-        filled = [np.pad(row, [(0, BATCH - count), *[(0, 0)] * (row.ndim - 1)], mode="edge") for row in batch]
-        parts.append(function(model, *map(tf.constant, filled)).numpy()[:count])
-    return np.concatenate(parts)
-
-
-@tf.function
-def _encode(model: MusAE, tokens: tf.Tensor) -> tf.Tensor:
-    return model.encode(tokens)[0]
-
-
-@tf.function
-def _draw(model: MusAE, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    return model.sample_latent(genre, seed)
-
-
-@tf.function
-def _decode(model: MusAE, latent: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    return model.decode(latent, temperature, seed)[0]
+    return decode(model, codes, temperature, row_seeds(seed, _TOKENS, len(codes)))

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from musae_tf import generation
 from musae_tf.errors import MusicError, RunError
+from musae_tf.models.inference import BATCH, row_seeds, sample_prior
 from musae_tf.music import Song, Tempo, cut, detokenize, tokenize
 from tests.corpus import changing_metre_song, drum_song, four_voice_song, waltz
 
@@ -48,7 +49,7 @@ def test_a_sample_depends_on_its_seed_genre_and_temperature_only(model, layout):
 
 
 def test_a_longer_sample_begins_like_a_shorter_one_even_across_batches(model, layout):
-    bars = 2 * (generation.BATCH + 2)
+    bars = 2 * (BATCH + 2)
     short = generation.sample(model, layout, "dances", 4, 1.0, seed=1)
     long = generation.sample(model, layout, "dances", bars, 1.0, seed=1)
     # Up to where the last notes of the short one end.
@@ -65,22 +66,6 @@ def test_the_walk_keeps_the_distribution_and_relates_neighbours():
     for lag in (1, 2):
         correlation = np.mean(centred[lag:] * centred[:-lag], axis=0)
         assert np.allclose(correlation, generation.CORRELATION**lag, atol=0.05)
-
-
-def test_codes_of_a_sample_come_from_the_genres_component(model, layout):
-    seeds = generation._seeds(0, generation._CODES, 256)
-    for number in range(len(model.genres)):
-        draws = generation._in_batches(generation._draw, model, np.full(256, number, np.int32), seeds)
-        assert np.allclose(draws.mean(axis=0), model.prior.means.numpy()[number], atol=0.35)
-        assert draws.std() == pytest.approx(model.prior.means.numpy()[number].std() + 1, rel=0.5)
-
-
-def test_seeds_differ_between_phrases_streams_and_seeds():
-    seeds = [generation._seeds(seed, stream, 100) for seed in (0, 1, 2**31 - 1) for stream in (0, 1)]
-    rows = np.concatenate(seeds)
-    assert rows.dtype == np.int32
-    assert rows.shape == (600, 2)
-    assert len(np.unique(rows, axis=0)) == 600
 
 
 def test_an_unknown_genre_gets_the_list_of_known_ones(model, layout):
@@ -129,12 +114,12 @@ def test_bars_of_another_metre_are_left_out(model, layout):
 
 
 def test_phrases_go_through_in_batches_and_each_gives_what_it_gives_alone(model, layout):
-    bars = 2 * (generation.BATCH + 3)
+    bars = 2 * (BATCH + 3)
     song = four_voice_song(bars, seed=9)
     rebuilt = tokens_of(generation.reconstruct(model, layout, song, temperature=1.0, seed=2), layout)
     grid = tokenize(song, layout)
     codes = generation._encode_grid(model, grid)
-    seeds = generation._seeds(2, generation._TOKENS, len(codes))
+    seeds = row_seeds(2, generation._TOKENS, len(codes))
     last = len(codes) - 1
     alone = model.decode(tf.constant(codes[last:]), tf.constant([1.0]), tf.constant(seeds[last:]))[0].numpy()
     expected = tokens_of(detokenize(alone[0], layout), layout)
@@ -207,9 +192,7 @@ def test_the_source_is_the_likeliest_genre_of_the_whole_song_if_it_is_not_named(
 
 
 def test_a_code_moved_the_whole_way_counts_as_the_other_genre(model):
-    codes = generation._in_batches(
-        generation._draw, model, np.zeros(64, np.int32), generation._seeds(0, generation._CODES, 64)
-    )
+    codes = sample_prior(model, np.zeros(64), row_seeds(0, 0, 64))
     moved = model.transfer_latent(tf.constant(codes), tf.fill([64], 0), tf.fill([64], 1), tf.ones(64))
     before, after = (np.argmax(model.prior.genre_scores(z), axis=-1) for z in (tf.constant(codes), moved))
     assert np.mean(before == 0) > 0.9

@@ -65,7 +65,7 @@ class Game:
             rebuilt = reconstruction(logits, tokens)
             adversarial = -model.critic((latent, label))
             if model.prior.trainable_variables:
-                prior_codes = model.prior.sample(genre, noise.seed("prior"))
+                prior_codes = noise.rows(model.prior.sample(noise.all_genres, noise.seed("prior")))
                 adversarial += model.critic((prior_codes, label))
             loss = share * tf.reduce_sum(rebuilt + weight * adversarial)
         norm = self._apply(tape, loss, self.autoencoder_optimizer, model.autoencoder_variables)

@@ -1,0 +1,61 @@
+"""The adversarial game does its work: with it the codes of each genre match its prior, without it they do not."""
+
+import numpy as np
+import pytest
+
+from musae_tf.config import config_from_dict
+from musae_tf.data import Dataset, build, get_source
+from musae_tf.evaluation import HeldOut, QuickEvaluator
+from musae_tf.evaluation.quick import prior_match
+from musae_tf.models.inference import encode
+from musae_tf.music import get_layout
+from musae_tf.training import Run, train
+from tests.conftest import write_songs
+
+CONFIG = {
+    "name": "game",
+    "music": {"bars": 1},
+    "model": {"latent": 6, "embedding": 8, "encoder_units": 32, "decoder_units": 32, "noise_floor": 0.2},
+    "prior": {"separation": 4.0, "axes": 2},
+    "critic": {"units": [64, 64], "steps": 4, "learning_rate": 2e-3},
+    "training": {
+        "steps": 500, "batch_size": 64, "learning_rate": 2e-3, "warmup_steps": 10, "clip_norm": 5.0,
+        "log_every": 100, "evaluate_every": 500, "checkpoint_every": 500,
+    },
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory) -> Dataset:
+    folder = tmp_path_factory.mktemp("game")
+    write_songs(folder / "songs", songs=48, bars=12)
+    build(get_source("folder", root=folder / "songs"), folder / "dataset", get_layout("voices"), split=(0.5, 0.1, 0.4))
+    return Dataset.open(folder / "dataset")
+
+
+def accuracies(dataset: Dataset, folder, weight: float) -> dict[str, float]:
+    config = config_from_dict({**CONFIG, "regularisation": {"points": [[0, weight]]}}, "test")
+    run = Run.create(folder, config, dataset)
+    assert train(run, dataset, QuickEvaluator(run, dataset))
+    held_out = HeldOut.read(dataset, config, "test")
+    return prior_match(run.load_model(), held_out, *encode(run.load_model(), held_out.tokens), seed=1)
+
+
+def test_posteriors_match_their_components_only_with_the_adversarial_term(dataset, tmp_path):
+    without = accuracies(dataset, tmp_path / "without", 0.0)
+    assert set(without) == {"hymns", "dances"}
+    assert min(without.values()) >= 0.90, without
+    with_game = accuracies(dataset, tmp_path / "with", 1.0)
+    assert max(with_game.values()) <= 0.70, with_game
+
+
+def test_the_two_sample_test_knows_equal_from_different():
+    from musae_tf.evaluation import two_sample_accuracy
+
+    rng = np.random.default_rng(0)
+    songs = np.repeat(np.arange(40), 10)
+    same, other = rng.normal(size=(2, 400, 8))
+    assert two_sample_accuracy(same, other, songs) == pytest.approx(0.5, abs=0.06)
+    assert two_sample_accuracy(same, other + 1.0, songs) > 0.85
+    assert two_sample_accuracy(same, other * 3.0, songs) > 0.9
+    assert np.isnan(two_sample_accuracy(same[:15], other[:15], songs[:15]))
