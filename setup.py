@@ -6,7 +6,9 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
-VERSION = re.search(r'__version__ = "([^"]+)"', (ROOT / "musae_tf" / "__init__.py").read_text(encoding="utf-8")).group(1)
+VERSION = re.search(r'__version__ = "([^"]+)"', (ROOT / "musae_tf" / "__init__.py").read_text(encoding="utf-8")).group(
+    1
+)
 
 TRAIN = [
     "tensorflow>=2.21,<3",

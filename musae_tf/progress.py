@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from tqdm.auto import tqdm
 
 
-def progress(iterable: Iterable | None = None, *, total: int | None = None, title: str, unit: str, initial: int = 0) -> tqdm:
+def progress(
+    iterable: Iterable | None = None, *, total: int | None = None, title: str, unit: str, initial: int = 0
+) -> tqdm:
     """A tqdm bar on standard error: rate, time spent, time left.
 
     In a terminal it redraws in place; in a log file it writes a line every ten seconds,

@@ -123,7 +123,9 @@ def _convert(expected: Any, value: Any, key: str) -> Any:
         if len(arguments) == 2 and arguments[1] is Ellipsis:
             return tuple(_convert(arguments[0], item, f"{key}[{i}]") for i, item in enumerate(value))
         if len(value) == len(arguments):
-            return tuple(_convert(kind, item, f"{key}[{i}]") for i, (kind, item) in enumerate(zip(arguments, value, strict=True)))
+            return tuple(
+                _convert(kind, item, f"{key}[{i}]") for i, (kind, item) in enumerate(zip(arguments, value, strict=True))
+            )
     if expected is bool and isinstance(value, bool):
         return value
     if expected is int and isinstance(value, int) and not isinstance(value, bool):

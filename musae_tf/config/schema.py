@@ -37,7 +37,12 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         low, high = self.transpose
-        _check(-24 <= low <= 0 <= high <= 24, "data.transpose", list(self.transpose), "[low, high], -24 <= low <= 0 <= high <= 24")
+        _check(
+            -24 <= low <= 0 <= high <= 24,
+            "data.transpose",
+            list(self.transpose),
+            "[low, high], -24 <= low <= 0 <= high <= 24",
+        )
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,12 @@ class CriticConfig:
     gradient_penalty: float = 10.0
 
     def __post_init__(self) -> None:
-        _check(len(self.units) >= 1 and min(self.units) >= 1, "critic.units", list(self.units), "one or more sizes of 1 or more")
+        _check(
+            len(self.units) >= 1 and min(self.units) >= 1,
+            "critic.units",
+            list(self.units),
+            "one or more sizes of 1 or more",
+        )
         _check(self.steps >= 1, "critic.steps", self.steps, "1 or more")
         _check(self.learning_rate > 0, "critic.learning_rate", self.learning_rate, "more than 0")
         _check(0 <= self.beta_1 < 1, "critic.beta_1", self.beta_1, "0 <= beta_1 < 1")
@@ -135,12 +145,25 @@ class TrainingConfig:
     deterministic: bool = False
 
     def __post_init__(self) -> None:
-        for key in ("steps", "batch_size", "log_every", "evaluate_every", "evaluate_phrases", "checkpoint_every", "keep_checkpoints"):
+        for key in (
+            "steps",
+            "batch_size",
+            "log_every",
+            "evaluate_every",
+            "evaluate_phrases",
+            "checkpoint_every",
+            "keep_checkpoints",
+        ):
             _check(getattr(self, key) >= 1, f"training.{key}", getattr(self, key), "1 or more")
         for key in ("minutes", "warmup_steps", "clip_norm", "clip_value"):
             _check(getattr(self, key) >= 0, f"training.{key}", getattr(self, key), "0 (off) or more")
         _check(self.learning_rate > 0, "training.learning_rate", self.learning_rate, "more than 0")
-        _check(0 <= self.final_learning_rate <= 1, "training.final_learning_rate", self.final_learning_rate, "0 to 1 (a share)")
+        _check(
+            0 <= self.final_learning_rate <= 1,
+            "training.final_learning_rate",
+            self.final_learning_rate,
+            "0 to 1 (a share)",
+        )
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,14 @@
 import numpy as np
 
 from musae_tf.evaluation.held_out import HeldOut
-from musae_tf.music.metrics import accuracy_off_hold_rest, always_hold, copy_last_bar, most_frequent, onset_f1, step_accuracy
+from musae_tf.music.metrics import (
+    accuracy_off_hold_rest,
+    always_hold,
+    copy_last_bar,
+    most_frequent,
+    onset_f1,
+    step_accuracy,
+)
 
 METRICS = {
     "onset_f1": onset_f1,

@@ -1,8 +1,8 @@
 """`musae evaluate`: what a finished run is worth on songs of the test split, as JSON, tables and pictures.
 
-    evaluation/evaluation.json      every number, with what it was measured on
-    evaluation/reconstructions.png  four phrases beside their reconstructions
-    evaluation/curves.png           the run's curves over training
+evaluation/evaluation.json      every number, with what it was measured on
+evaluation/reconstructions.png  four phrases beside their reconstructions
+evaluation/curves.png           the run's curves over training
 """
 
 import json

@@ -3,7 +3,7 @@
 import numpy as np
 
 from musae_tf.music import HOLD, REST, STEPS_PER_BAR, Layout
-from musae_tf.music.vocabulary import KIT, KIT_BITS, STROKES
+from musae_tf.music.vocabulary import KIT, KIT_PIECES, STROKES
 
 # Names of the statistics, in the order of the last axis.
 STATISTICS = ("note_density", "silence", "pitch_range")
@@ -21,14 +21,18 @@ def phrase_statistics(tokens: np.ndarray, layout: Layout) -> np.ndarray:
         (semitones from the lowest to the highest onset, 0 without onsets). For a kit: strokes a bar, share of steps
         without a stroke, and number of different pieces struck.
     """
-    tokens = np.asarray(tokens)
+    tokens = np.asarray(tokens, np.int32)  # tokens of a dataset are unsigned, and -1 is needed below
     bars = tokens.shape[1] / STEPS_PER_BAR
     result = np.empty((len(tokens), len(layout.tracks), 3))
     for track, spec in enumerate(layout.tracks):
         symbols = tokens[..., track]
         if spec.vocabulary == KIT:
-            pieces = (symbols[..., np.newaxis] >> np.arange(KIT_BITS)) & 1
-            columns = STROKES[symbols].sum(axis=1) / bars, (symbols == KIT.rest).mean(axis=1), pieces.any(axis=1).sum(-1)
+            pieces = (symbols[..., np.newaxis] >> np.arange(len(KIT_PIECES))) & 1
+            columns = (
+                STROKES[symbols].sum(axis=1) / bars,
+                (symbols == KIT.rest).mean(axis=1),
+                pieces.any(axis=1).sum(-1),
+            )
         else:
             onset = symbols < REST
             highest = np.where(onset, symbols, -1).max(axis=1)

@@ -30,7 +30,9 @@ def prior_table(match: dict[str, Any]) -> str:
     head = ["posterior or prior? (two-sample accuracy)", *accuracies, "mean", "chance"]
     measured = [value for value in accuracies.values() if not np.isnan(value)]
     mean = float(np.mean(measured)) if measured else float("nan")
-    return _aligned([head, ["  classifier on unseen songs", *map(_number, accuracies.values()), _number(mean), "0.500"]])
+    return _aligned(
+        [head, ["  classifier on unseen songs", *map(_number, accuracies.values()), _number(mean), "0.500"]]
+    )
 
 
 def statistics_table(samples: dict[str, Any], layout: Layout) -> str:
@@ -52,6 +54,8 @@ def _number(value: float) -> str:
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     return "\n".join(
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]).rstrip()
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
+        ).rstrip()
         for row in rows
     )

@@ -14,6 +14,8 @@ def build_critic(config: CriticConfig, latent: int, genres: int) -> keras.Model:
     genre = keras.Input((genres,), dtype="float32", name="genre")
     features = keras.layers.Concatenate(dtype="float32", name="latent_and_genre")([code, genre])
     for layer, units in enumerate(config.units):
-        features = keras.layers.Dense(units, activation=config.activation, dtype="float32", name=f"dense_{layer}")(features)
+        features = keras.layers.Dense(units, activation=config.activation, dtype="float32", name=f"dense_{layer}")(
+            features
+        )
     score = keras.layers.Dense(1, dtype="float32", name="score")(features)
     return keras.Model((code, genre), keras.layers.Flatten(dtype="float32")(score)[:, 0], name="critic")

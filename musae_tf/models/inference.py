@@ -18,9 +18,7 @@ def encode(model: MusAE, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return _in_batches(_encode, model, np.asarray(tokens, np.int32))
 
 
-def decode(
-    model: MusAE, latent: np.ndarray, temperature: float = 0.0, seeds: np.ndarray | None = None
-) -> np.ndarray:
+def decode(model: MusAE, latent: np.ndarray, temperature: float = 0.0, seeds: np.ndarray | None = None) -> np.ndarray:
     """Phrases of codes float32 [N, D]: tokens int32 [N, T, K].
 
     Args:

@@ -25,7 +25,10 @@ class TokenEmbedding(keras.layers.Layer):
             # Unit variance, as a normalised input has; the default of Keras (0.05) starves the layers above for
             # hundreds of steps.
             self.table = keras.layers.Embedding(
-                sum(self.vocabulary_sizes), width, embeddings_initializer=keras.initializers.RandomNormal(0.0, 1.0), name="table"
+                sum(self.vocabulary_sizes),
+                width,
+                embeddings_initializer=keras.initializers.RandomNormal(0.0, 1.0),
+                name="table",
             )
 
     def build(self, input_shape):

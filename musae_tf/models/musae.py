@@ -91,7 +91,9 @@ class MusAE(keras.Model):
         """Points on the straight line between codes [B, D] at positions float32 [B], 0 the start and 1 the end."""
         return start + position[:, tf.newaxis] * (end - start)
 
-    def transfer_latent(self, latent: tf.Tensor, source: tf.Tensor, target: tf.Tensor, strength: tf.Tensor) -> tf.Tensor:
+    def transfer_latent(
+        self, latent: tf.Tensor, source: tf.Tensor, target: tf.Tensor, strength: tf.Tensor
+    ) -> tf.Tensor:
         """Move codes [B, D] along the difference of two genres' prior means.
 
         Args:

@@ -28,7 +28,9 @@ def decode_tokens(logits: Sequence[tf.Tensor], temperature: tf.Tensor, seed: tf.
         )
         # Gumbel-max: temperature scales the noise instead of dividing the logits, so 0 is plain argmax.
         gumbel = -tf.math.log(-tf.math.log(uniform))
-        tokens = tf.argmax(track_logits + temperature[:, tf.newaxis, tf.newaxis] * gumbel, axis=-1, output_type=tf.int32)
+        tokens = tf.argmax(
+            track_logits + temperature[:, tf.newaxis, tf.newaxis] * gumbel, axis=-1, output_type=tf.int32
+        )
         chosen = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tokens, logits=track_logits)
         log_probability -= tf.reduce_sum(chosen, axis=-1)
         tracks.append(tokens)

@@ -130,7 +130,7 @@ class _Noise:
         return tf.random.fold_in(self._root, number)
 
     def rows(self, of_global_batch: tf.Tensor) -> tf.Tensor:
-        """This replica's rows."""
+        """The rows of this replica."""
         return of_global_batch[self._first : self._first + self._count]
 
     def normal(self, stream: str, width: int) -> tf.Tensor:

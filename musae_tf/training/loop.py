@@ -1,4 +1,4 @@
-"""The training loop: distributed steps, curves, checkpoints, alarms; killed at any moment, it resumes to the same curve."""
+"""The training loop: steps, curves, checkpoints, alarms. Killed at any moment, it resumes to the same curve."""
 
 import signal
 import time
@@ -67,7 +67,9 @@ class _Trainer:
         run.update(devices=devices)
         replicas = self._strategy.num_replicas_in_sync
         if training.batch_size % replicas:
-            raise ConfigError(f"training.batch_size is {training.batch_size}; allowed: a multiple of {replicas} replicas")
+            raise ConfigError(
+                f"training.batch_size is {training.batch_size}; allowed: a multiple of {replicas} replicas"
+            )
         with self._strategy.scope():
             self._model = run.build_model()
             self._game = Game(self._model, self._config)
@@ -196,5 +198,3 @@ class _Trainer:
             reason = getattr(cause, "strerror", None) or str(cause).splitlines()[0]
             raise RunError(f"cannot write a checkpoint in {self._run.checkpoints}: {reason}") from None
         self._run.update(state="training", steps=step)
-
-

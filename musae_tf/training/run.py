@@ -1,10 +1,10 @@
 """A run folder: everything that made a model and everything it made.
 
-    config.yaml      the whole configuration
-    run.json         dataset, layout, genres, versions, revision, command, machine, state
-    log.jsonl        one line every `training.log_every` steps and one for every evaluation
-    checkpoints/     model, both optimizers, step
-    tensorboard/     the same curves, pictures
+config.yaml      the whole configuration
+run.json         dataset, layout, genres, versions, revision, command, machine, state
+log.jsonl        one line every `training.log_every` steps and one for every evaluation
+checkpoints/     model, both optimizers, step
+tensorboard/     the same curves, pictures
 """
 
 import datetime

@@ -38,5 +38,7 @@ def test_penalty_of_a_linear_critic_is_known(slope):
 def test_penalty_has_a_finite_gradient_where_the_critic_is_flat():
     weight = tf.Variable([0.0, 0.0])
     with tf.GradientTape() as tape:
-        penalty = gradient_penalty(lambda z: tf.linalg.matvec(z, weight), tf.zeros([3, 2]), tf.ones([3, 2]), tf.fill([3, 1], 0.5))
+        penalty = gradient_penalty(
+            lambda z: tf.linalg.matvec(z, weight), tf.zeros([3, 2]), tf.ones([3, 2]), tf.fill([3, 1], 0.5)
+        )
     assert np.isfinite(tape.gradient(penalty, weight).numpy()).all()

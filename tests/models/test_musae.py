@@ -11,8 +11,18 @@ SIZES = {"voices": (130,) * 4, "band": (512, 130, 130, 130)}
 
 
 def small(core: str = "beat", bars: int = 1, **model) -> Config:
-    sizes = {"core": core, "latent": 8, "embedding": 4, "encoder_units": 6, "decoder_units": 6, "noise_floor": 0.2, **model}
-    return config_from_dict({"music": {"bars": bars}, "model": sizes, "prior": {"axes": 2}, "critic": {"units": [8]}}, "test")
+    sizes = {
+        "core": core,
+        "latent": 8,
+        "embedding": 4,
+        "encoder_units": 6,
+        "decoder_units": 6,
+        "noise_floor": 0.2,
+        **model,
+    }
+    return config_from_dict(
+        {"music": {"bars": bars}, "model": sizes, "prior": {"axes": 2}, "critic": {"units": [8]}}, "test"
+    )
 
 
 def tokens_for(sizes, rows: int = 3, bars: int = 1) -> np.ndarray:
@@ -69,7 +79,9 @@ def test_a_row_gives_the_same_tokens_whatever_it_is_batched_with():
     seeds = row_seeds(3, 0, 40)
     for temperature in (0.0, 0.9):
         together = decode(model, latent, temperature, seeds)
-        alone = np.concatenate([decode(model, latent[row : row + 1], temperature, seeds[row : row + 1]) for row in range(40)])
+        alone = np.concatenate(
+            [decode(model, latent[row : row + 1], temperature, seeds[row : row + 1]) for row in range(40)]
+        )
         np.testing.assert_array_equal(together, alone)
     genre = np.arange(40) % 2
     together = sample_prior(model, genre, seeds)

@@ -86,7 +86,11 @@ def test_survives_keras_serialisation():
 
 @pytest.mark.parametrize(
     ("arguments", "found"),
-    [((7, 4, "simplex"), "prior.axes is 8"), ((1, 4, "flower"), "model.latent"), ((8, 2, "flower", 6.0, 8, 0.1, 0.2), "radial")],
+    [
+        ((7, 4, "simplex"), "prior.axes is 8"),
+        ((1, 4, "flower"), "model.latent"),
+        ((8, 2, "flower", 6.0, 8, 0.1, 0.2), "radial"),
+    ],
 )
 def test_impossible_geometry_is_refused(arguments, found):
     with pytest.raises(ConfigError, match=found):
