@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from musae_tf import __version__
+from musae_tf.commands.serve_flags import FLAGS
 from musae_tf.errors import MusaeError
 
 USAGE = 2
@@ -102,6 +103,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(commands)
     _add_evaluate(commands)
     _add_music(commands)
+    _add_export(commands)
+    _add_serve(commands)
     return parser
 
 
@@ -187,6 +190,33 @@ def _add_music(commands) -> None:
         _add_output(parser)
 
 
+def _add_export(commands) -> None:
+    summary = "publish a trained model as a version that a server loads"
+    export = _command(commands, "export", "export:export", summary, "nothing was published")
+    _add_run(export)
+    to = "model folder, named as the model is to be called (default: RUN/export/musae)"
+    export.add_argument("--to", metavar="DIR", help=to)
+    keep = "keep the newest N versions and remove older ones (default: keep all)"
+    export.add_argument("--keep", type=_integer(1), metavar="N", help=keep)
+
+
+def _add_serve(commands) -> None:
+    serve = _command(commands, "serve", "serve:serve", "answer the TF Serving API with a model", "nothing was served")
+    where = "a run, or a folder of numbered versions (default: the newest run)"
+    serve.add_argument("model", nargs="?", metavar="RUN|MODEL_DIR", help=where)
+    for flag in FLAGS:
+        kinds = {int: _integer(flag.low, flag.high), float: _number(flag.low, flag.high), dict: _pairs, bool: _boolean}
+        settings = {"type": kinds.get(flag.kind, str), "metavar": flag.metavar, "default": flag.default}
+        if flag.kind is bool:
+            settings |= {"nargs": "?", "const": True, "metavar": "true|false", "default": bool(flag.default)}
+        name = flag.name.replace("-", "_")
+        serve.add_argument(f"--{flag.name}", dest=name, help=flag.help, **settings)
+        settings["default"] = argparse.SUPPRESS
+        names = {name, *([flag.also, flag.also.replace("-", "_")] if flag.also else [])} - {flag.name}
+        for other in sorted(names):
+            serve.add_argument(f"--{other}", dest=name, help=argparse.SUPPRESS, **settings)
+
+
 def _add_output(parser: _Parser) -> None:
     temperature = "0 takes the most probable symbols, 1 draws as the model believes (default: 0)"
     parser.add_argument("--temperature", type=_number(0, 100), default=0.0, metavar="T", help=temperature)
@@ -224,6 +254,22 @@ def _number(low: float, high: float) -> Callable[[str], float]:
         return value
 
     return number
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in ("true", "false", "1", "0"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not true or false (an argument of the command goes before it)")
+    return text.lower() in ("true", "1")
+
+
+def _pairs(text: str) -> tuple[tuple[str, str | int], ...]:
+    pairs = []
+    for entry in text.split(","):
+        key, separator, value = entry.partition("=")
+        if not key or not separator:
+            raise argparse.ArgumentTypeError(f"{entry!r} is not of the form KEY=VALUE")
+        pairs.append((key, int(value) if value.lstrip("-").isdecimal() else value))
+    return tuple(pairs)
 
 
 if __name__ == "__main__":

@@ -73,6 +73,6 @@ def tiny_run(shared, tiny_dataset):
     def make(folder: Path) -> None:
         config = load_config(CONFIGS / "tiny.yaml", [f"data.path={tiny_dataset.path}", "training.steps=30"])
         run = Run.create(folder, config, tiny_dataset)
-        assert train(run, tiny_dataset, QuickEvaluator(run, tiny_dataset))
+        assert train(run, tiny_dataset, QuickEvaluator(run, tiny_dataset)) == 0
 
     return Run.open(shared("run", make))

@@ -6,8 +6,9 @@ import tensorflow as tf
 
 from musae_tf import generation
 from musae_tf.errors import MusicError, RunError
-from musae_tf.models.inference import BATCH, row_seeds, sample_prior
-from musae_tf.music import Song, Tempo, cut, detokenize, tokenize
+from musae_tf.models.inference import BATCH, decode, encode, sample_prior
+from musae_tf.music import Song, Tempo, cut, detokenize, pieces, tokenize
+from musae_tf.music.pieces import row_seeds
 from tests.corpus import changing_metre_song, drum_song, four_voice_song, waltz
 
 
@@ -23,6 +24,11 @@ def layout(tiny_run):
 
 def tokens_of(song: Song, layout) -> np.ndarray:
     return tokenize(song, layout).tokens
+
+
+def codes_of(model, song: Song, layout) -> np.ndarray:
+    """Posterior means of a song of whole phrases of 2 bars."""
+    return encode(model, cut(tokenize(song, layout), 2, hop=2))[0]
 
 
 def same(one: Song, other: Song) -> bool:
@@ -54,18 +60,6 @@ def test_a_longer_sample_begins_like_a_shorter_one_even_across_batches(model, la
     long = generation.sample(model, layout, "dances", bars, 1.0, seed=1)
     # Up to where the last notes of the short one end.
     assert np.array_equal(tokens_of(short, layout), tokens_of(long, layout)[:4])
-
-
-def test_the_walk_keeps_the_distribution_and_relates_neighbours():
-    rng = np.random.default_rng(0)
-    mean, deviation = np.array([3.0, -1.0, 0.0]), np.array([1.0, 0.3, 2.0])
-    codes = generation.walk(mean + deviation * rng.standard_normal((40_000, 3)), mean)
-    assert np.allclose(codes.mean(axis=0), mean, atol=0.05)
-    assert np.allclose(codes.std(axis=0), deviation, rtol=0.05)
-    centred = (codes - mean) / deviation
-    for lag in (1, 2):
-        correlation = np.mean(centred[lag:] * centred[:-lag], axis=0)
-        assert np.allclose(correlation, generation.CORRELATION**lag, atol=0.05)
 
 
 def test_an_unknown_genre_gets_the_list_of_known_ones(model, layout):
@@ -113,18 +107,15 @@ def test_bars_of_another_metre_are_left_out(model, layout):
     assert len(generation.reconstruct(model, layout, song).bars()) == kept
 
 
-def test_phrases_go_through_in_batches_and_each_gives_what_it_gives_alone(model, layout):
-    bars = 2 * (BATCH + 3)
-    song = four_voice_song(bars, seed=9)
+def test_every_phrase_gives_what_it_gives_alone(model, layout):
+    song = four_voice_song(2 * (BATCH + 3), seed=9)
     rebuilt = tokens_of(generation.reconstruct(model, layout, song, temperature=1.0, seed=2), layout)
-    grid = tokenize(song, layout)
-    codes = generation._encode_grid(model, grid)
-    seeds = row_seeds(2, generation._TOKENS, len(codes))
-    last = len(codes) - 1
-    alone = model.decode(tf.constant(codes[last:]), tf.constant([1.0]), tf.constant(seeds[last:]))[0].numpy()
+    codes = codes_of(model, song, layout)
+    seeds = row_seeds(2, pieces.TOKENS, len(codes))
+    alone = model.decode(tf.constant(codes[-1:]), tf.constant([1.0]), tf.constant(seeds[-1:]))[0].numpy()
     expected = tokens_of(detokenize(alone[0], layout), layout)
-    # The first step may hold on a note of the phrase before; everything after the first onsets is the same.
-    assert np.mean(rebuilt[-2:] == expected) > 0.97
+    # All but what holds on from the phrase before.
+    assert np.mean(rebuilt[-2:] == expected) > 0.9
 
 
 @pytest.mark.parametrize("song", [waltz(), drum_song()], ids=["waltz", "drums"])
@@ -145,10 +136,9 @@ def test_an_interpolation_leads_from_one_reconstruction_to_the_other(model, layo
     assert same(songs[-1], generation.reconstruct(model, layout, end))
     tempos = [song.tempos[0].bpm for song in songs]
     assert np.allclose(tempos, 96.0 * (150.0 / 96.0) ** np.linspace(0, 1, 5))
-    arrays = [tokens_of(song, layout) for song in songs]
-    from_start = [np.mean(array != arrays[0]) for array in arrays]
-    assert from_start == sorted(from_start)
-    assert 0 < from_start[2] < from_start[-1]
+    middle = np.mean([codes_of(model, song, layout) for song in (start, end)], axis=0)
+    tokens = decode(model, middle).reshape(-1, len(layout.tracks))
+    assert np.array_equal(tokens_of(songs[2], layout), tokens_of(detokenize(tokens, layout), layout))
 
 
 def test_the_shorter_song_is_repeated(model, layout):
@@ -172,19 +162,23 @@ def test_an_interpolation_needs_two_points(model, layout):
 
 def test_no_strength_and_the_same_genre_leave_the_reconstruction(model, layout):
     song = four_voice_song(5, seed=3)
-    rebuilt = generation.reconstruct(model, layout, song)
-    assert same(rebuilt, generation.transfer(model, layout, song, to="dances", source="hymns", strength=0.0))
-    assert same(rebuilt, generation.transfer(model, layout, song, to="hymns", source="hymns"))
-    moved = generation.transfer(model, layout, song, to="dances", source="hymns", strength=3.0)
-    assert not same(rebuilt, moved)
-    assert len(moved.bars()) == 5
-    assert moved.tempos == rebuilt.tempos
+    rebuilt = generation.reconstruct(model, layout, song, temperature=1.0)
+
+    def moved(**how) -> Song:
+        return generation.transfer(model, layout, song, source="hymns", temperature=1.0, **how)
+
+    assert same(rebuilt, moved(to="dances", strength=0.0))
+    assert same(rebuilt, moved(to="hymns"))
+    far = moved(to="dances", strength=3.0)
+    assert not same(rebuilt, far)
+    assert len(far.bars()) == 5
+    assert far.tempos == rebuilt.tempos
 
 
 def test_the_source_is_the_likeliest_genre_of_the_whole_song_if_it_is_not_named(model, layout):
     song = four_voice_song(8, seed=4)
     source = generation.infer_genre(model, layout, song)
-    scores = model.prior.genre_scores(model.encode(cut(tokenize(song, layout), 2, hop=2).astype(np.int32))[0])
+    scores = model.prior.genre_scores(codes_of(model, song, layout))
     assert source == model.genres[int(np.argmax(np.mean(scores, axis=0)))]
     other = next(genre for genre in model.genres if genre != source)
     inferred = generation.transfer(model, layout, song, to=other)

@@ -1,14 +1,8 @@
 """`musae train`: start a run or go on with one."""
 
 import datetime
-import os
-import signal
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from musae_tf.commands.quiet import load_tensorflow
 from musae_tf.commands.runs import RUNS, evaluate_and_print, find_run, open_dataset, print_next
@@ -32,11 +26,10 @@ def train(arguments: Namespace) -> int:
     if run.facts["state"] == "finished":
         print(f"{run.path} is finished: {run.facts['steps']} steps are done")
     else:
-        with _signals() as seen:
-            finished = play(run, dataset, QuickEvaluator(run, dataset))
-        if not finished:
+        stopped_by = play(run, dataset, QuickEvaluator(run, dataset))
+        if stopped_by:
             print(f"stopped after a checkpoint at step {run.facts['steps']}; go on with {again}")
-            return 128 + seen()
+            return 128 + stopped_by
     if arguments.evaluate:
         arguments.stopped = f"the model is trained; evaluate it with musae evaluate {run.path}"
         evaluate_and_print(run, dataset)
@@ -60,7 +53,6 @@ def _start(arguments: Namespace) -> tuple["Run", Dataset]:
 
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     run = Run.create(arguments.run or RUNS / f"{config.name}-{now}", config, dataset)
-    run.update(tempos=_usual_tempos(dataset))
     print(f"run folder: {run.path}")
     return run, dataset
 
@@ -85,22 +77,3 @@ def _check_fit(config: Config, dataset: Dataset, origin: str) -> None:
             f"{dataset.path} was built for {built.name!r} with {built.vocabulary_sizes}; change music.layout and "
             "music.drums, or build the dataset with --layout and --drums"
         )
-
-
-def _usual_tempos(dataset: Dataset) -> dict[str, float]:
-    """The median tempo of each genre's songs, for samples."""
-    tempos = {genre: [song["tempo"] for song in dataset.songs if genre in song["labels"]] for genre in dataset.genres}
-    return {genre: float(np.median(found)) for genre, found in tempos.items() if found}
-
-
-@contextmanager
-def _signals() -> Iterator[Callable[[], int]]:
-    """Note which signal stops the training: it handles SIGINT and SIGTERM itself and tells only that there was one."""
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    previous = signal.set_wakeup_fd(writer)
-    try:
-        yield lambda: os.read(reader, 64)[0]
-    finally:
-        signal.set_wakeup_fd(previous)
-        os.close(writer)

@@ -184,3 +184,10 @@ class Config:
         usable = bool(self.name) and all(c.isalnum() or c in "-_." for c in self.name) and self.name[0].isalnum()
         _check(usable, "name", self.name, "letters, digits, '-', '_', '.'")
         _check(0 <= self.seed < 2**31, "seed", self.seed, "0 to 2147483647")
+        beats = 4 * self.music.bars
+        _check(
+            self.model.core != "beat" or self.model.latent % beats == 0,
+            "model.latent",
+            self.model.latent,
+            f"with model.core beat, a multiple of {beats}, the beats of a phrase",
+        )

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from musae_tf.config import ModelConfig
-from musae_tf.models.layers import STEPS_PER_BEAT, recurrent
+from musae_tf.models.layers import STEPS_PER_BEAT, BeatTransform, recurrent
 
 
 @keras.saving.register_keras_serializable(package="musae_tf")
@@ -12,16 +12,14 @@ class SplitTracks(keras.layers.Layer):
     """Joint logits [B, T, sum of vocabulary sizes] to one float32 tensor a track, [B, T, V_k]."""
 
     def __init__(self, vocabulary_sizes: tuple[int, ...], **kwargs):
-        super().__init__(dtype="float32", **kwargs)
+        super().__init__(**{**kwargs, "dtype": "float32"})
         self.vocabulary_sizes = tuple(vocabulary_sizes)
 
     def call(self, logits):
-        return tuple(tf.split(tf.cast(logits, tf.float32), self.vocabulary_sizes, axis=-1))
+        return tuple(tf.split(logits, self.vocabulary_sizes, axis=-1))
 
     def get_config(self):
-        config = super().get_config()
-        del config["dtype"]
-        return {**config, "vocabulary_sizes": self.vocabulary_sizes}
+        return {**super().get_config(), "vocabulary_sizes": self.vocabulary_sizes}
 
 
 def build_decoder(config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...]) -> keras.Model:
@@ -61,10 +59,13 @@ def _step_logits(latent, config: ModelConfig, steps: int, vocabulary_sizes: tupl
 
 def _beat_logits(latent, config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...]):
     beats, units = steps // STEPS_PER_BEAT, config.decoder_units
-    plan = keras.layers.Dense(beats * units, activation="gelu", name="plan")(latent)
-    plan = keras.layers.Reshape((beats, units), name="plan_beats")(plan)
+    rows = keras.layers.Reshape((beats, config.latent // beats), name="frequencies")(latent)
+    rows = keras.layers.EinsumDense("bfd,fdu->bfu", (beats, units // 2), bias_axes="fu", name="frequency")(rows)
+    local = BeatTransform(inverse=True, name="beats")(rows)
     repeated = keras.layers.RepeatVector(beats, name="repeat")(latent)
-    features = keras.layers.Concatenate(name="plan_and_code")([plan, repeated])
+    plan = keras.layers.Concatenate(name="local_and_code")([local, repeated])
+    plan = keras.layers.Dense(units, activation="gelu", name="plan")(plan)
+    features = plan
     for layer in range(config.decoder_layers):
         features = recurrent(units, beats, sequences=True, name=f"lstm_{layer}")(features)
     # The plan joins again after the recurrence, a short way from the code to each beat.

@@ -3,7 +3,7 @@
 import keras
 
 from musae_tf.config import ModelConfig
-from musae_tf.models.layers import STEPS_PER_BEAT, TokenEmbedding, recurrent
+from musae_tf.models.layers import STEPS_PER_BEAT, BeatTransform, TokenEmbedding, recurrent
 
 
 def build_encoder(config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...]) -> keras.Model:
@@ -20,16 +20,22 @@ def build_encoder(config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, 
     """
     tokens = keras.Input((steps, len(vocabulary_sizes)), dtype="int32", name="tokens")
     embedding = TokenEmbedding(vocabulary_sizes, config.embedding, name="embedding")(tokens)
-    if config.core == "beat":
-        features = _beat_features(embedding, config, steps)
-    else:
-        features = _step_features(embedding, config, steps)
+    features = (_beat_features if config.core == "beat" else _step_features)(embedding, config, steps)
     # Latent codes stay float32 under mixed precision: the critic and the prior need their resolution.
-    mean = keras.layers.Dense(config.latent, dtype="float32", name="mean")(features)
-    log_variance = keras.layers.Dense(
-        config.latent, dtype="float32", name="log_variance", bias_initializer=keras.initializers.Constant(-4.0)
-    )(features)
+    mean = _head(features, config.latent, "mean", "zeros")
+    log_variance = _head(features, config.latent, "log_variance", keras.initializers.Constant(-4.0))
     return keras.Model(tokens, (mean, log_variance), name="encoder")
+
+
+def _head(features, latent: int, name: str, bias):
+    if len(features.shape) == 2:
+        return keras.layers.Dense(latent, dtype="float32", name=name, bias_initializer=bias)(features)
+    # Each frequency has weights of its own, since its size differs and the prior's does not.
+    rows = features.shape[1]
+    head = keras.layers.EinsumDense(
+        "bfi,fid->bfd", (rows, latent // rows), bias_axes="fd", dtype="float32", name=name, bias_initializer=bias
+    )
+    return keras.layers.Flatten(dtype="float32", name=f"{name}_code")(head(features))
 
 
 def _step_features(embedding, config: ModelConfig, steps: int):
@@ -44,10 +50,10 @@ def _step_features(embedding, config: ModelConfig, steps: int):
 def _beat_features(embedding, config: ModelConfig, steps: int):
     beats = steps // STEPS_PER_BEAT
     features = keras.layers.Reshape((beats, STEPS_PER_BEAT * embedding.shape[-1]), name="beats")(embedding)
-    features = keras.layers.Dense(2 * config.encoder_units, activation="gelu", name="beat")(features)
+    beat = features = keras.layers.Dense(2 * config.encoder_units, activation="gelu", name="beat")(features)
     for layer in range(config.encoder_layers):
         cell = recurrent(config.encoder_units, beats, sequences=True, name=f"lstm_{layer}")
         features = keras.layers.Bidirectional(cell, name=f"bilstm_{layer}")(features)
-    # All beat states, not only the last: a code must tell where in the phrase something happens.
-    flat = keras.layers.Flatten(name="flatten")(features)
-    return keras.layers.Dense(2 * config.encoder_units, activation="gelu", name="phrase")(flat)
+    # What a beat holds goes past the recurrence as well, a short way from the notes to the code.
+    features = keras.layers.Concatenate(name="context_and_beat")([features, beat])
+    return BeatTransform(name="frequencies")(features)

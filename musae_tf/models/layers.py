@@ -1,6 +1,7 @@
 """Layers that the encoder and the decoder share: token embedding and recurrent stacks."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 # Steps a beat: the grid has 16 steps in a bar of four beats.
@@ -45,6 +46,30 @@ class TokenEmbedding(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "vocabulary_sizes": self.vocabulary_sizes, "width": self.width}
+
+
+@keras.saving.register_keras_serializable(package="musae_tf")
+class BeatTransform(keras.layers.Layer):
+    """Orthonormal cosine transform over beats (DCT-II; DCT-III when `inverse`): [B, beats, C] to the same shape.
+
+    Row 0 of the transformed is the mean over the phrase, later rows are ever faster changes. Neighbouring beats are
+    alike; these rows are far less so, and a prior with independent axes asks for that.
+    """
+
+    def __init__(self, inverse: bool = False, **kwargs):
+        super().__init__(**kwargs)
+        self.inverse = inverse
+
+    def call(self, beats):
+        count = beats.shape[1]
+        frequency, beat = np.arange(count)[:, np.newaxis], np.arange(count)[np.newaxis]
+        matrix = np.sqrt(2 / count) * np.cos(np.pi * (2 * beat + 1) * frequency / (2 * count))
+        matrix[0] /= np.sqrt(2)
+        matrix = tf.constant(matrix.T if self.inverse else matrix, self.compute_dtype)
+        return tf.einsum("fb,nbc->nfc", matrix, beats)
+
+    def get_config(self):
+        return {**super().get_config(), "inverse": self.inverse}
 
 
 def recurrent(units: int, steps: int, *, sequences: bool, name: str) -> keras.layers.LSTM:

@@ -39,7 +39,7 @@ class MixturePrior(keras.layers.Layer):
         tangential_variance: float = 0.001,
         **kwargs,
     ):
-        super().__init__(dtype="float32", **kwargs)
+        super().__init__(**{**kwargs, "dtype": "float32"})
         self.latent, self.genres, self.geometry = latent, genres, geometry
         self.separation, self.axes = separation, axes
         self.radial_variance, self.tangential_variance = radial_variance, tangential_variance
@@ -86,10 +86,8 @@ class MixturePrior(keras.layers.Layer):
         return tf.nn.softmax(components.log_prob(latent[:, tf.newaxis, :]), axis=-1)
 
     def get_config(self):
-        config = super().get_config()
-        del config["dtype"]
         keys = ("latent", "genres", "geometry", "separation", "axes", "radial_variance", "tangential_variance")
-        return {**config, **{key: getattr(self, key) for key in keys}}
+        return {**super().get_config(), **{key: getattr(self, key) for key in keys}}
 
 
 def _gaussian(means: tf.Tensor, variance: float, directions: tf.Tensor) -> tfd.Distribution:

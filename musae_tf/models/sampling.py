@@ -21,7 +21,7 @@ def decode_tokens(logits: Sequence[tf.Tensor], temperature: tf.Tensor, seed: tf.
         shape = tf.shape(track_logits)[1:]
         uniform = tf.map_fn(
             lambda row, shape=shape, track=track: tf.random.stateless_uniform(
-                shape, seed=row + tf.constant([0, track]), minval=1e-20, dtype=tf.float32
+                shape, seed=tf.random.fold_in(row, track), minval=1e-20, dtype=tf.float32
             ),
             seed,
             fn_output_signature=tf.float32,

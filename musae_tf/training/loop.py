@@ -1,5 +1,6 @@
 """The training loop: steps, curves, checkpoints, alarms. Killed at any moment, it resumes to the same curve."""
 
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -32,7 +33,7 @@ class Evaluation:
 
 def train(
     run: Run, dataset: Dataset, evaluate: Callable[[MusAE], Evaluation], say: Callable[[str], None] = print
-) -> bool:
+) -> int:
     """Train a run from its newest checkpoint, or from the start, to its last step.
 
     Args:
@@ -42,7 +43,7 @@ def train(
         say: takes the sentences for the user.
 
     Returns:
-        True when the run is finished; False when it was interrupted (SIGINT, SIGTERM) after saving a checkpoint.
+        0 when the run is finished; else the number of the signal (SIGINT, SIGTERM) that stopped it, after a checkpoint.
 
     Raises:
         RunError: another dataset, a checkpoint that does not fit, a full disk.
@@ -95,7 +96,7 @@ class _Trainer:
         say(f"{len(index)} training phrases of {music.bars} bars in {len(run.genres)} genres: {', '.join(run.genres)}")
         self._alarms = Alarms(run.layout)
         self._logs = Logs(run.path, int(self._step))
-        self._interrupted = False
+        self._stopped_by = 0
 
     def _restore(self) -> None:
         if self._manager.latest_checkpoint is None:
@@ -107,11 +108,18 @@ class _Trainer:
             raise RunError(f"checkpoint {self._manager.latest_checkpoint} does not fit this run: {reason}") from None
         self._say(f"going on from step {int(self._step)}")
 
-    def train(self) -> bool:
+    def train(self) -> int:
         training = self._config.training
         handlers = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
         started, first = time.monotonic(), int(self._step)
         bar = progress(total=training.steps, initial=first, title=f"training {self._config.name}", unit="steps")
+        say = self._say
+
+        def say_above_the_bar(text: str) -> None:
+            with bar.external_write_mode():
+                say(text)
+
+        self._say = say_above_the_bar
         try:
             for tokens, genre in self._input(first):
                 self._one_step(tokens, genre)
@@ -124,15 +132,15 @@ class _Trainer:
                     break
                 if step % training.evaluate_every == 0 and step < training.steps:
                     self._evaluate_now(step)
-                if self._interrupted or (step % training.checkpoint_every == 0 and step < training.steps):
+                if self._stopped_by or (step % training.checkpoint_every == 0 and step < training.steps):
                     self._save(step)
-                if self._interrupted:
-                    return False
-            bar.close()
-            self._evaluate_now(int(self._step))
-            self._save(int(self._step))
+                if self._stopped_by:
+                    return self._stopped_by
+            if int(self._step) > first:  # else the checkpoint is the last one, and its evaluation is in the log
+                self._evaluate_now(int(self._step))
+                self._save(int(self._step))
             self._run.update(state="finished", steps=int(self._step))
-            return True
+            return 0
         finally:
             bar.close()
             self._logs.close()
@@ -140,7 +148,7 @@ class _Trainer:
                 signal.signal(number, handler)
 
     def _interrupt(self, number: int, frame: object) -> None:
-        self._interrupted = True
+        self._stopped_by = number
 
     def _input(self, first: int):
         training = self._config.training
@@ -195,6 +203,10 @@ class _Trainer:
         try:
             self._manager.save(checkpoint_number=step)
         except (OSError, tf.errors.OpError) as cause:
-            reason = getattr(cause, "strerror", None) or str(cause).splitlines()[0]
+            for unfinished in self._run.checkpoints.glob("*_temp"):
+                shutil.rmtree(unfinished, ignore_errors=True)
+            # TensorFlow adds the path and the place in the graph.
+            reason = getattr(cause, "strerror", None) or str(cause).splitlines()[0].partition(" [Op:")[0]
+            reason = "No space left on device" if "No space left" in reason else reason
             raise RunError(f"cannot write a checkpoint in {self._run.checkpoints}: {reason}") from None
         self._run.update(state="training", steps=step)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from musae_tf.config import Config, config_to_yaml, load_config
@@ -57,6 +58,7 @@ class Run:
             "dataset": {"path": str(dataset.path), "name": dataset.manifest["name"], "hash": dataset.hash},
             "layout": dataset.layout.to_dict(),
             "genres": list(dataset.genres),
+            "tempos": _usual_tempos(dataset),
             "versions": {"python": platform.python_version(), **_versions()},
             "revision": _revision(),
             "machine": f"{platform.machine()} {platform.system()}, {_cores()} cores",
@@ -121,6 +123,12 @@ class Run:
         model = self.build_model()
         tf.train.Checkpoint(model=model).restore(newest).expect_partial().assert_existing_objects_matched()
         return model
+
+
+def _usual_tempos(dataset: Dataset) -> dict[str, float]:
+    """The median tempo of each genre's songs, for samples."""
+    tempos = {genre: [song["tempo"] for song in dataset.songs if genre in song["labels"]] for genre in dataset.genres}
+    return {genre: float(np.median(found)) for genre, found in tempos.items() if found}
 
 
 def _versions() -> dict[str, str]:

@@ -51,7 +51,8 @@ def test_shapes_and_dtypes(layout, core, embedding, layers, bars):
 
 def test_noise_floor_bounds_the_posterior():
     model = MusAE(small(noise_floor=0.2), SIZES["voices"], ("a", "b"))
-    model.encoder.get_layer("log_variance").bias.assign(tf.fill([8], -60.0))
+    bias = model.encoder.get_layer("log_variance").bias
+    bias.assign(tf.fill(bias.shape, -60.0))
     _, deviation = model.encode(tokens_for(SIZES["voices"]))
     np.testing.assert_allclose(deviation.numpy(), 0.2, rtol=1e-4)
 

@@ -36,7 +36,7 @@ def dataset(tmp_path_factory) -> Dataset:
 def accuracies(dataset: Dataset, folder, weight: float) -> dict[str, float]:
     config = config_from_dict({**CONFIG, "regularisation": {"points": [[0, weight]]}}, "test")
     run = Run.create(folder, config, dataset)
-    assert train(run, dataset, QuickEvaluator(run, dataset))
+    assert train(run, dataset, QuickEvaluator(run, dataset)) == 0
     held_out = HeldOut.read(dataset, config, "test")
     return prior_match(run.load_model(), held_out, *encode(run.load_model(), held_out.tokens), seed=1)
 

@@ -1,0 +1,156 @@
+"""`musae serve`: answer the TF Serving API from a run or a folder of versions."""
+
+import logging
+import shlex
+import signal
+import threading
+from argparse import Namespace
+from pathlib import Path
+
+from musae_tf.commands.quiet import _standard_error_held_back
+from musae_tf.commands.runs import find_run, print_next
+from musae_tf.errors import RunError
+
+
+def serve(arguments: Namespace) -> int:
+    """`musae serve [RUN|MODEL_DIR]`. Returns the exit code."""
+    with _standard_error_held_back():
+        from musae_tf.server.engine import start_engine
+
+        start_engine()
+    from musae_tf.server import ModelServer
+
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("musae_tf.server").setLevel(logging.INFO)
+    arguments.stopped = "the server was not ready yet"
+    server = ModelServer(_options(arguments))
+    print("loading ...", flush=True)
+    server.start()
+    try:
+        _print_ready(server)
+        arguments.stopped = "requests under way were cut"
+        _wait_for_signal()
+        print("\nstopping: no new requests, those under way are finished", flush=True)
+    finally:
+        server.stop()
+    return 0
+
+
+def _wait_for_signal() -> None:
+    """Return at the first SIGTERM or SIGINT; after it, these do again what they did before."""
+    asked = threading.Event()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda *_: asked.set()) for number in numbers]
+    try:
+        asked.wait()
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _options(arguments: Namespace):
+    from musae_tf.server import options
+    from musae_tf.server.config import one_model
+    from musae_tf.server.status import ServeError
+
+    config_file = _path(arguments.model_config_file)
+    if config_file is not None:
+        models = options.read_models(config_file)
+    elif arguments.model_base_path is not None:
+        models = one_model(arguments.model_name or "default", arguments.model_base_path)
+    else:
+        base = _base_path(arguments.model)
+        models = one_model(arguments.model_name or base.name, str(base))
+    if arguments.batching_parameters_file is not None and not arguments.enable_batching:
+        raise ServeError("--batching-parameters-file is set without setting --enable-batching to true")
+    batching = monitoring = tls = None
+    if arguments.enable_batching:
+        per_model = arguments.enable_per_model_batching_parameters
+        batching = options.read_batching(_path(arguments.batching_parameters_file), per_model)
+    if arguments.monitoring_config_file is not None:
+        monitoring = options.read_monitoring(Path(arguments.monitoring_config_file))
+    if arguments.ssl_config_file is not None:
+        tls = options.read_tls(Path(arguments.ssl_config_file))
+    threads = {"threads": arguments.grpc_max_threads} if arguments.grpc_max_threads else {}
+    load = {"load_threads": arguments.num_load_threads} if arguments.num_load_threads else {}
+    session = arguments.tensorflow_session_parallelism
+    return options.Options(
+        models=models,
+        config_file=config_file,
+        config_poll_seconds=arguments.model_config_file_poll_wait_seconds,
+        host=arguments.host,
+        port=arguments.port or None,
+        rest_port=arguments.rest_api_port or None,
+        socket_path=arguments.grpc_socket_path,
+        poll_seconds=arguments.file_system_poll_wait_seconds,
+        batching=batching,
+        tls=tls,
+        metrics_path=monitoring,
+        max_request_rows=arguments.max_request_rows,
+        max_request_bytes=arguments.max_request_bytes,
+        max_load_retries=arguments.max_num_load_retries,
+        load_retry_seconds=arguments.load_retry_interval_micros / 1e6,
+        labels_for_unavailable=arguments.allow_version_labels_for_unavailable_models,
+        warm_up=arguments.enable_model_warmup,
+        warmup_iterations=arguments.num_request_iterations_for_warmup,
+        tags=tuple(tag for tag in arguments.saved_model_tags.split(",") if tag),
+        intra_op_threads=arguments.tensorflow_intra_op_parallelism or session,
+        inter_op_threads=arguments.tensorflow_inter_op_parallelism or session,
+        rest_timeout=arguments.rest_api_timeout_in_ms / 1e3,
+        cors=arguments.rest_api_enable_cors_support,
+        as_content=arguments.enable_serialization_as_tensor_content,
+        drain_seconds=arguments.drain_seconds,
+        health=arguments.enable_grpc_healthcheck_service,
+        channel_arguments=arguments.grpc_channel_arguments or (),
+        **threads,
+        **load,
+    )
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
+
+
+def _base_path(named: str | None) -> Path:
+    """The folder of versions of a run or of a model folder.
+
+    Raises:
+        RunError: there is none.
+    """
+    path = find_run(None) if named is None else Path(named)
+    if (path / "run.json").is_file():
+        base = path / "export" / "musae"
+        if not base.is_dir():
+            raise RunError(f"{path} has no exported model yet: publish it with musae export {shlex.quote(str(path))}")
+        return base.resolve()
+    if (path / "saved_model.pb").is_file():
+        raise RunError(f"{path} is one version of a model; name the folder that holds the versions: {path.parent}")
+    if not path.is_dir():
+        raise RunError(f"{path} is neither a run nor a model folder: there is no such folder")
+    return path.resolve()
+
+
+def _print_ready(server) -> None:
+    from musae_tf.server.monitor import AVAILABLE
+
+    options = server.options
+    for model in server.core.models:
+        ready = [number for number, entry in server.core.versions(model.name).items() if entry.state == AVAILABLE]
+        print(f"serving {model.name}, version {', '.join(map(str, sorted(ready)))}, from {model.base_path}")
+    shown = "localhost" if options.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else options.host
+    if server.port is not None:
+        kind = "none" if options.tls is None else "mutual" if options.tls.client_verify else "server"
+        print(f"gRPC: {options.host}:{server.port}{'' if options.tls is None else f' (TLS, {kind} certificates)'}")
+    if options.socket_path:
+        print(f"gRPC: unix:{options.socket_path}")
+    if server.rest_port is not None:
+        print(f"REST: http://{shown}:{server.rest_port}/v1/models/{server.core.models[0].name}")
+        if options.metrics_path is not None:
+            print(f"metrics: http://{shown}:{server.rest_port}{options.metrics_path}")
+    if options.host in ("127.0.0.1", "::1", "localhost"):
+        print("only this machine can reach it; --host 0.0.0.0 lets others in")
+    if server.port is not None and options.tls is None:
+        name = server.core.models[0].name
+        model = "" if name == "musae" else f" --model {shlex.quote(name)}"
+        print_next((f"request sample --server {shown}:{server.port}{model}", "a new piece over the wire"))
+    print("", end="", flush=True)

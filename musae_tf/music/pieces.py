@@ -1,0 +1,132 @@
+"""Whole songs phrase by phrase: what is the same whether the model is in this process or behind a server.
+
+A song is cut into phrases of the model's length, and what comes back from the model is joined. The last phrase, if it
+is incomplete, is filled with rests and cut again to the length of the source. Bars that the grid cannot hold (another
+metre than 16 sixteenths) are left out, as `tokenize` counts them.
+
+Every phrase has seeds of its own, made from the seed of the song and the number of the phrase, so that the same seed
+gives the same song.
+"""
+
+import difflib
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from musae_tf.errors import MusaeError
+from musae_tf.music.grid import DEFAULT_TEMPO, STEPS_PER_BAR, Grid, detokenize
+from musae_tf.music.layouts import Layout
+from musae_tf.music.phrases import cut, join
+from musae_tf.music.song import Song
+
+CORRELATION = 0.7
+"""Of the codes of neighbouring phrases in a `walk`: near enough to belong together, far enough to move on."""
+
+CODES, TOKENS, OTHER_CODES = 0, 1, 2
+"""Streams of seeds, so that a phrase's codes and its tokens are drawn independently."""
+
+
+def row_seeds(seed: int, stream: int, rows: int) -> np.ndarray:
+    """One stateless seed a row, int32 [rows, 2], unrelated to its neighbours' and to those of other streams."""
+    states = [np.random.SeedSequence(seed, spawn_key=(stream, row)).generate_state(2) for row in range(rows)]
+    return np.array(states, np.uint32).reshape(rows, 2).view(np.int32)
+
+
+def walk(draws: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Independent draws e_i and f_i of one Gaussian to a walk z_i in which neighbours are alike.
+
+    z_0 = e_0 and z_i = r z_{i-1} + a e_i + b f_i with r = CORRELATION: an autoregressive process of order 1. Two draws
+    a phrase allow r + a + b = 1, which keeps the mean, beside r^2 + a^2 + b^2 = 1, which keeps the covariance. So each
+    z_i by itself has the distribution of the draws, and nobody needs to know its mean.
+
+    Args:
+        draws: float32 [n, D].
+        others: float32 [n, D]; the first row has no part in it.
+
+    Returns:
+        float32 [n, D].
+    """
+    rest = 1 - CORRELATION
+    spread = math.sqrt(rest * (1 + 3 * CORRELATION))
+    codes = np.array(draws, np.float32)
+    for phrase in range(1, len(codes)):
+        step = (rest + spread) / 2 * draws[phrase] + (rest - spread) / 2 * others[phrase]
+        codes[phrase] = CORRELATION * codes[phrase - 1] + step
+    return codes
+
+
+def phrase_count(bars: int, phrase_bars: int) -> int:
+    """How many phrases it takes to fill some bars."""
+    return -(-bars // phrase_bars)
+
+
+def phrases_of(grid: Grid, bars: int) -> np.ndarray:
+    """All of a song as phrases of `bars` bars, int32 [n, T, K]; the last one is filled up with rests."""
+    count = len(grid.tokens)
+    rests = np.array([track.vocabulary.rest for track in grid.layout.tracks], grid.tokens.dtype)
+    missing = np.broadcast_to(rests, (-count % bars, *grid.tokens.shape[1:]))
+    # One run: where bars were left out, what follows comes next.
+    whole = replace(grid, tokens=np.concatenate([grid.tokens, missing]), runs=[(0, count + len(missing))])
+    return cut(whole, bars, hop=bars).astype(np.int32)
+
+
+def new_song(
+    phrases: np.ndarray, bars: int, layout: Layout, tempo: float = DEFAULT_TEMPO, name: str = "", programs=None
+) -> Song:
+    """Phrases [n, T, K] as a song of `bars` bars; what goes beyond them is cut off."""
+    song = detokenize(join(phrases)[: bars * STEPS_PER_BAR], layout, tempo, programs)
+    song.name = name
+    return song
+
+
+def changed_song(phrases: np.ndarray, form: Grid, name: str) -> Song:
+    """Phrases [n, T, K] as a song with the length, tempo and programs of the one that they were made from."""
+    return new_song(phrases, len(form.tokens), form.layout, form.tempo, name, form.programs)
+
+
+def line(start: Grid, end: Grid, points: int) -> list[tuple[float, Grid]]:
+    """Positions 0..1 on the way from one song to another, with the form of the song there.
+
+    All are as long as the longer song. Tempo goes from the one's to the other's by equal ratios; programs are those of
+    the nearer end.
+
+    Raises:
+        ValueError: fewer than 2 points.
+    """
+    if points < 2:
+        raise ValueError(f"points is {points}, must be 2 or more")
+    longest = max(start, end, key=lambda grid: len(grid.tokens))
+    forms = []
+    for position in np.linspace(0.0, 1.0, points, dtype=np.float32).tolist():
+        nearer = start if position <= 0.5 else end
+        tempo = start.tempo * (end.tempo / start.tempo) ** position
+        forms.append((position, replace(longest, tempo=tempo, programs=nearer.programs)))
+    return forms
+
+
+def repeated(rows: np.ndarray, count: int) -> np.ndarray:
+    """`count` rows: those of a shorter song again and again from its beginning."""
+    return rows[np.arange(count) % len(rows)]
+
+
+def likeliest(genre_scores: np.ndarray) -> int:
+    """Number of a song's genre by the scores of its phrases, float [n, G].
+
+    It has the greatest mean probability; a mean of logarithms would let one odd phrase decide.
+    """
+    return int(np.argmax(np.mean(genre_scores, axis=0)))
+
+
+def genre_number(genres: Sequence[str], genre: str, error: type[MusaeError]) -> int:
+    """The number of a genre of a model.
+
+    Raises:
+        MusaeError: of the type `error`, no such genre; the message lists the known ones.
+    """
+    if genre in genres:
+        return genres.index(genre)
+    near = difflib.get_close_matches(genre, genres, n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    raise error(f"there is no genre {genre!r} in this model{hint}; it knows: {', '.join(genres)}")

@@ -1,0 +1,84 @@
+"""Whole songs as phrases and back."""
+
+import numpy as np
+import pytest
+
+from musae_tf.errors import MusicError
+from musae_tf.music import REST, get_layout, pieces, tokenize
+from tests.corpus import changing_metre_song, four_voice_song
+
+VOICES = get_layout("voices")
+
+
+def test_the_walk_keeps_the_distribution_and_relates_neighbours():
+    rng = np.random.default_rng(0)
+    mean, deviation = np.array([3.0, -1.0, 0.0]), np.array([1.0, 0.3, 2.0])
+    draws, others = mean + deviation * rng.standard_normal((2, 40_000, 3))
+    codes = pieces.walk(draws, others)
+    assert codes.dtype == np.float32
+    assert np.array_equal(codes[0], draws[0].astype(np.float32))
+    assert np.allclose(codes.mean(axis=0), mean, atol=0.05)
+    assert np.allclose(codes.std(axis=0), deviation, rtol=0.05)
+    centred = (codes - mean) / deviation
+    for lag in (1, 2):
+        correlation = np.mean(centred[lag:] * centred[:-lag], axis=0)
+        assert np.allclose(correlation, pieces.CORRELATION**lag, atol=0.05)
+
+
+def test_seeds_of_rows_and_streams_are_all_different_and_do_not_depend_on_the_number_of_rows():
+    seeds = np.concatenate([pieces.row_seeds(seed, stream, 20) for seed in (0, 1) for stream in (0, 1, 2)])
+    assert seeds.dtype == np.int32
+    assert len(np.unique(seeds, axis=0)) == 120
+    assert np.array_equal(pieces.row_seeds(0, 0, 3), seeds[:3])
+    assert pieces.row_seeds(5, 0, 0).shape == (0, 2)
+
+
+@pytest.mark.parametrize(("bars", "phrase"), [(1, 2), (4, 2), (5, 2), (5, 4), (3, 1)])
+def test_a_song_cut_into_phrases_and_joined_is_the_song(bars, phrase):
+    song = four_voice_song(bars, seed=3)
+    grid = tokenize(song, VOICES)
+    phrases = pieces.phrases_of(grid, phrase)
+    assert phrases.dtype == np.int32
+    assert phrases.shape == (pieces.phrase_count(bars, phrase), phrase * 16, 4)
+    joined = phrases.reshape(-1, 4)
+    assert (joined[bars * 16 :] == REST).all()
+    back = pieces.changed_song(phrases, grid, "name")
+    assert back.name == "name"
+    assert back.tempos[0].bpm == grid.tempo
+    assert len(back.bars()) == bars
+    # But for notes that last beyond a phrase, which begin again.
+    assert np.mean(tokenize(back, VOICES).tokens == grid.tokens) > 0.95
+
+
+def test_phrases_go_on_where_bars_were_left_out():
+    grid = tokenize(changing_metre_song(), VOICES)
+    assert len(grid.runs) > 1
+    assert len(pieces.phrases_of(grid, 2)) == pieces.phrase_count(len(grid.tokens), 2)
+
+
+def test_the_line_between_songs_goes_from_the_one_to_the_other():
+    start, end = tokenize(four_voice_song(2), VOICES), tokenize(four_voice_song(5), VOICES)
+    object.__setattr__(start, "tempo", 60.0)
+    object.__setattr__(end, "tempo", 240.0)
+    object.__setattr__(end, "programs", (1, 2, 3, 4))
+    steps = pieces.line(start, end, 3)
+    assert [position for position, _ in steps] == [0.0, 0.5, 1.0]
+    assert [form.tempo for _, form in steps] == [60.0, 120.0, 240.0]
+    assert [form.programs for _, form in steps] == [start.programs, start.programs, (1, 2, 3, 4)]
+    assert all(len(form.tokens) == 5 for _, form in steps)
+    with pytest.raises(ValueError, match="points is 1"):
+        pieces.line(start, end, 1)
+
+
+def test_a_shorter_song_is_repeated_from_its_beginning():
+    assert pieces.repeated(np.array([7, 8]), 5).tolist() == [7, 8, 7, 8, 7]
+
+
+def test_one_odd_phrase_does_not_decide_the_genre():
+    assert pieces.likeliest(np.array([[0.9, 0.1], [0.9, 0.1], [1e-30, 1.0]])) == 0
+
+
+def test_genres_by_name():
+    assert pieces.genre_number(("dances", "hymns"), "hymns", MusicError) == 1
+    with pytest.raises(MusicError, match=r"'hymms'.*did you mean hymns\?.*dances, hymns"):
+        pieces.genre_number(("dances", "hymns"), "hymms", MusicError)
