@@ -1,6 +1,7 @@
 # Everything runs in .venv, which `make` sets up by itself. Variables that pass through:
 #   CONFIG=configs/tiny.yaml   SET="training.steps=500 model.latent=64"   RUN=runs/mine
 #   DATA="folder ~/midi --layout band"   what `musae data build` makes before training; DATA= for nothing
+#   MODEL=exports/musae      where `musae export` publishes and servers read
 #   PYTHON=python3.12
 
 PYTHON ?= python3
@@ -11,13 +12,19 @@ DATA ?= corpus
 
 BIN := .venv/bin
 MUSAE := $(BIN)/musae
-EXTRAS := dev$(shell nvidia-smi -L 2>/dev/null | grep -q GPU && echo ,gpu)
-# The name tells what was installed from: when these files change, or a GPU appears, the stamp is another.
-STAMP := .venv/.installed-$(EXTRAS)-$(shell cat setup.py pyproject.toml | cksum | cut -d " " -f 1)
+EXTRAS := train,corpus$(shell nvidia-smi -L 2>/dev/null | grep -q GPU && echo ,gpu)
+# The names tell what was installed from: when these files change, or a GPU appears, the stamps are others.
+FILES := $(shell cat setup.py pyproject.toml | cksum | cut -d " " -f 1)
+STAMP := .venv/.installed-$(EXTRAS)-$(FILES)
+DEV_STAMP := .venv/.installed-dev-$(FILES)
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+MODEL ?= exports/musae
+IMAGE ?= musae-server
+TF_SERVING_TAG ?= 2.21.0
 SETS := $(foreach change,$(SET),--set '$(change)')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data train evaluate samples tensorboard test lint clean
+.PHONY: help setup data train evaluate samples tensorboard export serve image up down test lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -28,8 +35,12 @@ $(STAMP):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 		{ echo "musae-tf needs Python 3.10 or newer: make PYTHON=python3.11 names one"; exit 2; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check -e '.[$(EXTRAS)]'
+	$(PIP) install -e '.[$(EXTRAS)]'
 	@rm -f .venv/.installed-* && touch $@
+
+$(DEV_STAMP): | $(STAMP)
+	$(PIP) install -e '.[dev]'
+	@touch $@
 
 data: setup ## dataset, if it is not there yet
 	$(if $(DATA),$(MUSAE) data build $(DATA))
@@ -48,7 +59,23 @@ samples: setup ## a piece of every genre from RUN, or from the newest run
 tensorboard: setup ## curves, pictures and sound of RUN, or of all runs, in the browser
 	$(BIN)/tensorboard --logdir $(or $(RUN),runs)
 
-lint: setup ## ruff
+export: setup ## publish RUN, or the newest run, as the next version below MODEL
+	$(MUSAE) export $(RUN) --to $(MODEL) --keep 3
+
+serve: export ## answer gRPC and REST with RUN, or the newest run, without a container
+	$(MUSAE) serve $(MODEL)
+
+image: export ## container image of the server with the model in it
+	docker build serving --build-context model=$(MODEL) --build-arg TF_SERVING_TAG=$(TF_SERVING_TAG) --tag $(IMAGE)
+
+up: export ## server, Prometheus and Grafana in containers
+	MUSAE_MODEL=$(abspath $(MODEL)) TF_SERVING_TAG=$(TF_SERVING_TAG) \
+		docker compose --file serving/compose.yaml up --build --detach --wait
+
+down: ## stop them
+	docker compose --file serving/compose.yaml down
+
+lint: $(DEV_STAMP) ## ruff
 	$(BIN)/ruff check .
 
 test: lint ## all tests

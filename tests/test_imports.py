@@ -12,11 +12,18 @@ import musae_tf
 PACKAGE = Path(musae_tf.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # Nothing may import what stands to the right of it. Modules directly in the package count by their name.
-ORDER = ("errors", "files", "progress", "config", "music", "data", "models", "training", "evaluation", "generation",
-         "commands", "cli")  # fmt: skip
+ORDER = ("errors", "files", "progress", "config", "protocol", "music", "data", "models", "training", "evaluation",
+         "generation", "export", "server", "client", "commands", "cli")  # fmt: skip
+# What talks over the wire knows nothing of what makes the model.
+ALLOWED = {
+    "protocol": {"errors", "protocol"},
+    "server": {"errors", "files", "protocol", "server"},
+    "client": {"errors", "files", "music", "protocol", "client"},
+}
 HEAVY = ("tensorflow", "keras", "tensorflow_probability", "tf_keras")
 # What a base install has.
 LIGHT = {"numpy", "symusic", "musae_tf", *sys.stdlib_module_names}
+WIRE = {*LIGHT, "grpc", "google"}
 
 
 def part(path: Path) -> str:
@@ -48,6 +55,24 @@ def test_no_module_imports_to_its_right(path):
             there = name.split(".")[1]
             if there in ORDER:
                 assert ORDER.index(there) <= ORDER.index(here), f"{path} imports {name}"
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if part(path) in ALLOWED], ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_the_wire_knows_nothing_of_the_model(path):
+    ours = {name.split(".")[1] for name in imports(path) if name.startswith("musae_tf.")}
+    assert {name for name in ours if name in ORDER} <= ALLOWED[part(path)]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODULES if part(path) in ("protocol", "client")],
+    ids=lambda path: str(path.relative_to(PACKAGE)),
+)
+def test_protocol_and_client_need_only_the_base_install(path):
+    assert not {name.split(".")[0] for name in imports(path)} & set(HEAVY)
+    assert {name.split(".")[0] for name in imports(path, top_level_only=True)} <= WIRE
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if part(path) == "music"], ids=lambda path: path.name)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from musae_tf.models.musae import MusAE
 
-BATCH = 32
+BATCH = 16
 
 
 def encode(model: MusAE, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

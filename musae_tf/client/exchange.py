@@ -1,0 +1,271 @@
+"""What is asked and what is made of the answers, without asking: the part that both clients share.
+
+Generators yield what to do (`Call` the server, `Pause`) and are sent what came of it, a reply or an error. The clients
+do nothing else than carry that out, the one by waiting and the other by awaiting.
+"""
+
+import math
+import random
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias, TypeVar
+
+import numpy as np
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+from google.protobuf.message import Message
+
+from musae_tf.client.errors import (
+    ClientError,
+    InvalidRequestError,
+    NotFoundError,
+    WrongModelError,
+)
+from musae_tf.client.replies import Description, VersionStatus
+from musae_tf.protocol.codec import to_array, to_proto
+from musae_tf.protocol.messages import (
+    Code,
+    GetModelStatusRequest,
+    ModelSpec,
+    ModelVersionStatus,
+    PredictRequest,
+)
+from musae_tf.protocol.services import GET_MODEL_STATUS, PREDICT, Method
+
+MAX_ROWS = 64
+"""Phrases of one request. A longer song takes several requests, so that it does not keep others waiting."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+"""Seconds before the first retry, twice as long before each following one; a random part of it is left out."""
+
+T = TypeVar("T")
+
+
+class Call(NamedTuple):
+    """Ask the server: the generator gets the reply sent, or a ClientError thrown.
+
+    `timeout` is in seconds, None for no limit.
+    """
+
+    method: Method
+    request: Message
+    timeout: float | None
+
+
+class Pause(NamedTuple):
+    """Wait: the generator gets None sent."""
+
+    seconds: float
+
+
+Steps: TypeAlias = Generator[Call | Pause, Message | None, T]
+
+
+class SwappedError(Exception):
+    """The server has gone over to another version of the model since it described itself."""
+
+
+@dataclass
+class Session:
+    """What a client asks for, and what it has learnt.
+
+    Attributes:
+        target: who is asked, for messages.
+        model: name of the model.
+        version: its version; None for the newest, or for the one of `label`.
+        label: label of a version, from the server's configuration.
+        deadline: seconds that one method of the client may take, all its requests and pauses together; None: no limit.
+        retries: how often a request that found nobody is sent again.
+        description: of the model, once known.
+    """
+
+    target: str
+    model: str
+    version: int | None = None
+    label: str | None = None
+    deadline: float | None = 30.0
+    retries: int = 4
+    description: Description | None = None
+
+    def __post_init__(self) -> None:
+        if self.version is not None and self.label is not None:
+            raise ClientError("a version and a label were given: give one of them, or none for the newest version")
+        if self.deadline is not None and not self.deadline > 0:
+            raise ClientError(f"deadline is {self.deadline}, must be seconds above 0, or None for no limit")
+
+
+class Exchange:
+    """The requests of one method of a client, all to one version of the model.
+
+    Args:
+        session: of the client.
+        expires: when they must be done, by `time.monotonic`.
+        retries: how often each may be sent again.
+    """
+
+    def __init__(self, session: Session, expires: float, retries: int):
+        self._session = session
+        self._expires = expires
+        self._retries = retries
+        self._description: Description | None = None
+
+    def description(self) -> Steps[Description]:
+        """The model's description, asked for if the client does not know it yet.
+
+        Raises:
+            WrongModelError: what answers is no model of musae-tf.
+        """
+        if self._description is None:
+            self._description = self._session.description or (yield from self.ask_description())
+        return self._description
+
+    def ask_description(self) -> Steps[Description]:
+        """The model's description as it is now.
+
+        Raises:
+            WrongModelError: what answers is no model of musae-tf.
+        """
+        session = self._session
+        request = self._request("describe", {"request": np.zeros(1, np.int32)}, ["metadata"])
+        reply = yield from self._call(PREDICT, request)
+        text = self._outputs(reply, ["metadata"], 1)[0][0]
+        if not isinstance(text, bytes):
+            raise WrongModelError(f"model {session.model!r} at {session.target} describes itself in numbers")
+        description = Description.from_json(text, reply.model_spec.version.value, session.target)
+        session.description = description
+        return description
+
+    def predict(self, signature: str, inputs: Mapping[str, np.ndarray], *outputs: str) -> Steps[list[np.ndarray]]:
+        """Ask the model, `MAX_ROWS` rows at a time.
+
+        Args:
+            signature: its name.
+            inputs: arrays with the same number of rows, 1 or more, in dimension 0.
+            outputs: names of those that are wanted.
+
+        Returns:
+            The outputs, with as many rows.
+        """
+        description = yield from self.description()
+        rows = len(next(iter(inputs.values())))
+        parts = []
+        for first in range(0, rows, MAX_ROWS):
+            part = {name: array[first : first + MAX_ROWS] for name, array in inputs.items()}
+            try:
+                reply = yield from self._call(PREDICT, self._request(signature, part, outputs))
+            except InvalidRequestError:
+                # A new version may have other shapes and genres, and so refuse what the old one took.
+                if (yield from self.ask_description()).version != description.version:
+                    raise SwappedError from None
+                raise
+            if reply.model_spec.version.value != description.version:
+                raise SwappedError
+            parts.append(self._outputs(reply, outputs, min(MAX_ROWS, rows - first)))
+        return [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+    def status(self) -> Steps[list[VersionStatus]]:
+        """The versions of the model that the server knows of, newest first; only the one that was asked for, if any."""
+        request = GetModelStatusRequest(model_spec=ModelSpec(name=self._session.model))
+        if self._session.version is not None:
+            request.model_spec.version.value = self._session.version
+        reply = yield from self._call(GET_MODEL_STATUS, request)
+        return _versions(reply)
+
+    def _request(self, signature: str, inputs: Mapping[str, np.ndarray], outputs) -> Message:
+        session = self._session
+        request = PredictRequest(model_spec=ModelSpec(name=session.model, signature_name=signature))
+        if session.version is not None:
+            request.model_spec.version.value = session.version
+        elif session.label is not None:
+            request.model_spec.version_label = session.label
+        for name, array in inputs.items():
+            request.inputs[name].CopyFrom(to_proto(array))
+        request.output_filter.extend(outputs)
+        return request
+
+    def _outputs(self, reply: Message, names, rows: int) -> list[np.ndarray]:
+        arrays = []
+        for name in names:
+            try:
+                array = to_array(reply.outputs[name]) if name in reply.outputs else None
+            except ValueError as cause:
+                raise WrongModelError(f"{self._session.target} sent an unreadable {name!r}: {cause}") from cause
+            if array is None or array.shape[:1] != (rows,):
+                found = "nothing" if array is None else f"shape {list(array.shape)}"
+                raise WrongModelError(f"{self._session.target} sent {found} as {name!r}, must have {rows} rows")
+            arrays.append(array)
+        return arrays
+
+    def _call(self, method: Method, request: Message) -> Steps[Message]:
+        attempt = 0
+        while True:
+            try:
+                return (yield Call(method, request, self._timeout()))
+            except NotFoundError as error:
+                failure = error
+                break
+            except ClientError as error:
+                # All requests are pure: to send one twice does no harm.
+                pause = pause_before(attempt)
+                if error.code != "UNAVAILABLE" or attempt == self._retries or self._remaining() <= pause:
+                    raise
+            yield Pause(pause)
+            attempt += 1
+        raise (yield from self._explained(failure, method))
+
+    def _remaining(self) -> float:
+        return self._expires - time.monotonic()
+
+    def _timeout(self) -> float | None:
+        return None if self._expires == math.inf else max(self._remaining(), 0.0)
+
+    def _explained(self, error: NotFoundError, method: Method) -> Steps[NotFoundError]:
+        """A NotFoundError that says what the server has instead."""
+        session = self._session
+        which = f"no model {session.model!r}"
+        if session.version is not None:
+            which = f"no version {session.version} of the model {session.model!r}"
+        if session.label is not None:
+            which = f"no version of the model {session.model!r} that is labelled {session.label!r}"
+        request = GetModelStatusRequest(model_spec=ModelSpec(name=session.model))
+        hint = ""
+        if method is not GET_MODEL_STATUS or session.version is not None:
+            try:
+                versions = _versions((yield Call(GET_MODEL_STATUS, request, self._timeout())))
+                hint = "it has " + ", ".join(_in_words(version) for version in versions)
+            except NotFoundError:
+                which = f"no model {session.model!r}"
+            except ClientError:
+                pass  # the first error says more than this one
+        return NotFoundError(f"{session.target} has {which}", error.code, error.details, hint)
+
+
+def _versions(reply: Message) -> list[VersionStatus]:
+    return [
+        VersionStatus(
+            entry.version,
+            _name(ModelVersionStatus.State, entry.state),
+            _name(Code, entry.status.error_code),
+            entry.status.error_message,
+        )
+        for entry in reply.model_version_status
+    ]
+
+
+def _name(enum: EnumTypeWrapper, number: int) -> str:
+    return enum.Name(number) if number in enum.values() else str(number)
+
+
+def _in_words(status: VersionStatus) -> str:
+    failure = f": {status.message}" if status.message else ""
+    return f"version {status.version} ({status.state}{failure})"
+
+
+def from_now(seconds: float | None) -> float:
+    """The time `seconds` from now by `time.monotonic`; None for never."""
+    return math.inf if seconds is None else time.monotonic() + seconds
+
+
+def pause_before(attempt: int) -> float:
+    """Seconds before another attempt; random, so that many clients do not come back all at once."""
+    return min(FIRST_PAUSE * 2.0 ** min(attempt, 16), LONGEST_PAUSE) * random.uniform(0.5, 1.0)

@@ -1,0 +1,159 @@
+"""Songs as files: what the commands share that make music, whether with a run or with a server."""
+
+import re
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from musae_tf.errors import MusicError
+from musae_tf.files import atomic_path
+from musae_tf.music import Layout, Metre, Song, Tempo, Track, tokenize
+from musae_tf.music.audio import write_wav
+from musae_tf.music.picture import pianoroll
+
+
+class Piece(NamedTuple):
+    """A song to write: `stem` names its files, `title` stands over its picture."""
+
+    stem: str
+    song: Song
+    title: str
+
+
+def check_out(out: str | None, pieces: int) -> None:
+    """Whether `--out` can take some pieces.
+
+    Raises:
+        MusicError: it is one file, and they are more than one.
+    """
+    if pieces > 1 and _is_file(out):
+        raise MusicError(f"--out {out} is one file, but this makes {pieces} pieces: name a folder")
+
+
+def read_song(path: str, layout: Layout, bars: int | None) -> Song:
+    """Read a MIDI file, cut it to its first bars, and say what of it the model cannot take.
+
+    Raises:
+        MusicError: it cannot be read, or holds nothing that the model can take.
+    """
+    song = _first_bars(Song.read(path), bars)
+    try:
+        losses = tokenize(song, layout).losses
+    except MusicError as error:
+        raise MusicError(f"{path}: {error}") from None
+    parts = [
+        f"{losses[key]} {words}"
+        for key, words in (
+            ("bars_other_metre", f"of {losses['bars']} bars are not 16 sixteenths long and are left out"),
+            ("outside_layout", f"of {losses['notes']} notes belong to none of the tracks {', '.join(layout.names)}"),
+            ("overlapped", "notes are lost, since a track plays one note at a time"),
+            ("off_grid", "notes are moved to the nearest sixteenth"),
+        )
+        if losses[key]
+    ]
+    if parts:
+        print(f"{path}: {'; '.join(parts)}")
+    return song
+
+
+def plain(name: str) -> str:
+    """A genre's name as part of a file name."""
+    return re.sub(r"[^\w.-]+", "_", name).strip("._") or "genre"
+
+
+def sampled(genre: str, seed: int, song: Song) -> Piece:
+    """A new piece of a genre."""
+    return Piece(f"{plain(genre)}-{seed}", song, f"{genre}, seed {seed}")
+
+
+def reconstructed(source: Song, song: Song) -> Piece:
+    """A piece encoded and decoded again."""
+    return Piece(f"{source.name}-reconstructed", song, f"{source.name}, reconstructed")
+
+
+def interpolated(start: Song, end: Song, songs: Sequence[Song]) -> list[Piece]:
+    """Pieces between one and another, numbered."""
+    digits, last = len(str(len(songs))), len(songs) - 1
+    return [
+        Piece(
+            f"{start.name}-to-{end.name}-{point + 1:0{digits}d}",
+            song,
+            f"{start.name} to {end.name}, {point / last:.0%} of the way",
+        )
+        for point, song in enumerate(songs)
+    ]
+
+
+def transferred(source: Song, origin: str, target: str, strength: float, song: Song) -> Piece:
+    """A piece moved from one genre towards another."""
+    return Piece(f"{source.name}-to-{plain(target)}", song, f"{source.name}, {origin} to {target} by {strength:g}")
+
+
+def write_pieces(
+    pieces: Sequence[Piece], layout: Layout, out: str | None, folder: Path, picture: bool = True, wav: bool = False
+) -> list[Path]:
+    """Write all pieces and print the paths. A full disk leaves none of them.
+
+    Args:
+        pieces: what to write.
+        layout: of the model.
+        out: folder, or a file ending in .mid for a single piece; None for `folder`.
+        folder: where to write if the user does not say.
+        picture: whether to draw them too.
+        wav: whether to write sound too.
+
+    Returns:
+        The MIDI files.
+
+    Raises:
+        MusicError: a file cannot be written, or a package for pictures or sound is missing.
+    """
+    paths = [Path(out)] if _is_file(out) else [Path(out or folder) / f"{piece.stem}.mid" for piece in pieces]
+    written = []
+    with ExitStack() as stack:
+
+        def new(path: Path) -> Path:
+            written.append(path)
+            return stack.enter_context(atomic_path(path, MusicError))
+
+        for path, (_, song, title) in zip(paths, pieces, strict=True):
+            new(path).write_bytes(song.to_bytes())
+            if picture:
+                new(path.with_suffix(".png")).write_bytes(pianoroll(song, layout, title=title))
+            if wav:
+                _write_sound(song, new(path.with_suffix(".wav")))
+    for path in written:
+        print(path)
+    return paths
+
+
+def _is_file(out: str | None) -> bool:
+    return out is not None and Path(out).suffix.lower() in (".mid", ".midi")
+
+
+def _first_bars(song: Song, count: int | None) -> Song:
+    edges = song.bars()
+    if count is None or len(edges) <= count:
+        return song
+    end = int(edges[count, 0])
+    tracks = []
+    for track in song.tracks:
+        notes = track.notes[track.notes["start"] < end].copy()
+        notes["duration"] = np.minimum(notes["duration"], end - notes["start"])
+        tracks.append(Track(track.name, track.program, track.is_drum, notes))
+    tempos = [Tempo(*tempo) for tempo in song.tempos if tempo.tick < end]
+    metres = [Metre(*metre) for metre in song.metres if metre.tick < end]
+    return Song(song.ticks_per_quarter, tracks, tempos, metres, end, song.name)
+
+
+def _write_sound(song: Song, path: Path) -> None:
+    try:
+        write_wav(song, path)
+    except MusicError as error:
+        # The path is a temporary one: let whoever made it name the real one.
+        if isinstance(error.__cause__, OSError):
+            raise error.__cause__ from None
+        raise

@@ -1,0 +1,68 @@
+"""From a run to a published version."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from musae_tf.export.errors import ExportError
+from musae_tf.export.examples import requests
+from musae_tf.export.metadata import describe
+from musae_tf.export.publish import Version, new_version, size
+from musae_tf.export.signatures import Servable
+from musae_tf.export.verify import verify
+from musae_tf.export.warmup import write_warmup
+from musae_tf.files import write_text
+
+if TYPE_CHECKING:
+    from musae_tf.training import Run
+
+DESCRIPTION = Path("assets.extra") / "musae.json"
+"""Where in a version folder the text of the signature `describe` is."""
+
+
+def export_run(run: "Run", to: str | os.PathLike | None = None, say: Callable[[str], None] = print) -> Version:
+    """Publish the newest checkpoint of a run as the next version of a model.
+
+    Args:
+        run: any run with a checkpoint, wherever it was trained.
+        to: the model folder, which holds the versions and whose name is the model's; None for RUN/export/musae.
+        say: takes the sentences for the user.
+
+    Returns:
+        The published version.
+
+    Raises:
+        RunError: the run has no checkpoint.
+        ExportError: the folder cannot be written, or the exported graph does not answer as the live model does. Then
+            nothing was published.
+    """
+    base = check_folder(run.path / "export" / "musae" if to is None else to)
+    model = run.load_model()
+    with new_version(base) as draft:
+        name, number = base.resolve().name, draft.number
+        say(f"{base}: writing version {number}")
+        servable = Servable(model, lambda signatures: describe(run, name, number, signatures))
+        servable.save(draft.folder)
+        write_text(draft.folder / DESCRIPTION, servable.metadata + "\n", ExportError)
+        asked = requests(model)
+        write_warmup(draft.folder, name, asked)
+        say(f"checking {len(asked)} requests of {len(servable.signatures)} signatures in a fresh process")
+        verify(draft.folder, servable, asked)
+    published = Version(number, base / str(number))
+    say(f"published {published.folder} ({size(published.folder) / 1e6:.1f} MB)")
+    return published
+
+
+def check_folder(path: str | os.PathLike) -> Path:
+    """The path of a model folder, new or old.
+
+    Raises:
+        ExportError: it is something else.
+    """
+    base = Path(path)
+    if base.exists() and not base.is_dir():
+        raise ExportError(f"{base} is a file; name a folder for the versions of the model")
+    if (base / "saved_model.pb").exists():
+        raise ExportError(f"{base} is a version of a model; name the folder that holds the versions, {base.parent}")
+    return base

@@ -1,0 +1,240 @@
+"""The graph that is served: one function a signature, with its inputs checked and its rows independent of each other.
+
+B rows, T steps, K tracks, D latent axes, G genres. Every input and output has the rows in dimension 0, so that a server
+can join requests and split their answers.
+
+Rows pass through the networks in blocks of BLOCK rows, the last one filled up with copies of the last row. Matrix
+products of another shape add in another order, and a difference in the last bit is enough to turn an even choice
+between two symbols; with one shape for all, a row has the same numbers, bit for bit, whatever it was batched with.
+Memory too is bounded by the block and not by the request.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from musae_tf.export.errors import ExportError, reason
+from musae_tf.models import MusAE
+
+BLOCK = 16
+"""Rows that go through the networks together. On a CPU 16 cost per row what 64 do; 1 row costs what 16 do."""
+
+SERVING_DEFAULT, DEFAULT = "serving_default", "reconstruct"
+"""Name of the signature that a request without a signature name gets, and which one it is."""
+
+MAXIMUM_TEMPERATURE = 100.0
+
+Tensors = dict[str, tf.Tensor]
+
+
+class Signature(NamedTuple):
+    """Names, dtypes and shapes of a signature's inputs and outputs; dimension 0 is None, the rows."""
+
+    inputs: dict[str, tf.TensorSpec]
+    outputs: dict[str, tf.TensorSpec]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON: {"inputs": {name: {"dtype", "shape"}}, "outputs": ...}."""
+        return {
+            side: {name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()} for name, spec in specs.items()}
+            for side, specs in self._asdict().items()
+        }
+
+
+def signatures_of(model: MusAE) -> dict[str, Signature]:
+    """All signatures of a model, by name."""
+    tokens = _rows(tf.int32, model.steps, len(model.vocabulary_sizes))
+    code, number, genre = _rows(tf.float32, model.latent), _rows(tf.float32), _rows(tf.int32)
+    dice = {"temperature": number, "seed": _rows(tf.int32, 2)}
+    music = {"tokens": tokens, "latent": code}
+    posterior = {"mean": code, "log_variance": code, "genre_scores": _rows(tf.float32, len(model.genres))}
+    return {
+        "encode": Signature({"tokens": tokens}, posterior),
+        "decode": Signature({"latent": code, **dice}, {"tokens": tokens, "log_probability": number}),
+        "sample": Signature({"genre": genre, **dice}, music),
+        "reconstruct": Signature({"tokens": tokens, **dice}, music),
+        "interpolate": Signature({"start": tokens, "end": tokens, "position": number, **dice}, music),
+        "transfer": Signature({"tokens": tokens, "source": genre, "target": genre, "strength": number, **dice}, music),
+        "describe": Signature({"request": _rows(tf.int32)}, {"metadata": _rows(tf.string)}),
+    }
+
+
+def _rows(dtype: tf.DType, *shape: int) -> tf.TensorSpec:
+    return tf.TensorSpec([None, *shape], dtype)
+
+
+class Servable:
+    """A model as the functions that are served.
+
+    Args:
+        model: the live model. Its LSTMs are told to leave cuDNN alone from now on: a graph with cuDNN's ops cannot run
+            on a CPU.
+        describe: makes the text that the signature `describe` returns from the signatures as JSON.
+    """
+
+    def __init__(self, model: MusAE, describe: Callable[[Mapping[str, Any]], str]):
+        _leave_cudnn(model)
+        self._model = model
+        self.signatures = signatures_of(model)
+        self.metadata = describe({name: signature.to_dict() for name, signature in self.signatures.items()})
+        self._limits = _limits(model)
+        # Functions of their own, so that the graph holds each network once and not once a signature.
+        tokens, latent = (self.signatures["reconstruct"].outputs[name] for name in ("tokens", "latent"))
+        self._encode_block = tf.function(model.encode, [_block(tokens)], autograph=False)
+        draws = [_block(spec) for spec in self.signatures["decode"].inputs.values()]
+        self._decode_block = tf.function(model.decode, draws, autograph=False)
+        self._sample_block = tf.function(
+            model.sample_latent, [_block(self.signatures["sample"].inputs["genre"]), draws[-1]], autograph=False
+        )
+        self._scores_block = tf.function(model.prior.genre_scores, [_block(latent)], autograph=False)
+        self.functions = {name: self._trace(name) for name in self.signatures}
+        self.functions[SERVING_DEFAULT] = self.functions[DEFAULT]
+
+    def __call__(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Run a signature in this process: arrays in, numpy arrays out.
+
+        Raises:
+            tf.errors.InvalidArgumentError: a value, or the number of rows, is outside what is allowed.
+        """
+        tensors = {name: tf.constant(array) for name, array in inputs.items()}
+        return {name: output.numpy() for name, output in self.functions[signature](**tensors).items()}
+
+    def save(self, folder: Path) -> None:
+        """Write the SavedModel.
+
+        Raises:
+            ExportError: it cannot be written.
+        """
+        root = tf.Module()
+        # Encoder, decoder and prior: the critic is for training only.
+        parts = (self._model.encoder, self._model.decoder, self._model.prior)
+        root.weights = [weight.value for part in parts for weight in part.weights]
+        try:
+            tf.saved_model.save(root, str(folder), self.functions)
+        except (OSError, tf.errors.OpError) as cause:
+            raise ExportError(f"cannot write {folder}: {reason(cause)}") from cause
+
+    def _trace(self, name: str):
+        inputs, outputs = self.signatures[name]
+        serve = getattr(self, f"_{name}")
+
+        def function(**arguments: tf.Tensor) -> Tensors:
+            arguments = _checked(arguments, inputs, self._limits)
+            return serve(**arguments) if name == "describe" else _in_blocks(serve, arguments, outputs)
+
+        specs = {key: tf.TensorSpec(spec.shape, spec.dtype, key) for key, spec in inputs.items()}
+        return tf.function(function, autograph=False).get_concrete_function(**specs)
+
+    # One block of each signature.
+
+    def _encode(self, tokens: tf.Tensor) -> Tensors:
+        mean, deviation = self._encode_block(tokens)
+        return {
+            "mean": mean,
+            "log_variance": 2.0 * tf.math.log(deviation),
+            "genre_scores": self._scores_block(mean),
+        }
+
+    def _decode(self, latent: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor) -> Tensors:
+        tokens, log_probability = self._decode_block(latent, temperature, seed)
+        return {"tokens": tokens, "log_probability": log_probability}
+
+    def _sample(self, genre: tf.Tensor, **dice: tf.Tensor) -> Tensors:
+        # The prior's draws and those of the symbols are unrelated though their seed is one: each folds it its own way.
+        return self._music(self._sample_block(genre, dice["seed"]), dice)
+
+    def _reconstruct(self, tokens: tf.Tensor, **dice: tf.Tensor) -> Tensors:
+        return self._music(self._encode_block(tokens)[0], dice)
+
+    def _interpolate(self, start: tf.Tensor, end: tf.Tensor, position: tf.Tensor, **dice: tf.Tensor) -> Tensors:
+        ends = (self._encode_block(tokens)[0] for tokens in (start, end))
+        return self._music(self._model.interpolate_latent(*ends, position), dice)
+
+    def _transfer(
+        self, tokens: tf.Tensor, source: tf.Tensor, target: tf.Tensor, strength: tf.Tensor, **dice: tf.Tensor
+    ) -> Tensors:
+        latent = self._encode_block(tokens)[0]
+        return self._music(self._model.transfer_latent(latent, source, target, strength), dice)
+
+    def _describe(self, request: tf.Tensor) -> Tensors:
+        return {"metadata": tf.fill(tf.shape(request), self.metadata)}
+
+    def _music(self, latent: tf.Tensor, dice: Tensors) -> Tensors:
+        return {"tokens": self._decode(latent, **dice)["tokens"], "latent": latent}
+
+
+class _Limits(NamedTuple):
+    """Least and greatest allowed value (numbers, or one a track), and how to say it."""
+
+    least: Any
+    greatest: Any
+    allowed: str
+
+
+def _limits(model: MusAE) -> dict[str, _Limits]:
+    """What each input may be; those that are missing here may be anything."""
+    genres, sizes = len(model.genres), model.vocabulary_sizes
+    last = [size - 1 for size in sizes]
+    tokens = _Limits(0, last, f"from 0 to {last[0]}" if len(set(last)) == 1 else f"from 0 to {last}, track by track")
+    genre = _Limits(0, genres - 1, f"from 0 to {genres - 1}")
+    finite = _Limits(-tf.float32.max, tf.float32.max, "a finite number")
+    return {
+        **dict.fromkeys(("tokens", "start", "end"), tokens),
+        **dict.fromkeys(("genre", "target"), genre),
+        "source": _Limits(-1, genres - 1, f"from 0 to {genres - 1}, or -1 for the likeliest"),
+        **dict.fromkeys(("latent", "position", "strength"), finite),
+        "temperature": _Limits(0.0, MAXIMUM_TEMPERATURE, f"from 0 to {MAXIMUM_TEMPERATURE:g}"),
+    }
+
+
+def _checked(inputs: Tensors, specs: Mapping[str, tf.TensorSpec], limits: Mapping[str, _Limits]) -> Tensors:
+    """The inputs, which fail with INVALID_ARGUMENT unless shapes, numbers of rows and values are as they must be.
+
+    A session does not hold a request's shapes against the signature, so the graph has to.
+    """
+    shaped = {name: tf.ensure_shape(inputs[name], spec.shape) for name, spec in specs.items()}
+    first = next(iter(shaped))
+    rows, checks = tf.shape(shaped[first])[0], []
+    for name, tensor in shaped.items():
+        count = tf.shape(tensor)[0]
+        words = f"{first} and {name} must have as many rows as each other; found"
+        checks.append(tf.debugging.Assert(tf.equal(count, rows), [words, rows, count]))
+        if name in limits:
+            least, greatest, allowed = limits[name]
+            # NaN compares false.
+            within = tf.reduce_all((tensor >= least) & (tensor <= greatest))
+            found = [tf.reduce_min(tensor), tf.reduce_max(tensor)]
+            checks.append(tf.debugging.Assert(within, [f"{name} must be {allowed}; least and greatest found:", *found]))
+    with tf.control_dependencies(checks):
+        return {name: tf.identity(tensor) for name, tensor in shaped.items()}
+
+
+def _in_blocks(function: Callable[..., Tensors], inputs: Tensors, outputs: Mapping[str, tf.TensorSpec]) -> Tensors:
+    rows = tf.shape(next(iter(inputs.values())))[0]
+    blocks = (rows + BLOCK - 1) // BLOCK
+    index = tf.minimum(tf.range(blocks * BLOCK), rows - 1)
+    blocked = {
+        name: tf.reshape(tf.gather(tensor, index), [blocks, BLOCK, *tensor.shape[1:]])
+        for name, tensor in inputs.items()
+    }
+    answers = tf.map_fn(
+        lambda block: function(**block),
+        blocked,
+        fn_output_signature={name: _block(spec) for name, spec in outputs.items()},
+    )
+    return {name: tf.reshape(answers[name], [-1, *spec.shape[1:]])[:rows] for name, spec in outputs.items()}
+
+
+def _block(spec: tf.TensorSpec) -> tf.TensorSpec:
+    return tf.TensorSpec([BLOCK, *spec.shape[1:]], spec.dtype)
+
+
+def _leave_cudnn(model: MusAE) -> None:
+    for layer in [*model.encoder.layers, *model.decoder.layers]:
+        wrapped = isinstance(layer, keras.layers.Bidirectional)
+        for direction in (layer.forward_layer, layer.backward_layer) if wrapped else (layer,):
+            if isinstance(direction, keras.layers.LSTM):
+                direction.use_cudnn = False

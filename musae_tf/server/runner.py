@@ -1,0 +1,130 @@
+"""How a request reaches the session: on a thread of its own, or together with others (see `batching`)."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from musae_tf.server.engine import Plan, Session
+from musae_tf.server.status import Code, StatusError, as_status
+from musae_tf.server.tensor import Tensor
+
+Done = Callable[[list[np.ndarray] | None, StatusError | None], None]
+"""Called once with the outputs or with the error, on any thread."""
+
+
+def remaining_ms(deadline: float | None) -> int:
+    """Milliseconds until a time of the monotonic clock, at least 1; 0 for no deadline."""
+    return 0 if deadline is None else max(1, int((deadline - time.monotonic()) * 1000))
+
+
+class Task:
+    """One request on its way to the session.
+
+    Attributes:
+        inputs: a tensor for each feed.
+        deadline: when the answer is of no use any more, by the monotonic clock; None for never.
+        done: takes the answer.
+        created: when the task was made, by the monotonic clock.
+        rows: size of dimension 0 of the inputs, once they were checked for batching.
+    """
+
+    __slots__ = ("_gave_up", "_parent", "created", "deadline", "done", "inputs", "rows")
+
+    def __init__(self, inputs: Sequence[Tensor], deadline: float | None, done: Done, parent: "Task | None" = None):
+        self.inputs, self.deadline, self.done = inputs, deadline, done
+        self.created = time.monotonic()
+        self.rows = 0
+        self._gave_up = False
+        self._parent = parent
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+        return self._gave_up or (self._parent is not None and self._parent.abandoned)
+
+    def abandon(self) -> None:
+        """Tell that nobody waits for the answer any more; a task that has not started then ends as cancelled."""
+        self._gave_up = True
+
+    def cancel(self) -> None:
+        """Answer an abandoned task without running it."""
+        self.done(None, StatusError(Code.CANCELLED, "the client has gone"))
+
+    def pieces(self, rows: int) -> "list[Task]":
+        """Tasks of at most `rows` rows that together are this one; `done` is called when all are."""
+        arrays = [tensor.array() for tensor in self.inputs]
+        starts = range(0, self.rows, rows)
+        results: list[list[np.ndarray] | None] = [None] * len(starts)
+        lock, left = threading.Lock(), len(starts)
+        failed = False
+
+        def part_done(number: int, outputs: list[np.ndarray] | None, error: StatusError | None) -> None:
+            nonlocal left, failed
+            with lock:
+                left -= 1
+                if failed:
+                    return
+                failed = error is not None
+                results[number] = outputs
+                if left and not failed:
+                    return
+            if error is not None:
+                self.done(None, error)
+            else:
+                self.done([np.concatenate(parts) for parts in zip(*results, strict=True)], None)
+
+        made = []
+        for number, start in enumerate(starts):
+            inputs = [Tensor.joined([array[start : start + rows]]) for array in arrays]
+
+            def done(outputs, error, number=number):
+                part_done(number, outputs, error)
+
+            piece = Task(inputs, self.deadline, done, self)
+            piece.rows = min(rows, self.rows - start)
+            made.append(piece)
+        return made
+
+
+class DirectRunner:
+    """Runs every request alone, a bounded number side by side."""
+
+    def __init__(self, threads: int, max_waiting: int):
+        """Start the threads; more than `max_waiting` tasks that wait for one are refused."""
+        self._threads = ThreadPoolExecutor(threads, "musae-run")
+        self._places = threading.Semaphore(threads + max_waiting)
+        self._max_waiting = max_waiting
+
+    def submit(self, session: Session, plan: Plan, task: Task) -> None:
+        """Run a task as soon as a thread is free.
+
+        Raises:
+            StatusError: UNAVAILABLE, too many are waiting.
+        """
+        if not self._places.acquire(blocking=False):
+            raise StatusError(
+                Code.UNAVAILABLE, f"too many requests are waiting for a thread; the server queues {self._max_waiting}"
+            )
+        self._threads.submit(self._run, session, plan, task)
+
+    def close(self) -> None:
+        """Run what is queued, then end the threads."""
+        self._threads.shutdown()
+
+    def _run(self, session: Session, plan: Plan, task: Task) -> None:
+        try:
+            if task.abandoned:
+                task.cancel()
+                return
+            if task.deadline is not None and time.monotonic() >= task.deadline:
+                raise StatusError(Code.DEADLINE_EXCEEDED, "deadline exceeded before the request was run")
+            outputs = [tensor.array() for tensor in session.run(plan, task.inputs, remaining_ms(task.deadline))]
+        except Exception as error:
+            task.done(None, as_status(error))
+        else:
+            task.done(outputs, None)
+        finally:
+            self._places.release()

@@ -1,0 +1,134 @@
+"""Tensors of the engine: from the wire's TensorProto, to and from numpy arrays."""
+
+import ctypes
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from musae_tf.protocol.codec import to_proto
+from musae_tf.server.library import Buffer, library, pointer
+from musae_tf.server.status import Code, StatusError
+
+STRING = 7
+MOST_DIMENSIONS = 64
+"""What numpy can count; TensorFlow goes to 254."""
+_STRING_BYTES = 24  # sizeof(TF_TString)
+_DTYPES = {
+    number: np.dtype(name)
+    for number, name in {
+        1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", STRING: "object", 8: "complex64",
+        9: "int64", 10: "bool", 17: "uint16", 18: "complex128", 19: "float16", 22: "uint32", 23: "uint64",
+    }.items()
+}  # fmt: skip
+_NUMBERS = {dtype: number for number, dtype in _DTYPES.items()}
+
+
+class Status:
+    """A TF_Status for one call; `check()` raises what it holds."""
+
+    def __init__(self):
+        self._library = library()
+        self.pointer = self._library.TF_NewStatus()
+
+    def check(self) -> None:
+        """Raise the error of the call, if it had one."""
+        code = self._library.TF_GetCode(self.pointer)
+        if code:
+            message = self._library.TF_Message(self.pointer).decode(errors="replace")
+            raise StatusError(code if code <= max(Code) else Code.UNKNOWN, message)
+
+    def __enter__(self) -> "Status":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._library.TF_DeleteStatus(self.pointer)
+
+
+class Tensor:
+    """A TF_Tensor, freed with the object.
+
+    Attributes:
+        pointer: the TF_Tensor.
+        dtype: its DataType number.
+        shape: its dimensions.
+    """
+
+    def __init__(self, address: int):
+        loaded = library()
+        self._library = loaded
+        self.pointer = address
+        self.dtype = loaded.TF_TensorType(address)
+        self.shape = tuple(loaded.TF_Dim(address, axis) for axis in range(loaded.TF_NumDims(address)))
+
+    def __del__(self):
+        self._library.TF_DeleteTensor(self.pointer)
+
+    @classmethod
+    def from_proto(cls, serialized: bytes) -> "Tensor":
+        """A tensor by TensorFlow's own `Tensor::FromProto`, so it takes and refuses exactly what the container does.
+
+        Raises:
+            StatusError: not a tensor.
+        """
+        loaded = library()
+        address = _allocate(1, (0,), 0)
+        try:
+            with Status() as status:
+                loaded.TF_TensorFromProto(ctypes.byref(Buffer.of(serialized)), address, status.pointer)
+                status.check()
+        except StatusError:
+            loaded.TF_DeleteTensor(address)
+            raise
+        return cls(address)
+
+    @classmethod
+    def joined(cls, parts: Sequence[np.ndarray]) -> "Tensor":
+        """A tensor of arrays of one dtype and shape, below one another; strings are object arrays of bytes."""
+        if parts[0].dtype == object:
+            # The library has no call that makes a string tensor which other tensors may share safely.
+            return cls.from_proto(to_proto(np.concatenate(parts)).SerializeToString())
+        dtype = parts[0].dtype
+        shape = (sum(len(part) for part in parts), *parts[0].shape[1:])
+        tensor = cls(_allocate(_NUMBERS[dtype], shape, math.prod(shape) * dtype.itemsize))
+        np.concatenate(parts, out=tensor.array())
+        return tensor
+
+    def array(self) -> np.ndarray:
+        """The values: a view of numbers, which keeps the tensor alive; a copy of strings, as objects of type bytes.
+
+        Raises:
+            StatusError: UNIMPLEMENTED, a dtype or a number of dimensions that numpy has no counterpart of.
+        """
+        dtype = _DTYPES.get(self.dtype)
+        if dtype is None:
+            raise StatusError(Code.UNIMPLEMENTED, f"tensors of DataType {self.dtype} are not supported by this server")
+        if len(self.shape) > MOST_DIMENSIONS:
+            raise StatusError(Code.UNIMPLEMENTED, f"tensors of {len(self.shape)} dimensions are not supported")
+        if self.dtype == STRING:
+            values = np.empty(math.prod(self.shape), object)
+            values[:] = _read_strings(self, len(values))
+            return values.reshape(self.shape)
+        size = self._library.TF_TensorByteSize(self.pointer)
+        if not size:
+            return np.empty(self.shape, dtype)
+        memory = (ctypes.c_char * size).from_address(self._library.TF_TensorData(self.pointer))
+        memory.owner = self
+        return np.frombuffer(memory, dtype).reshape(self.shape)
+
+
+def _allocate(dtype: int, shape: Sequence[int], size: int) -> int:
+    address = library().TF_AllocateTensor(dtype, (ctypes.c_int64 * len(shape))(*shape), len(shape), size)
+    if not address:
+        raise StatusError(Code.RESOURCE_EXHAUSTED, f"no memory for a tensor of {size} bytes")
+    return address
+
+
+def _read_strings(tensor: Tensor, count: int) -> list[bytes]:
+    loaded = library()
+    address = loaded.TF_TensorData(tensor.pointer)
+    texts = []
+    for number in range(count):
+        text = pointer(address + number * _STRING_BYTES)
+        texts.append(ctypes.string_at(loaded.TF_StringGetDataPointer(text), loaded.TF_StringGetSize(text)))
+    return texts

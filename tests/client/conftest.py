@@ -1,0 +1,58 @@
+"""The tiny run behind a real server, and a server that does as a test tells it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from musae_tf.client import MusaeClient
+from musae_tf.protocol.messages import ModelServerConfig
+from musae_tf.server import ModelServer, Options
+from tests.client.certificates import Certificates, make_certificates
+from tests.client.scripted import ScriptedServer
+
+
+@pytest.fixture(scope="session")
+def model_folder(shared, tiny_run) -> Path:
+    """A model folder with one version. Tests must leave it as it is."""
+    from musae_tf.export import export_run  # here, since it loads TensorFlow
+
+    return shared("tunes", lambda folder: export_run(tiny_run, folder))
+
+
+@pytest.fixture(scope="session")
+def serve(model_folder) -> Callable[..., ModelServer]:
+    """`serve(**options)`: the tiny run as the model `musae`, its version 1 labelled `stable`."""
+
+    def start(**options) -> ModelServer:
+        config = ModelServerConfig()
+        config.model_config_list.config.add(name="musae", base_path=str(model_folder), model_platform="tensorflow")
+        config.model_config_list.config[0].version_labels["stable"] = 1
+        more = {"rest_port": None, "labels_for_unavailable": True, "drain_seconds": 1, "warm_up": False, **options}
+        return ModelServer(Options(config, port=0, **more))
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def target(serve) -> Iterator[str]:
+    """HOST:PORT of a server of the tiny run."""
+    with serve() as server:
+        yield f"localhost:{server.port}"
+
+
+@pytest.fixture
+def musae(target) -> Iterator[MusaeClient]:
+    with MusaeClient(target) as client:
+        yield client
+
+
+@pytest.fixture
+def scripted() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory) -> Certificates:
+    return make_certificates(tmp_path_factory.mktemp("certificates"))

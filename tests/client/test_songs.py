@@ -1,0 +1,245 @@
+"""Whole songs through a real server: the same as the same model in this process makes them."""
+
+import asyncio
+import inspect
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from musae_tf import generation
+from musae_tf.client import AsyncMusaeClient, InvalidRequestError, MusaeClient, UnknownGenreError
+from musae_tf.client.exchange import MAX_ROWS
+from musae_tf.errors import MusicError
+from musae_tf.models.inference import encode
+from musae_tf.music import Song, Tempo, cut, detokenize, tokenize
+from musae_tf.music.multitrack import to_multitrack
+from tests.corpus import changing_metre_song, drum_song, four_voice_song, waltz
+
+
+@pytest.fixture(scope="module")
+def model(tiny_run):
+    return tiny_run.load_model()
+
+
+@pytest.fixture(scope="module")
+def layout(tiny_run):
+    return tiny_run.layout
+
+
+def same(one: Song, other: Song) -> bool:
+    return one.to_bytes() == other.to_bytes() and one.name == other.name
+
+
+# --- the same as in this process --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("bars", "temperature", "seed"), [(1, 0.0, 0), (5, 0.9, 3), (16, 1.3, 2**40)])
+@pytest.mark.parametrize("genre", ["dances", "hymns"])
+def test_samples(musae, model, layout, genre, bars, temperature, seed):
+    local = generation.sample(model, layout, genre, bars, temperature, seed, tempo=77.0)
+    assert same(musae.sample(genre, bars, temperature, seed, tempo=77.0), local)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("song", [four_voice_song(5, seed=2), changing_metre_song()], ids=["odd", "metres"])
+def test_reconstructions(musae, model, layout, song, temperature):
+    local = generation.reconstruct(model, layout, song, temperature, seed=4)
+    assert same(musae.reconstruct(song, temperature, seed=4), local)
+
+
+def test_interpolations(musae, model, layout):
+    start, end = four_voice_song(3, seed=1), four_voice_song(8, seed=2)
+    start.tempos, end.tempos, end.tracks[0].program = [Tempo(0, 60.0)], [Tempo(0, 150.0)], 73
+    start.name, end.name = "one", "two"
+    for temperature in (0.0, 1.0):
+        local = generation.interpolate(model, layout, start, end, 4, temperature, seed=5)
+        remote = musae.interpolate(start, end, 4, temperature, seed=5)
+        assert len(remote) == 4
+        assert all(map(same, remote, local))
+
+
+@pytest.mark.parametrize("how", [{}, {"source": "dances"}, {"source": "hymns", "strength": 2.5, "temperature": 1.0}])
+def test_transfers(musae, model, layout, how):
+    song = four_voice_song(5, seed=6)
+    assert same(
+        musae.transfer(song, "hymns", seed=9, **how), generation.transfer(model, layout, song, "hymns", seed=9, **how)
+    )
+
+
+def test_genres(musae, model, layout):
+    for seed in range(4):
+        song = four_voice_song(6, seed=seed)
+        assert musae.infer_genre(song) == generation.infer_genre(model, layout, song)
+
+
+def test_songs_longer_than_a_request(musae, model, layout):
+    song = four_voice_song(2 * MAX_ROWS + 7, seed=8)
+    local = generation.reconstruct(model, layout, song, temperature=1.0, seed=1)
+    assert same(musae.reconstruct(song, temperature=1.0, seed=1), local)
+
+
+def test_codes(musae, model, layout):
+    song = four_voice_song(6, seed=3)
+    mean, deviation = encode(model, cut(tokenize(song, layout), 2, hop=2))
+    found = musae.encode(song)
+    assert np.allclose(found.mean, mean, atol=1e-5)
+    assert np.allclose(found.deviation, deviation, rtol=1e-4)
+    assert np.allclose(found.genre_scores, model.prior.genre_scores(mean), atol=1e-4)
+    assert np.allclose(found.genre_scores.sum(axis=1), 1, atol=1e-5)
+    rebuilt = musae.decode(found.mean, tempo=96.0)
+    assert rebuilt.to_bytes() == musae.reconstruct(song).to_bytes()
+    shorter = musae.decode(found.mean, temperature=1.0, seed=3, bars=5, tempo=96.0)
+    assert len(shorter.bars()) == 5
+
+
+def test_the_description_is_that_of_the_run(musae, tiny_run, layout):
+    description = musae.describe()
+    assert (description.layout, description.genres) == (layout, tiny_run.genres)
+    assert (description.bars, description.steps) == (2, 32)
+    assert description.latent == tiny_run.config.model.latent
+    assert description.version == 1
+    assert description.dataset_hash == tiny_run.facts["dataset"]["hash"]
+    assert description.signatures["encode"]["outputs"]["mean"] == {
+        "dtype": "float32",
+        "shape": [None, description.latent],
+    }
+
+
+def test_a_sample_has_the_tempo_of_its_genre_unless_another_is_asked_for(musae, tiny_run):
+    for genre, tempo in tiny_run.facts["tempos"].items():
+        assert musae.sample(genre, 2).tempos == [Tempo(0, pytest.approx(tempo, abs=0.01))]
+    assert set(tiny_run.facts["tempos"]) == set(tiny_run.genres)
+
+
+# --- what goes in -----------------------------------------------------------------------------------------------------
+
+
+def test_music_of_every_kind_gives_the_same(musae, layout, tmp_path):
+    tokens = tokenize(four_voice_song(4, seed=7), layout).tokens
+    song = detokenize(tokens, layout)
+    song.name = "mine"
+    song.write(tmp_path / "mine.mid")
+    expected = musae.reconstruct(song)
+    assert expected.name == "mine"
+    path = tmp_path / "mine.mid"
+    multitrack = to_multitrack(song)
+    for music in (
+        path,
+        str(path),
+        path.read_bytes(),
+        bytearray(path.read_bytes()),
+        multitrack,
+        tokens,
+        tokens.reshape(-1, 4),
+    ):
+        assert musae.reconstruct(music).to_bytes() == expected.to_bytes(), type(music)
+    assert musae.reconstruct(path).name == "mine"
+
+
+@pytest.mark.parametrize("music", [waltz(), drum_song()], ids=["waltz", "drums"])
+def test_music_that_the_model_cannot_take_is_refused_with_its_file(musae, tmp_path, music):
+    music.write(tmp_path / "it.mid")
+    with pytest.raises(MusicError, match=r"it\.mid: "):
+        musae.transfer(tmp_path / "it.mid", to="hymns")
+    with pytest.raises(MusicError):
+        musae.infer_genre(music)
+
+
+@pytest.mark.parametrize("music", [3, None, ["mine.mid"], np.zeros((16, 3), int), np.full((16, 4), 130), b"no midi"])
+def test_what_is_no_music_is_refused(musae, music):
+    with pytest.raises(MusicError):
+        musae.encode(music)
+
+
+def test_an_unknown_genre_gets_the_list_of_known_ones(musae):
+    with pytest.raises(UnknownGenreError, match=r"'hymms'.*did you mean hymns\?.*dances, hymns") as caught:
+        musae.sample("hymms")
+    assert caught.value.code == "INVALID_ARGUMENT"
+    for how in ({"to": "polka"}, {"to": "hymns", "source": "polka"}):
+        with pytest.raises(UnknownGenreError, match="dances, hymns"):
+            musae.transfer(four_voice_song(), **how)
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda musae: musae.sample("hymns", bars=0), "bars is 0, must be 1 or more"),
+        (lambda musae: musae.sample("hymns", seed=-1), "seed is -1, must be 0 or more"),
+        (lambda musae: musae.sample("hymns", temperature=-0.1), "temperature must be from 0 to"),
+        (lambda musae: musae.sample("hymns", temperature=float("nan")), "temperature must be from 0 to"),
+        (lambda musae: musae.interpolate(four_voice_song(), four_voice_song(), points=1), "points is 1, must be 2"),
+        (lambda musae: musae.transfer(four_voice_song(), "hymns", strength=float("inf")), "strength must be a finite"),
+        (lambda musae: musae.decode(np.zeros(8)), r"latent has shape \[8\]"),
+        (lambda musae: musae.decode(np.zeros((0, musae.describe().latent))), r"latent has shape \[0,"),
+        (lambda musae: musae.decode(np.zeros((1, musae.describe().latent)), bars=3), "bars is 3, must be at most 2"),
+    ],
+)  # fmt: skip
+def test_impossible_arguments_are_refused_by_name(musae, ask, message):
+    with pytest.raises(InvalidRequestError, match=message) as caught:
+        ask(musae)
+    assert caught.value.code == "INVALID_ARGUMENT"
+
+
+# --- asyncio ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_asyncio_client_gives_the_same(target, musae):
+    song, other = four_voice_song(5, seed=1), four_voice_song(2, seed=2)
+
+    async def ask() -> list:
+        client = AsyncMusaeClient(target)
+        async with client as twin:
+            assert await twin.ready()
+            await twin.wait_until_ready(5)
+            return await asyncio.gather(
+                twin.sample("hymns", 6, seed=3),
+                twin.reconstruct(song),
+                twin.transfer(song, "dances"),
+                twin.interpolate(song, other, 3),
+                twin.infer_genre(song),
+                twin.encode(song),
+                twin.decode(np.zeros((1, (await twin.describe()).latent))),
+                twin.status(),
+                *(twin.sample("dances", 4, seed=seed) for seed in range(20)),
+            )
+
+    made = asyncio.run(ask())
+    expected = [
+        musae.sample("hymns", 6, seed=3),
+        musae.reconstruct(song),
+        musae.transfer(song, "dances"),
+        musae.interpolate(song, other, 3),
+        musae.infer_genre(song),
+        musae.encode(song),
+        musae.decode(np.zeros((1, musae.describe().latent))),
+        musae.status(),
+        *(musae.sample("dances", 4, seed=seed) for seed in range(20)),
+    ]
+    for one, two in zip(made, expected, strict=True):
+        if isinstance(one, tuple):
+            assert all(map(np.array_equal, one, two))
+        else:
+            assert one == two
+
+
+def test_one_client_serves_many_threads(musae):
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda seed: musae.sample("dances", 4, seed=seed), range(24)))
+    assert made == [musae.sample("dances", 4, seed=seed) for seed in range(24)]
+
+
+def test_a_longer_sample_begins_like_a_shorter_one_whatever_the_requests_were(musae, layout):
+    short = tokenize(musae.sample("hymns", 4, 1.0, seed=1), layout).tokens
+    long = tokenize(musae.sample("hymns", 4 * MAX_ROWS, 1.0, seed=1), layout).tokens
+    assert np.array_equal(short, long[:4])
+
+
+def test_the_clients_have_the_same_methods():
+    def methods(kind: type) -> dict[str, inspect.Signature]:
+        names = {"__init__", *(name for name in vars(kind) if not name.startswith("_"))}
+        return {name: inspect.signature(getattr(kind, name)) for name in names}
+
+    assert methods(MusaeClient) == methods(AsyncMusaeClient)
+    assert "sample" in methods(MusaeClient)
+    assert inspect.signature(MusaeClient) == inspect.signature(AsyncMusaeClient)

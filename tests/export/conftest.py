@@ -1,0 +1,62 @@
+"""The tiny run as a published model, made once, and ways to call it."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from musae_tf.export import Servable, Version, export_run
+from musae_tf.export.publish import versions
+from musae_tf.export.signatures import signatures_of
+from musae_tf.models import MusAE
+
+Arrays = dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="session")
+def exported(shared, tiny_run) -> Version:
+    """Version 1 of a model folder called `tunes`. Tests must leave it as it is."""
+    base = shared("tunes", lambda folder: export_run(tiny_run, folder))
+    return versions(base)[0]
+
+
+@pytest.fixture(scope="session")
+def model(tiny_run) -> MusAE:
+    return tiny_run.load_model()
+
+
+@pytest.fixture(scope="session")
+def signatures(model):
+    return signatures_of(model)
+
+
+@pytest.fixture(scope="session")
+def servable(model) -> Servable:
+    return Servable(model, str)
+
+
+@pytest.fixture(scope="session")
+def session(exported) -> Callable[[str, Arrays], Arrays]:
+    """`session(signature, inputs)`: the exported model in a TF1 session, the engine of TensorFlow Serving.
+
+    A callable of options, unlike `Session.run`, leaves the check of shapes to the engine, as the container does.
+    """
+    import tensorflow as tf
+    from tensorflow.core.protobuf.config_pb2 import CallableOptions
+
+    engine = tf.compat.v1.Session(graph=tf.Graph())
+    with engine.graph.as_default():
+        definitions = tf.compat.v1.saved_model.load(engine, ["serve"], str(exported.folder)).signature_def
+    callables = {}
+
+    def call(signature: str, inputs: Arrays) -> Arrays:
+        definition, names = definitions[signature], tuple(inputs)
+        if (signature, names) not in callables:
+            options = CallableOptions(
+                feed=[definition.inputs[name].name for name in names],
+                fetch=[info.name for info in definition.outputs.values()],
+            )
+            callables[signature, names] = engine._make_callable_from_options(options)
+        return dict(zip(definition.outputs, callables[signature, names](*inputs.values()), strict=True))
+
+    return call

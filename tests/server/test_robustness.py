@@ -1,0 +1,216 @@
+"""What must not hurt the server: deadlines, clients that go, garbage, giants, and strangers to its TLS."""
+
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+
+from musae_tf.protocol import services
+from musae_tf.protocol.messages import HealthCheckRequest, PredictRequest, TensorProto
+from musae_tf.protocol.services import HEALTH_CHECK, REFLECTION_SERVICES, methods
+from musae_tf.server import ModelServer, Options
+from musae_tf.server.config import one_model
+from musae_tf.server.options import Tls, read_tls
+from musae_tf.server.status import ServeError
+from tests.server.client import Client, predict_request, rows
+from tests.server.conftest import publish, wait_for
+
+
+def test_the_engine_keeps_the_deadline(serve, base, saved_models):
+    _, client = serve(base)
+    with pytest.raises(grpc.RpcError) as failed:
+        client.predict("slow", rounds=np.array([1_000_000], np.int32), timeout=0.5)
+    assert failed.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    # The run itself has ended, not only the wait for it: its version can be unloaded.
+    publish(saved_models / "two", base, 2)
+    wait_for(lambda: client.states()[1][0] == "END", 20)
+    assert client.predict(x=rows())["version"] == [2]
+
+
+def test_clients_that_hang_up(serve, base):
+    _, client = serve(base, threads=1)
+    calls = [client.stub(services.PREDICT).future(predict_request("slow", rounds=np.array([200], np.int32)))
+             for _ in range(20)]  # fmt: skip
+    time.sleep(0.1)
+    for call in calls:
+        call.cancel()
+    # Those that had not begun are left out: 20 of them would take far longer.
+    assert client.predict(x=rows(), timeout=20)["version"] == [1]
+
+
+def test_too_many_waiting_requests(serve, base):
+    _, client = serve(base, threads=1, max_waiting_requests=2)
+    stub = client.stub(services.PREDICT)
+    calls = [stub.future(predict_request("slow", rounds=np.array([300], np.int32)), timeout=60) for _ in range(10)]
+    codes = [call.code() for call in calls]
+    assert codes.count(grpc.StatusCode.OK) == 3
+    assert codes.count(grpc.StatusCode.UNAVAILABLE) == 7
+
+
+def test_random_bytes_on_the_ports(served, client):
+    random = np.random.default_rng(0)
+    for port in (served.port, served.rest_port):
+        for start in (b"", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET / HTTP/1.1\r\n", b"POST /v1/models/m:predict "):
+            with socket.create_connection(("localhost", port), timeout=5) as connection:
+                connection.sendall(start + random.bytes(2000))
+                connection.shutdown(socket.SHUT_WR)
+    assert client.predict(x=rows())["version"] == [1]
+
+
+def test_a_message_of_50_megabytes(client):
+    x = np.ones((4096, 1600), np.float32)
+    answer = client.predict("ragged", x=np.concatenate([x, x], axis=1), timeout=60)
+    assert answer["x"].shape == (4096, 3200)
+    assert client.predict(x=rows())["version"] == [1]
+
+
+def test_a_message_beyond_the_limit(serve, base):
+    _, client = serve(base, max_request_bytes=2**20)
+    with pytest.raises(grpc.RpcError) as failed:
+        client.predict("ragged", x=np.ones((100, 4096), np.float32))
+    assert failed.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert client.predict(x=rows())["version"] == [1]
+
+
+def shaped(*sizes: int, dtype: str = "DT_FLOAT", **fields) -> TensorProto:
+    return TensorProto(dtype=dtype, tensor_shape={"dim": [{"size": size} for size in sizes]}, **fields)
+
+
+@pytest.mark.parametrize(
+    ("signature", "alias", "tensor", "message"),
+    [
+        ("", "x", shaped(10_000, 2), "input x has 10000 rows, larger than this server's maximum of 4096"),
+        ("", "x", shaped(1, 10**12), "needs more memory than this server's maximum of 134217728 bytes a request"),
+        ("natural", "x", shaped(0, 2**40, 2**40, dtype="DT_INT32"), "needs more memory"),
+        ("shout", "text", shaped(4096, dtype="DT_STRING", string_val=[b"x" * 100_000]), "needs more memory"),
+    ],
+    ids=["rows", "elements", "hidden behind a zero", "one string over and over"],
+)
+def test_absurd_shapes_are_refused_before_they_take_memory(client, signature, alias, tensor, message):
+    request = PredictRequest(model_spec={"name": "model", "signature_name": signature})
+    request.inputs[alias].CopyFrom(tensor)
+    with pytest.raises(grpc.RpcError, match=message) as failed:
+        client.call(services.PREDICT, request)
+    assert failed.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("name", ["../model", "/etc", "model/1", "model\x00", "..", "%2e%2e"])
+def test_names_reach_nothing_but_the_configured_models(client, name):
+    with pytest.raises(grpc.RpcError) as failed:
+        client.call(services.PREDICT, predict_request(model=name, x=rows()))
+    assert failed.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+def test_a_taken_port_is_said_in_one_sentence(served, base_of_all):
+    options = Options(one_model("model", str(base_of_all)), port=served.port, rest_port=None)
+    with pytest.raises(ServeError, match=f"cannot listen on 127.0.0.1:{served.port}"), ModelServer(options):
+        pass
+
+
+def test_stopping_answers_what_is_under_way_and_takes_no_more(serve, base):
+    server, client = serve(base, drain_seconds=30)
+    slow = client.stub(services.PREDICT).future(predict_request("slow", rounds=np.array([500], np.int32)), timeout=60)
+    time.sleep(0.2)  # it is on its way
+    server.stop()
+    assert slow.result().model_spec.version.value == 1
+    with pytest.raises(grpc.RpcError) as failed:
+        client.predict(x=rows(), timeout=2)
+    assert failed.value.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
+def test_stopping_cuts_what_takes_too_long(serve, base):
+    server, client = serve(base)
+    endless = client.stub(services.PREDICT).future(predict_request("slow", rounds=np.array([10**8], np.int32)))
+    time.sleep(0.2)
+    started = time.monotonic()
+    server.stop(0.2)
+    assert time.monotonic() - started < 10
+    assert endless.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+
+
+def test_health_and_reflection(client):
+    for name in ("", "PredictionService", "ModelService"):
+        assert client.call(HEALTH_CHECK, HealthCheckRequest(service=name)).status == 1
+    with pytest.raises(grpc.RpcError) as failed:
+        client.call(HEALTH_CHECK, HealthCheckRequest(service="nobody"))
+    assert failed.value.code() is grpc.StatusCode.NOT_FOUND
+    for service in REFLECTION_SERVICES:
+        method = methods(service)["ServerReflectionInfo"]
+        ask = client.channel.stream_stream(
+            method.path, lambda message: message.SerializeToString(), method.response.FromString
+        )
+        requests = [
+            {"list_services": ""},
+            {"file_containing_symbol": services.PREDICTION_SERVICE},
+            {"file_by_filename": "tensor.proto"},
+            {"file_containing_symbol": "no.such.Thing"},
+        ]
+        listed, symbol, file, missing = ask(iter([method.request(**request) for request in requests]), timeout=10)
+        assert services.PREDICTION_SERVICE in [entry.name for entry in listed.list_services_response.service]
+        assert b"PredictRequest" in symbol.file_descriptor_response.file_descriptor_proto[0]
+        assert b"TensorProto" in file.file_descriptor_response.file_descriptor_proto[0]
+        assert missing.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory) -> Path:
+    """ca.pem, and server and client certificates signed by it; stranger.pem signed by itself."""
+    folder = tmp_path_factory.mktemp("keys")
+
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=60)
+
+    new = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
+    (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1")
+    for name in ("ca", "stranger"):
+        openssl(*new, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem")
+    for name in ("server", "client"):
+        openssl(*new[:1], *new[2:7], "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
+        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+                "-days", "2", "-extfile", "names", "-out", f"{name}.pem")  # fmt: skip
+    return folder
+
+
+def tls(keys: Path, verify: bool) -> Tls:
+    texts = {"server_key": "server.key", "server_cert": "server.pem", "custom_ca": "ca.pem"}
+    lines = [f"{field}: {(keys / file).read_text()!r}" for field, file in texts.items()]
+    (keys / "ssl.config").write_text("\n".join([*lines, f"client_verify: {str(verify).lower()}"]))
+    return read_tls(keys / "ssl.config")
+
+
+def credentials(keys: Path, client: str | None) -> grpc.ChannelCredentials:
+    own = ((keys / f"{client}.key").read_bytes(), (keys / f"{client}.pem").read_bytes()) if client else (None, None)
+    return grpc.ssl_channel_credentials((keys / "ca.pem").read_bytes(), *own)
+
+
+def test_tls_refuses_plaintext(serve, base, keys):
+    server, client = serve(base, credentials(keys, None), tls=tls(keys, verify=False))
+    assert client.predict(x=rows())["version"] == [1]
+    with Client(server.port) as plain, pytest.raises(grpc.RpcError) as failed:
+        plain.predict(x=rows(), timeout=5)
+    assert failed.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_mutual_tls_refuses_clients_without_its_certificate(serve, base, keys):
+    server, client = serve(base, credentials(keys, "client"), tls=tls(keys, verify=True))
+    assert client.predict(x=rows())["version"] == [1]
+    for name in (None, "stranger"):
+        with Client(server.port, credentials(keys, name)) as other, pytest.raises(grpc.RpcError) as failed:
+            other.predict(x=rows(), timeout=5)
+        assert failed.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_keys_that_do_not_fit_are_named_and_never_shown(base, keys, caplog):
+    wrong = tls(keys, verify=False)
+    wrong = Tls((keys / "stranger.key").read_bytes(), wrong.certificate)
+    with (
+        pytest.raises(ServeError, match="server_key and server_cert that do not fit") as failed,
+        ModelServer(Options(one_model("model", str(base)), port=0, rest_port=None, tls=wrong)),
+    ):
+        pass
+    for text in (str(failed.value), repr(wrong), repr(Options(one_model("m", "/m"), tls=wrong)), caplog.text):
+        assert "BEGIN" not in text

@@ -1,0 +1,98 @@
+"""`musae serve` as a process: what it prints, what it refuses, and how it ends."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import grpc
+import numpy as np
+import pytest
+
+from musae_tf.cli import main
+from musae_tf.protocol import services
+from tests.server.client import Client, predict_request, rows
+
+
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def test_serve_prints_where_it_is_and_drains_on_sigterm(base_of_all, tmp_path):
+    (tmp_path / "batching").write_text("max_batch_size { value: 8 }")
+    (tmp_path / "monitoring").write_text("prometheus_config { enable: true }")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "musae_tf.cli", "serve", str(base_of_all), "--port", free_port(),
+         "--rest_api_port", free_port(), "--model-name=mine", "--enable_batching=true",
+         "--batching_parameters_file", str(tmp_path / "batching"),
+         "--monitoring-config-file", str(tmp_path / "monitoring"),
+         "--grpc_channel_arguments=grpc.max_metadata_size=9999"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        printed = ""
+        while "next:" not in printed:
+            line = process.stdout.readline()
+            assert line, process.stderr.read()
+            printed += line
+        assert f"serving mine, version 1, from {base_of_all}" in printed
+        port = int(re.search(r"gRPC: 127\.0\.0\.1:(\d+)", printed)[1])
+        assert "/monitoring/prometheus/metrics" in printed
+        assert process.stdout.readline().startswith("  # ")
+        assert process.stdout.readline().strip().endswith(f"request sample --server localhost:{port} --model mine")
+        with Client(port) as client:
+            assert client.predict("", "mine", x=rows())["version"] == [1]
+            with pytest.raises(grpc.RpcError, match="maximum input batch size 8"):
+                client.predict("", "mine", x=rows(9))
+            request = predict_request("slow", "mine", rounds=np.array([1000], np.int32))
+            slow = client.stub(services.PREDICT).future(request, timeout=60)
+            threading.Event().wait(0.3)
+            process.send_signal(signal.SIGTERM)
+            assert slow.result().model_spec.version.value == 1
+        rest, errors = process.communicate(timeout=60)
+        assert process.returncode == 0
+        assert "stopping" in rest
+        assert "Traceback" not in errors
+        assert "oneDNN" not in errors
+    finally:
+        process.kill()
+
+
+def test_a_run_without_an_export_names_the_command(tmp_path, capfd):
+    (tmp_path / "run.json").write_text("{}")
+    assert main(["serve", str(tmp_path)]) == 2
+    assert f"publish it with musae export {tmp_path}" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nowhere"], "nowhere is neither a run nor a model folder"),
+        (["{base}/1"], "is one version of a model; name the folder that holds the versions: {base}"),
+        (["{base}", "--batching-parameters-file", "x"], "is set without setting --enable-batching to true"),
+        (["{base}", "--enable-batching", "--batching-parameters-file", "{file}"],
+         "{file} is not a BatchingParameters: it has no field secret"),
+        (["{base}", "--ssl-config-file", "{file}"], "{file} is not a SSLConfig: it has no field secret"),
+        (["{base}", "--ssl-config-file", "nowhere"], "nowhere cannot be read: No such file or directory"),
+        (["--model-config-file", "{file}"], "{file} is not a ModelServerConfig: it has no field secret"),
+        (["{base}", "--port", "70000"], "'70000' is not a whole number from 0 to 65535"),
+        (["--enable-batching", "{base}"], "is not true or false"),
+        (["--model-base-path", "relative"], "Expected model default to have an absolute path or URI"),
+    ],
+)  # fmt: skip
+def test_mistakes_get_one_sentence(base_of_all, tmp_path, capfd, arguments, sentence):
+    (tmp_path / "file").write_text('secret: "hunter2"')
+    names = {"base": base_of_all, "file": tmp_path / "file"}
+    try:
+        code = main(["serve", *(argument.format(**names) for argument in arguments)])
+    except SystemExit as stop:
+        code = stop.code
+    errors = capfd.readouterr().err
+    assert code == 2
+    assert sentence.format(**names) in errors
+    assert "hunter2" not in errors
+    assert "Traceback" not in errors
