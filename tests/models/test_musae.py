@@ -5,7 +5,8 @@ import tensorflow as tf
 
 from musae_tf.config import Config, config_from_dict
 from musae_tf.models import MusAE
-from musae_tf.models.inference import decode, encode, row_seeds, sample_prior
+from musae_tf.models.inference import decode, encode, sample_prior
+from musae_tf.music.pieces import row_seeds
 
 SIZES = {"voices": (130,) * 4, "band": (512, 130, 130, 130)}
 

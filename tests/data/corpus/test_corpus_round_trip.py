@@ -8,7 +8,7 @@ import pytest
 from musae_tf.data import Dataset, build, get_source
 from musae_tf.music import Song, detokenize, tokenize
 
-pytestmark = pytest.mark.skipif(find_spec("music21") is None, reason="music21, whose scores these are, is not installed")
+pytestmark = pytest.mark.skipif(find_spec("music21") is None, reason="music21, whose scores these are, is missing")
 
 
 @pytest.fixture(scope="module")
