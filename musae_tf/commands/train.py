@@ -38,6 +38,7 @@ def train(arguments: Namespace) -> int:
         (f"reconstruct {run.path} SONG.mid", "what the model keeps of a piece"),
         (f"transfer {run.path} SONG.mid --to {run.genres[0]}", "a piece moved to another genre"),
         (f"interpolate {run.path} START.mid END.mid", "the pieces on the way from one to another"),
+        (f"export {run.path}", "publish the model for a server"),
     )
     return 0
 
