@@ -63,7 +63,8 @@ export: setup ## publish RUN, or the newest run, as the next version below MODEL
 	$(MUSAE) export $(RUN) --to $(MODEL) --keep 3
 
 serve: export ## answer gRPC and REST with RUN, or the newest run, without a container
-	$(MUSAE) serve $(MODEL)
+	$(MUSAE) serve $(MODEL) --enable-batching --batching-parameters-file serving/config/batching.config \
+		--monitoring-config-file serving/config/monitoring.config
 
 image: export ## container image of the server with the model in it
 	docker build serving --build-context model=$(MODEL) --build-arg TF_SERVING_TAG=$(TF_SERVING_TAG) --tag $(IMAGE)

@@ -16,7 +16,7 @@ def load_tensorflow() -> None:
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
     # The level alone is not enough: TensorFlow's C++ side logs some lines before it has read it.
-    with _standard_error_held_back():
+    with standard_error_held_back():
         _start()
 
 
@@ -27,7 +27,7 @@ def _start() -> None:
 
 
 @contextmanager
-def _standard_error_held_back() -> Iterator[None]:
+def standard_error_held_back() -> Iterator[None]:
     """Collect what is written to file descriptor 2, and show it only if the block fails."""
     sys.stderr.flush()
     original = os.dup(2)

@@ -7,14 +7,14 @@ import threading
 from argparse import Namespace
 from pathlib import Path
 
-from musae_tf.commands.quiet import _standard_error_held_back
+from musae_tf.commands.quiet import standard_error_held_back
 from musae_tf.commands.runs import find_run, print_next
 from musae_tf.errors import RunError
 
 
 def serve(arguments: Namespace) -> int:
     """`musae serve [RUN|MODEL_DIR]`. Returns the exit code."""
-    with _standard_error_held_back():
+    with standard_error_held_back():
         from musae_tf.server.engine import start_engine
 
         start_engine()

@@ -73,7 +73,7 @@ _FUNCTIONS = {
 
 
 _LONG = {"TF_NewSession", "TF_LoadSessionFromSavedModel", "TF_SessionRun", "TF_CloseSession", "TF_DeleteSession",
-         "TF_DeleteGraph", "TF_TensorFromProto"}  # fmt: skip
+         "TF_DeleteGraph"}  # fmt: skip
 """Functions during which other Python threads go on. For the others, handing over the interpreter takes longer than the
 call, and getting it back on a busy server far longer."""
 
@@ -99,4 +99,7 @@ def library() -> types.SimpleNamespace:
         function = getattr(releasing if name in _LONG else holding, name)
         function.restype, function.argtypes = result, arguments
         setattr(functions, name, function)
+    functions.large_TF_TensorFromProto = releasing.TF_TensorFromProto
+    functions.large_TF_TensorFromProto.restype = None
+    functions.large_TF_TensorFromProto.argtypes = functions.TF_TensorFromProto.argtypes
     return functions

@@ -152,9 +152,12 @@ class Manager:
         versions = self._models.setdefault(model, {})
         _forget_gone(versions)
         wanted = self._wanted.get(model)
-        if wanted is None or any(number in versions and not versions[number].wanted for number in wanted):
-            return  # no news, or a version came back that is still on its way out: it must be gone first
+        leaving = {number for number, entry in versions.items() if not entry.wanted and entry.phase is not Phase.READY}
+        if wanted is None or leaving & wanted.keys():
+            return  # no news, or a version came back that is on its way out: it must be gone first
         del self._wanted[model]
+        for number in wanted.keys() & versions.keys():
+            versions[number].wanted = True  # perhaps again: the version that was to replace it has vanished
         for number, entry in versions.items():
             if entry.wanted and number not in wanted:
                 entry.wanted = False

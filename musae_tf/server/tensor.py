@@ -24,6 +24,10 @@ _DTYPES = {
 _NUMBERS = {dtype: number for number, dtype in _DTYPES.items()}
 
 
+_LARGE = 64 * 1024
+"""Tensors of more bytes are read while other Python threads go on."""
+
+
 class Status:
     """A TF_Status for one call; `check()` raises what it holds."""
 
@@ -72,10 +76,11 @@ class Tensor:
             StatusError: not a tensor.
         """
         loaded = library()
+        convert = loaded.TF_TensorFromProto if len(serialized) < _LARGE else loaded.large_TF_TensorFromProto
         address = _allocate(1, (0,), 0)
         try:
             with Status() as status:
-                loaded.TF_TensorFromProto(ctypes.byref(Buffer.of(serialized)), address, status.pointer)
+                convert(ctypes.byref(Buffer.of(serialized)), address, status.pointer)
                 status.check()
         except StatusError:
             loaded.TF_DeleteTensor(address)
