@@ -22,7 +22,8 @@ class Oracle:
     """
 
     def __init__(self, folder: Path, tag: str = "serve"):
-        (package,) = importlib.util.find_spec("tensorflow").submodule_search_locations
+        # TensorFlow, once it is imported, adds to these places; the first is its own.
+        package, *_ = importlib.util.find_spec("tensorflow").submodule_search_locations
         self._c = ctypes.CDLL(str(Path(package) / "libtensorflow_cc.so.2"))
         for name in ("NewStatus", "NewGraph", "NewSessionOptions", "LoadSessionFromSavedModel", "GraphOperationByName",
                      "AllocateTensor", "TensorData"):  # fmt: skip
