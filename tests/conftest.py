@@ -76,3 +76,11 @@ def tiny_run(shared, tiny_dataset):
         assert train(run, tiny_dataset, QuickEvaluator(run, tiny_dataset)) == 0
 
     return Run.open(shared("run", make))
+
+
+@pytest.fixture(scope="session")
+def model_folder(shared, tiny_run) -> Path:
+    """A model folder with one version. Tests must leave it as it is."""
+    from musae_tf.export import export_run  # here, since it loads TensorFlow
+
+    return shared("tunes", lambda folder: export_run(tiny_run, folder))

@@ -14,8 +14,7 @@ from musae_tf.models.decoder import build_decoder
 from musae_tf.models.encoder import build_encoder
 from musae_tf.models.prior import MixturePrior
 from musae_tf.models.sampling import decode_tokens
-
-STEPS_PER_BAR = 16
+from musae_tf.music import STEPS_PER_BAR
 
 
 @keras.saving.register_keras_serializable(package="musae_tf")

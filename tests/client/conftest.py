@@ -1,7 +1,6 @@
 """The tiny run behind a real server, and a server that does as a test tells it."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -10,14 +9,6 @@ from musae_tf.protocol.messages import ModelServerConfig
 from musae_tf.server import ModelServer, Options
 from tests.client.certificates import Certificates, make_certificates
 from tests.client.scripted import ScriptedServer
-
-
-@pytest.fixture(scope="session")
-def model_folder(shared, tiny_run) -> Path:
-    """A model folder with one version. Tests must leave it as it is."""
-    from musae_tf.export import export_run  # here, since it loads TensorFlow
-
-    return shared("tunes", lambda folder: export_run(tiny_run, folder))
 
 
 @pytest.fixture(scope="session")

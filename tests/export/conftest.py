@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from musae_tf.export import Servable, Version, export_run
+from musae_tf.export import Servable, Version
 from musae_tf.export.publish import versions
 from musae_tf.export.signatures import signatures_of
 from musae_tf.models import MusAE
@@ -14,10 +14,9 @@ Arrays = dict[str, np.ndarray]
 
 
 @pytest.fixture(scope="session")
-def exported(shared, tiny_run) -> Version:
+def exported(model_folder) -> Version:
     """Version 1 of a model folder called `tunes`. Tests must leave it as it is."""
-    base = shared("tunes", lambda folder: export_run(tiny_run, folder))
-    return versions(base)[0]
+    return versions(model_folder)[0]
 
 
 @pytest.fixture(scope="session")

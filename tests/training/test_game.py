@@ -38,7 +38,8 @@ def accuracies(dataset: Dataset, folder, weight: float) -> dict[str, float]:
     run = Run.create(folder, config, dataset)
     assert train(run, dataset, QuickEvaluator(run, dataset)) == 0
     held_out = HeldOut.read(dataset, config, "test")
-    return prior_match(run.load_model(), held_out, *encode(run.load_model(), held_out.tokens), seed=1)
+    model = run.load_model()
+    return prior_match(model, held_out, *encode(model, held_out.tokens), seed=1)
 
 
 def test_posteriors_match_their_components_only_with_the_adversarial_term(dataset, tmp_path):
