@@ -9,6 +9,7 @@ from musae_tf.errors import ConfigError
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 PRESETS = sorted(CONFIGS.glob("*.yaml"))
+SYSTEMS = sorted((CONFIGS.parent / "studies" / "claims" / "systems").glob("*.yaml"))
 
 
 def keys(tree: dict, prefix: str = "") -> set[str]:
@@ -24,7 +25,7 @@ def test_base_lists_every_key_with_its_default():
     assert load_config(CONFIGS / "base.yaml") == Config()
 
 
-@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*PRESETS, *SYSTEMS], ids=lambda path: path.stem)
 def test_presets_load_and_survive_writing(path, tmp_path):
     config = load_config(path)
     assert config.name == ("musae" if path.stem == "base" else path.stem)
@@ -44,6 +45,25 @@ def test_paper_preset_has_the_published_settings():
     )  # fmt: skip
     assert config.regularisation.points == ((0, 0.0), (5000, 0.1), (10000, 0.2))
     assert (config.training.batch_size, config.training.learning_rate, config.training.clip_value) == (16, 1e-5, 0.5)
+
+
+def test_the_paper_with_one_gaussian_differs_in_what_the_authors_changed():
+    config, other = load_config(CONFIGS / "paper_gaussian.yaml"), load_config(CONFIGS / "paper_gm.yaml")
+    assert (config.model.kind, config.regularisation.infomax, config.style.supervision) == ("musae", 1.0, 0.0)
+    assert config.regularisation.points == ((0, 0.0), (10000, 0.1), (15000, 0.2))
+    assert (config.training, config.critic, config.music) == (other.training, other.critic, other.music)
+    assert dataclasses.replace(config.model, kind="musae_gm") == other.model
+
+
+def test_an_option_that_a_system_has_no_use_for_is_refused():
+    for kind, key in (
+        ("vae", "infomax"),
+        ("autoencoder", "free_bits"),
+        ("musae_gm", "free_bits"),
+        ("cvae", "divergence"),
+    ):
+        with pytest.raises(ConfigError, match=rf"regularisation\.{key} is 1\.0; allowed: 0 with model\.kind {kind}"):
+            load_config(CONFIGS / "base.yaml", [f"model.kind={kind}", f"regularisation.{key}=1"])
 
 
 def test_overrides_win_over_the_file_and_the_file_over_its_base(tmp_path):
@@ -67,6 +87,11 @@ def test_overrides_win_over_the_file_and_the_file_over_its_base(tmp_path):
         (["model.latent=true"], ["model.latent", "True", "whole number"]),
         (["model.latent=0"], ["model.latent", "0", "1 or more"]),
         (["model.core=bar"], ["model.core", "'bar'", "beat, step"]),
+        (["model.kind=gan"], ["model.kind", "'gan'", "musae_gm, musae, vae, cvae, autoencoder"]),
+        (["model.decoder=hierarchical", "model.decoder_units=510"], ["model.decoder_units", "510", "multiple of 4"]),
+        (["style.deviation=0"], ["style.deviation", "more than 0"]),
+        (["training.average=1"], ["training.average", "below 1"]),
+        (["regularisation.infomax=-1"], ["regularisation.infomax", "0 (off) or more"]),
         (["data.balance=1"], ["data.balance", "1", "true or false"]),
         (["data.transpose=[3, 6]"], ["data.transpose", "[3, 6]"]),
         (["data.transpose=5"], ["data.transpose", "5"]),

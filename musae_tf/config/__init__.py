@@ -9,6 +9,7 @@ from musae_tf.config.schema import (
     MusicConfig,
     PriorConfig,
     RegularisationConfig,
+    StyleConfig,
     TrainingConfig,
 )
 
@@ -20,6 +21,7 @@ __all__ = [
     "MusicConfig",
     "PriorConfig",
     "RegularisationConfig",
+    "StyleConfig",
     "TrainingConfig",
     "config_from_dict",
     "config_to_dict",

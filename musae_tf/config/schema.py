@@ -47,9 +47,12 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Sizes of the encoder and the decoder."""
+    """Which system, and the sizes of the encoder and the decoder, which all systems share."""
 
+    kind: Literal["musae_gm", "musae", "vae", "cvae", "autoencoder"] = "musae_gm"
     core: Literal["beat", "step"] = "beat"
+    decoder: Literal["flat", "hierarchical"] = "flat"
+    cell: Literal["lstm", "gru"] = "lstm"
     latent: int = 128
     embedding: int = 32
     encoder_units: int = 384
@@ -83,11 +86,25 @@ class PriorConfig:
 
 
 @dataclass(frozen=True)
+class StyleConfig:
+    """The second code of `model.kind` musae: one number a genre, which says how much of it a phrase has."""
+
+    deviation: float = 0.1
+    supervision: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check(0 < self.deviation <= 1, "style.deviation", self.deviation, "more than 0, up to 1")
+        _check(self.supervision >= 0, "style.supervision", self.supervision, "0 or more")
+
+
+@dataclass(frozen=True)
 class CriticConfig:
     """The discriminator: a Wasserstein critic with gradient penalty, and its side of the game."""
 
     units: tuple[int, ...] = (512, 512)
     activation: Literal["tanh", "relu", "leaky_relu", "gelu"] = "leaky_relu"
+    label: Literal["concatenate", "project"] = "concatenate"
+    spectral: bool = False
     steps: int = 5
     learning_rate: float = 5e-4
     beta_1: float = 0.0
@@ -108,10 +125,15 @@ class CriticConfig:
 
 @dataclass(frozen=True)
 class RegularisationConfig:
-    """Weight of the adversarial term: points (step, weight), joined by steps or by lines."""
+    """What pulls the codes to the prior: its weight as points (step, weight), joined by steps or by lines, and more."""
 
     points: tuple[tuple[int, float], ...] = ((0, 0.0), (200, 1.0))
     between: Literal["step", "linear"] = "linear"
+    free_bits: float = 0.0
+    infomax: float = 0.0
+    divergence: float = 0.0
+    sliced_wasserstein: float = 0.0
+    noise_warmup_steps: int = 0
 
     def __post_init__(self) -> None:
         steps = [step for step, _ in self.points]
@@ -122,6 +144,8 @@ class RegularisationConfig:
             "[[0, weight], [step, weight], ...] with rising steps",
         )
         _check(min(w for _, w in self.points) >= 0, "regularisation.points", self.points, "weights of 0 or more")
+        for key in ("free_bits", "infomax", "divergence", "sliced_wasserstein", "noise_warmup_steps"):
+            _check(getattr(self, key) >= 0, f"regularisation.{key}", getattr(self, key), "0 (off) or more")
 
 
 @dataclass(frozen=True)
@@ -136,6 +160,9 @@ class TrainingConfig:
     final_learning_rate: float = 0.05
     clip_norm: float = 1.0
     clip_value: float = 0.0
+    weight_decay: float = 0.0
+    token_noise: float = 0.0
+    average: float = 0.0
     strategy: Literal["auto", "one", "mirrored", "multiworker"] = "auto"
     log_every: int = 20
     evaluate_every: int = 250
@@ -155,8 +182,10 @@ class TrainingConfig:
             "keep_checkpoints",
         ):
             _check(getattr(self, key) >= 1, f"training.{key}", getattr(self, key), "1 or more")
-        for key in ("minutes", "warmup_steps", "clip_norm", "clip_value"):
+        for key in ("minutes", "warmup_steps", "clip_norm", "clip_value", "weight_decay"):
             _check(getattr(self, key) >= 0, f"training.{key}", getattr(self, key), "0 (off) or more")
+        for key in ("token_noise", "average"):
+            _check(0 <= getattr(self, key) < 1, f"training.{key}", getattr(self, key), "0 (off) or more, below 1")
         _check(self.learning_rate > 0, "training.learning_rate", self.learning_rate, "more than 0")
         _check(
             0 <= self.final_learning_rate <= 1,
@@ -176,6 +205,7 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     prior: PriorConfig = field(default_factory=PriorConfig)
+    style: StyleConfig = field(default_factory=StyleConfig)
     critic: CriticConfig = field(default_factory=CriticConfig)
     regularisation: RegularisationConfig = field(default_factory=RegularisationConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
@@ -191,3 +221,27 @@ class Config:
             self.model.latent,
             f"with model.core beat, a multiple of {beats}, the beats of a phrase",
         )
+        _check(
+            self.model.core != "beat" or self.model.decoder == "flat" or self.model.decoder_units % 4 == 0,
+            "model.decoder_units",
+            self.model.decoder_units,
+            "with model.core beat and model.decoder hierarchical, a multiple of 4, the beats of a bar",
+        )
+        # An option that the system has no use for would be a silent lie in its configuration.
+        for key, kinds in _ONLY_OF.items():
+            value = getattr(self.regularisation, key)
+            _check(
+                not value or self.model.kind in kinds,
+                f"regularisation.{key}",
+                value,
+                f"0 with model.kind {self.model.kind}; it is for {', '.join(kinds)}",
+            )
+
+
+# Which systems have a use for an option of the regularisation.
+_ONLY_OF = {
+    "free_bits": ("vae", "cvae"),
+    "infomax": ("musae_gm", "musae"),
+    "divergence": ("musae_gm",),
+    "sliced_wasserstein": ("musae_gm", "musae"),
+}

@@ -38,7 +38,7 @@ def describe(run: "Run", name: str, version: int, signatures: Mapping[str, Any])
         "steps": steps,
         "bars": run.config.music.bars,
         "tracks": len(layout.tracks),
-        "latent": run.config.model.latent,
+        "latent": signatures["encode"]["outputs"]["mean"]["shape"][-1],
         "vocabulary_sizes": list(layout.vocabulary_sizes),
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "dataset_hash": run.facts["dataset"]["hash"],

@@ -70,8 +70,8 @@ class Servable:
     """A model as the functions that are served.
 
     Args:
-        model: the live model. Its LSTMs are told to leave cuDNN alone from now on: a graph with cuDNN's ops cannot run
-            on a CPU.
+        model: the live model. Its LSTMs or GRUs are told to leave cuDNN alone from now on: a graph with cuDNN's ops
+            cannot run on a CPU.
         describe: makes the text that the signature `describe` returns from the signatures as JSON.
     """
 
@@ -236,5 +236,5 @@ def _leave_cudnn(model: MusAE) -> None:
     for layer in [*model.encoder.layers, *model.decoder.layers]:
         wrapped = isinstance(layer, keras.layers.Bidirectional)
         for direction in (layer.forward_layer, layer.backward_layer) if wrapped else (layer,):
-            if isinstance(direction, keras.layers.LSTM):
+            if isinstance(direction, keras.layers.LSTM | keras.layers.GRU):
                 direction.use_cudnn = False

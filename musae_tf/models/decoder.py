@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from musae_tf.config import ModelConfig
 from musae_tf.models.layers import STEPS_PER_BEAT, BeatTransform, recurrent
+from musae_tf.music import STEPS_PER_BAR
 
 
 @keras.saving.register_keras_serializable(package="musae_tf")
@@ -22,44 +23,67 @@ class SplitTracks(keras.layers.Layer):
         return {**super().get_config(), "vocabulary_sizes": self.vocabulary_sizes}
 
 
-def build_decoder(config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...]) -> keras.Model:
+def build_decoder(config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...], style: int = 0) -> keras.Model:
     """Build the decoder.
 
     Args:
-        config: sizes; `core` "step" is the authors' decoder (Valenti et al. 2020): for each track a stack of LSTMs
-            whose input is z at every step and whose initial states are tanh of a dense layer of z; "beat" runs one
-            stack over beats for all tracks and emits the four steps of a beat together.
-        steps: T, steps of a phrase; a multiple of 4.
+        config: sizes. `core` "step" is the authors' decoder (Valenti et al. 2020): for each track a stack of LSTMs
+            whose input is the code at every step and whose initial states are tanh of a dense layer of the code; "beat"
+            runs one stack over beats for all tracks and emits the four steps of a beat together. `decoder` "flat" runs
+            over the phrase; "hierarchical" has a conductor over bars, as MusicVAE (Roberts et al. 2018),
+            and the same decoder for each bar, whose code is the conductor's output there.
+        steps: T, steps of a phrase; a multiple of 4, and of 16 if hierarchical.
         vocabulary_sizes: symbols of each of the K tracks.
+        style: axes of the code before those of z, for `kind` musae.
 
     Returns:
-        A model from z float32 [B, D] to a tuple of K float32 tensors [B, T, V_k] of logits. Not autoregressive.
+        A model from codes float32 [B, style + D] to a tuple of K float32 tensors [B, T, V_k] of logits. Not
+        autoregressive.
     """
-    latent = keras.Input((config.latent,), name="latent")
+    latent = keras.Input((style + config.latent,), name="latent")
+    sizes = tuple(vocabulary_sizes)
     build = _beat_logits if config.core == "beat" else _step_logits
-    return keras.Model(latent, build(latent, config, steps, tuple(vocabulary_sizes)), name="decoder")
+    if config.decoder == "flat":
+        return keras.Model(latent, build(latent, config, steps, sizes, style), name="decoder")
+    bars = steps // STEPS_PER_BAR
+    codes = keras.ops.reshape(_conductor(latent, config, bars), (-1, config.decoder_units))
+    logits = build(codes, config, STEPS_PER_BAR, sizes, 0)
+    return keras.Model(latent, tuple(keras.ops.reshape(x, (-1, steps, x.shape[-1])) for x in logits), name="decoder")
 
 
-def _step_logits(latent, config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...]):
+def _conductor(latent, config: ModelConfig, bars: int):
+    features = keras.layers.RepeatVector(bars, name="repeat_for_bars")(latent)
+    for layer in range(config.decoder_layers):
+        features = _started_by(latent, features, config, bars, f"conductor_{layer}")
+    return features
+
+
+def _started_by(latent, features, config: ModelConfig, steps: int, name: str):
+    """A recurrence over `features` whose initial states come from the code."""
+    states = [
+        keras.layers.Dense(config.decoder_units, activation="tanh", name=f"{name}_{state}")(latent)
+        for state in (("hidden", "carry") if config.cell == "lstm" else ("hidden",))
+    ]
+    cell = recurrent(config.decoder_units, steps, sequences=True, name=name, cell=config.cell)
+    return cell(features, initial_state=states)
+
+
+def _step_logits(latent, config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...], style: int):
     repeated = keras.layers.RepeatVector(steps, name="repeat")(latent)
     logits = []
     for track, size in enumerate(vocabulary_sizes):
         features = repeated
         for layer in range(config.decoder_layers):
-            name = f"track_{track}_lstm_{layer}"
-            states = [
-                keras.layers.Dense(config.decoder_units, activation="tanh", name=f"{name}_{state}")(latent)
-                for state in ("hidden", "carry")
-            ]
-            cell = recurrent(config.decoder_units, steps, sequences=True, name=name)
-            features = cell(features, initial_state=states)
+            features = _started_by(latent, features, config, steps, f"track_{track}_lstm_{layer}")
         logits.append(keras.layers.Dense(size, dtype="float32", name=f"track_{track}_logits")(features))
     return tuple(logits)
 
 
-def _beat_logits(latent, config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...]):
+def _beat_logits(latent, config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...], style: int):
     beats, units = steps // STEPS_PER_BEAT, config.decoder_units
-    rows = keras.layers.Reshape((beats, config.latent // beats), name="frequencies")(latent)
+    # The style is one for the whole phrase: it has no frequencies.
+    varying = latent[:, style:] if style else latent
+    rows = keras.layers.Reshape((beats, varying.shape[-1] // beats), name="frequencies")(varying)
     rows = keras.layers.EinsumDense("bfd,fdu->bfu", (beats, units // 2), bias_axes="fu", name="frequency")(rows)
     local = BeatTransform(inverse=True, name="beats")(rows)
     repeated = keras.layers.RepeatVector(beats, name="repeat")(latent)
@@ -67,7 +91,7 @@ def _beat_logits(latent, config: ModelConfig, steps: int, vocabulary_sizes: tupl
     plan = keras.layers.Dense(units, activation="gelu", name="plan")(plan)
     features = plan
     for layer in range(config.decoder_layers):
-        features = recurrent(units, beats, sequences=True, name=f"lstm_{layer}")(features)
+        features = recurrent(units, beats, sequences=True, name=f"lstm_{layer}", cell=config.cell)(features)
     # The plan joins again after the recurrence, a short way from the code to each beat.
     features = keras.layers.Concatenate(name="beat_and_plan")([features, plan])
     features = keras.layers.Dense(units, activation="gelu", name="beat")(features)

@@ -1,30 +1,51 @@
 """The encoder q(z | x): a phrase to the mean and the log-variance of its latent code."""
 
+from collections.abc import Callable, Sequence
+
 import keras
+import tensorflow as tf
 
 from musae_tf.config import ModelConfig
 from musae_tf.models.layers import STEPS_PER_BEAT, BeatTransform, TokenEmbedding, recurrent
 
 
-def build_encoder(config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...]) -> keras.Model:
+def build_encoder(config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...], genres: int) -> keras.Model:
     """Build the encoder.
 
     Args:
-        config: sizes; `core` "step" runs the bidirectional LSTMs over steps (Valenti et al. 2020, the authors'
+        config: sizes; `core` "step" runs the bidirectional recurrence over steps (Valenti et al. 2020, the authors'
             settings), "beat" joins the four steps of a beat by a dense layer and runs over beats.
         steps: T, steps of a phrase; a multiple of 4.
         vocabulary_sizes: symbols of each of the K tracks.
+        genres: G.
 
     Returns:
-        A model from tokens int32 [B, T, K] to (mean, log_variance), both float32 [B, D].
+        A model from tokens int32 [B, T, K] to a tuple of float32 tensors: mean [B, D]; log-variance [B, D], unless
+        `kind` is autoencoder; and the style 0..1 [B, G], if `kind` is musae.
     """
     tokens = keras.Input((steps, len(vocabulary_sizes)), dtype="int32", name="tokens")
     embedding = TokenEmbedding(vocabulary_sizes, config.embedding, name="embedding")(tokens)
     features = (_beat_features if config.core == "beat" else _step_features)(embedding, config, steps)
     # Latent codes stay float32 under mixed precision: the critic and the prior need their resolution.
-    mean = _head(features, config.latent, "mean", "zeros")
-    log_variance = _head(features, config.latent, "log_variance", keras.initializers.Constant(-4.0))
-    return keras.Model(tokens, (mean, log_variance), name="encoder")
+    outputs = [_head(features, config.latent, "mean", "zeros")]
+    if config.kind != "autoencoder":
+        outputs.append(_head(features, config.latent, "log_variance", keras.initializers.Constant(-4.0)))
+    if config.kind == "musae":
+        flat = keras.layers.Flatten(dtype="float32", name="all_features")(features)
+        outputs.append(keras.layers.Dense(genres, activation="sigmoid", dtype="float32", name="style")(flat))
+    return keras.Model(tokens, tuple(outputs), name="encoder")
+
+
+def reader(encoder: keras.Model) -> Callable[[Sequence[tf.Tensor]], Sequence[tf.Tensor]]:
+    """The encoder for music that is only known by its probabilities, with gradients to them.
+
+    Returns:
+        A function of K tensors float32 [B, T, V_k] that gives what the encoder gives. It owns no weights: they are the
+        encoder's.
+    """
+    embedding = encoder.get_layer("embedding")
+    above = keras.Model(embedding.output, encoder.outputs)
+    return lambda probabilities: above(embedding.expected(probabilities))
 
 
 def _head(features, latent: int, name: str, bias):
@@ -42,7 +63,7 @@ def _step_features(embedding, config: ModelConfig, steps: int):
     features = embedding
     for layer in range(config.encoder_layers):
         last = layer == config.encoder_layers - 1
-        cell = recurrent(config.encoder_units, steps, sequences=not last, name=f"lstm_{layer}")
+        cell = recurrent(config.encoder_units, steps, sequences=not last, name=f"lstm_{layer}", cell=config.cell)
         features = keras.layers.Bidirectional(cell, name=f"bilstm_{layer}")(features)
     return features
 
@@ -52,7 +73,7 @@ def _beat_features(embedding, config: ModelConfig, steps: int):
     features = keras.layers.Reshape((beats, STEPS_PER_BEAT * embedding.shape[-1]), name="beats")(embedding)
     beat = features = keras.layers.Dense(2 * config.encoder_units, activation="gelu", name="beat")(features)
     for layer in range(config.encoder_layers):
-        cell = recurrent(config.encoder_units, beats, sequences=True, name=f"lstm_{layer}")
+        cell = recurrent(config.encoder_units, beats, sequences=True, name=f"lstm_{layer}", cell=config.cell)
         features = keras.layers.Bidirectional(cell, name=f"bilstm_{layer}")(features)
     # What a beat holds goes past the recurrence as well, a short way from the notes to the code.
     features = keras.layers.Concatenate(name="context_and_beat")([features, beat])

@@ -43,6 +43,11 @@ def sample_prior(model: MusAE, genre: np.ndarray, seeds: np.ndarray) -> np.ndarr
     return _in_batches(_draw, model, np.asarray(genre, np.int32), seeds)[0]
 
 
+def sample_target(model: MusAE, genre: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """One code from what training pulls the codes of each genre int [N] to, float32 [N, D]; see `MusAE`."""
+    return _in_batches(_draw_target, model, np.asarray(genre, np.int32), seeds)[0]
+
+
 def _in_batches(function: Callable, model: MusAE, *rows: np.ndarray) -> tuple[np.ndarray, ...]:
     parts = []
     for first in range(0, len(rows[0]), BATCH):
@@ -67,3 +72,8 @@ def _decode(model: MusAE, latent: tf.Tensor, temperature: tf.Tensor, seed: tf.Te
 @tf.function
 def _draw(model: MusAE, genre: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor]:
     return (model.sample_latent(genre, seed),)
+
+
+@tf.function
+def _draw_target(model: MusAE, genre: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor]:
+    return (model.sample_target(genre, seed),)

@@ -44,6 +44,24 @@ class TokenEmbedding(keras.layers.Layer):
         # Offsets keep the tracks apart, so the sum of the one-hot rows is their concatenation.
         return tf.reduce_sum(tf.one_hot(shifted, sum(self.vocabulary_sizes), dtype=self.compute_dtype), axis=-2)
 
+    def expected(self, probabilities):
+        """The mean embedding of tokens that are only known by their probabilities, with gradients to these.
+
+        Args:
+            probabilities: K tensors float [B, T, V_k].
+
+        Returns:
+            What `call` gives for tokens, [B, T, K * width].
+        """
+        tracks = [tf.cast(track, self.compute_dtype) for track in probabilities]
+        if self.width:
+            table = tf.cast(tf.convert_to_tensor(self.table.embeddings), self.compute_dtype)
+            tracks = [
+                tf.einsum("btv,vw->btw", track, table[first : first + size])
+                for track, first, size in zip(tracks, self._offsets, self.vocabulary_sizes, strict=True)
+            ]
+        return tf.concat(tracks, axis=-1)
+
     def get_config(self):
         return {**super().get_config(), "vocabulary_sizes": self.vocabulary_sizes, "width": self.width}
 
@@ -72,10 +90,11 @@ class BeatTransform(keras.layers.Layer):
         return {**super().get_config(), "inverse": self.inverse}
 
 
-def recurrent(units: int, steps: int, *, sequences: bool, name: str) -> keras.layers.LSTM:
-    """An LSTM over `steps` steps, unrolled where that is faster."""
+def recurrent(units: int, steps: int, *, sequences: bool, name: str, cell: str = "lstm") -> keras.layers.Layer:
+    """An LSTM or GRU over `steps` steps, unrolled where that is faster. Its name does not say which of the two."""
     on_gpu = bool(tf.config.list_logical_devices("GPU"))
-    return keras.layers.LSTM(
+    layer = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[cell]
+    return layer(
         units,
         return_sequences=sequences,
         unroll=steps <= UNROLL_LIMIT and not on_gpu,

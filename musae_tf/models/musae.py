@@ -1,9 +1,19 @@
-"""MusAE-GM: encoder, decoder, critic and mixture prior, and what can be done in the latent space.
+"""The systems that `model.kind` names: encoder, decoder, prior and critics, and what can be done in the latent space.
+
+All share encoder, decoder and this interface, so that a comparison changes one thing at a time:
+
+    kind         prior of a genre's codes           what pulls the codes to it
+    musae_gm     MixturePrior                       a critic that sees the genre
+    musae        StylePrior: genre s, z normal      a critic of z and one of s
+    vae          FittedPrior, after training        KL divergence to N(0, I), which knows no genre
+    cvae         MixturePrior, its means learned    KL divergence to the genre's Gaussian
+    autoencoder  FittedPrior, after training        nothing
 
 The model knows no optimizer and no file format. Shapes: B rows, T steps, K tracks, D latent axes, G genres.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -11,18 +21,35 @@ import tensorflow as tf
 from musae_tf.config import Config, config_from_dict, config_to_dict
 from musae_tf.models.critic import build_critic
 from musae_tf.models.decoder import build_decoder
-from musae_tf.models.encoder import build_encoder
-from musae_tf.models.prior import MixturePrior
+from musae_tf.models.encoder import build_encoder, reader
+from musae_tf.models.losses import normal_divergence
+from musae_tf.models.prior import FittedPrior, build_prior
 from musae_tf.models.sampling import decode_tokens
 from musae_tf.music import STEPS_PER_BAR
+
+# The codes of an autoencoder are points; this deviation has a logarithm.
+_POINT = 1e-6
+
+
+class CodeCritic(NamedTuple):
+    """A critic, the axes of the code that it judges, and whether it sees the genre. `name` begins its metrics."""
+
+    name: str
+    network: keras.Model
+    axes: slice
+    sees_genre: bool
+
+    def __call__(self, codes: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
+        """Scores float32 [B] of its own axes, float32 [B, d], with one-hot genres float32 [B, G]."""
+        return self.network((codes, label) if self.sees_genre else codes)
 
 
 @keras.saving.register_keras_serializable(package="musae_tf")
 class MusAE(keras.Model):
-    """The adversarial autoencoder with one Gaussian a genre (Valenti, Carta, Bacciu 2020, section 3).
+    """An autoencoder of phrases with a prior over genres (Valenti, Carta, Bacciu 2020), or one of its rivals.
 
     Args:
-        config: sizes, prior and critic.
+        config: which system, sizes, prior and critic.
         vocabulary_sizes: symbols of each of the K tracks.
         genres: names of the G genres, in the order of their numbers.
     """
@@ -33,16 +60,39 @@ class MusAE(keras.Model):
         self.vocabulary_sizes = tuple(vocabulary_sizes)
         self.genres = tuple(genres)
         self.steps = config.music.bars * STEPS_PER_BAR
-        self.encoder = build_encoder(config.model, self.steps, self.vocabulary_sizes)
-        self.decoder = build_decoder(config.model, self.steps, self.vocabulary_sizes)
-        self.critic = build_critic(config.critic, config.model.latent, len(self.genres))
-        self.prior = MixturePrior.from_prior_config(config.prior, config.model.latent, len(self.genres))
+        kind, count = config.model.kind, len(self.genres)
+        self.encoder = build_encoder(config.model, self.steps, self.vocabulary_sizes, count)
+        self.decoder = build_decoder(config.model, self.steps, self.vocabulary_sizes, self.style)
+        if kind == "musae_gm":
+            self.critic = build_critic(config.critic, config.model.latent, count)
+        if kind == "musae":
+            self.critic = build_critic(config.critic, config.model.latent, 0)
+            self.style_critic = build_critic(config.critic, count, 0)
+        self.prior = build_prior(config, count)
+        self._read = reader(self.encoder)
         self.built = True
 
     @property
+    def style(self) -> int:
+        """Axes of the code that say the genre, before those of z: G in a model of kind musae, else 0."""
+        return len(self.genres) if self.config.model.kind == "musae" else 0
+
+    @property
     def latent(self) -> int:
-        """D, the number of latent axes."""
-        return self.config.model.latent
+        """D, the number of latent axes, those of the style included."""
+        return self.style + self.config.model.latent
+
+    @property
+    def critics(self) -> tuple[CodeCritic, ...]:
+        """The critics of this system, if it has any."""
+        if self.config.model.kind == "musae_gm":
+            return (CodeCritic("", self.critic, slice(None), True),)
+        if self.config.model.kind == "musae":
+            return (
+                CodeCritic("", self.critic, slice(self.style, None), False),
+                CodeCritic("style_", self.style_critic, slice(0, self.style), False),
+            )
+        return ()
 
     @property
     def autoencoder_variables(self) -> list:
@@ -55,21 +105,48 @@ class MusAE(keras.Model):
 
     @property
     def critic_variables(self) -> list:
-        """What the critic's player moves."""
-        return self.critic.trainable_variables
+        """What the critics' player moves."""
+        return [variable for critic in self.critics for variable in critic.network.trainable_variables]
 
     def call(self, tokens):
         """Reconstruct: tokens int32 [B, T, K] to logits, K tensors float32 [B, T, V_k], from the posterior mean."""
         return self.decoder(self.encode(tokens)[0])
 
-    def encode(self, tokens: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
+    def encode(
+        self, tokens: tf.Tensor, training: bool = False, floor: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """The posterior of each phrase: tokens int32 [B, T, K] to mean and standard deviation, float32 [B, D].
 
-        The standard deviation never falls below `model.noise_floor`, which keeps neighbouring codes sounding alike.
+        The standard deviation never falls below `floor`, by default `model.noise_floor`, which keeps neighbouring codes
+        sounding alike. A model of kind musae has its style before z, with the deviation `style.deviation`; the codes of
+        an autoencoder are points.
         """
-        mean, log_variance = self.encoder(tokens, training=training)
-        floor = self.config.model.noise_floor
-        return mean, tf.sqrt(tf.exp(log_variance) + floor * floor)
+        return self._posterior(self.encoder(tokens, training=training), floor)
+
+    def encode_expected(self, logits: Sequence[tf.Tensor]) -> tf.Tensor:
+        """The posterior mean of music that is only known by its logits, with gradients to them: float32 [B, D]."""
+        return self._posterior(self._read([tf.nn.softmax(track) for track in logits]), None)[0]
+
+    def _posterior(self, outputs, floor: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+        mean, *rest = keras.tree.flatten(outputs)
+        if not rest:
+            return mean, tf.fill(tf.shape(mean), _POINT)
+        log_variance, *style = rest
+        floor = self.config.model.noise_floor if floor is None else floor
+        deviation = tf.sqrt(tf.exp(log_variance) + floor * floor)
+        if style:
+            mean = tf.concat([style[0], mean], axis=-1)
+            deviation = tf.concat([tf.fill(tf.shape(style[0]), self.prior.deviation), deviation], axis=-1)
+        return mean, deviation
+
+    def divergence(self, mean: tf.Tensor, deviation: tf.Tensor, genre: tf.Tensor) -> tf.Tensor:
+        """KL divergence in nats, float32 [B], of posteriors [B, D] to what training pulls them to.
+
+        For kind vae that is N(0, I), for musae_gm and cvae the Gaussian of the phrase's genre int32 [B].
+        """
+        if self.config.model.kind == "vae":
+            return normal_divergence(mean, deviation)
+        return self.prior.divergence(mean, deviation, genre)
 
     def decode(self, latent: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Codes float32 [B, D] to tokens int32 [B, T, K] and log-probability float32 [B].
@@ -86,6 +163,18 @@ class MusAE(keras.Model):
             fn_output_signature=tf.TensorSpec([self.latent], tf.float32),
         )
 
+    def sample_target(self, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """One code from what training pulls the codes of each genre int32 [B] to, float32 [B, D].
+
+        It is the prior of `sample_latent`, but N(0, I) where that one was only fitted: for kind vae, and for
+        autoencoder, whose codes nothing pulls to it.
+        """
+        if not isinstance(self.prior, FittedPrior):
+            return self.sample_latent(genre, seed)
+        return tf.map_fn(
+            lambda row: tf.random.stateless_normal([self.latent], row), seed, fn_output_signature=tf.float32
+        )
+
     def interpolate_latent(self, start: tf.Tensor, end: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
         """Points on the straight line between codes [B, D] at positions float32 [B], 0 the start and 1 the end."""
         return start + position[:, tf.newaxis] * (end - start)
@@ -93,7 +182,10 @@ class MusAE(keras.Model):
     def transfer_latent(
         self, latent: tf.Tensor, source: tf.Tensor, target: tf.Tensor, strength: tf.Tensor
     ) -> tf.Tensor:
-        """Move codes [B, D] along the difference of two genres' prior means.
+        """Move codes [B, D] from one genre to another.
+
+        Along the difference of the two genres' means; in a model of kind musae the style moves to the target's, and z
+        stays.
 
         Args:
             latent: float32 [B, D].
@@ -102,9 +194,7 @@ class MusAE(keras.Model):
             strength: float32 [B]; 0 stays, 1 goes the whole way.
         """
         inferred = tf.argmax(self.prior.genre_scores(latent), axis=-1, output_type=tf.int32)
-        source = tf.where(source < 0, inferred, source)
-        means = tf.convert_to_tensor(self.prior.means)
-        return latent + strength[:, tf.newaxis] * (tf.gather(means, target) - tf.gather(means, source))
+        return self.prior.transfer(latent, tf.where(source < 0, inferred, source), target, strength)
 
     def get_config(self):
         return {

@@ -1,8 +1,10 @@
-"""The prior p(z | y): one Gaussian a genre, on TensorFlow Probability.
+"""The distribution p(z | y) of each genre's codes, on TensorFlow Probability.
 
-TensorFlow Probability is imported here only, so that it can be replaced in one place.
+TensorFlow Probability is imported here only, so that it can be replaced in one place. Shapes: B rows, D latent axes, G
+genres.
 """
 
+import abc
 import math
 
 import keras
@@ -10,14 +12,57 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from musae_tf.config import PriorConfig
+from musae_tf.config import Config, PriorConfig
 from musae_tf.errors import ConfigError
 
 tfd = tfp.distributions
 
 
+class GenrePrior(keras.layers.Layer, abc.ABC):
+    """One Gaussian a genre: `means` float32 [G, D] and a covariance."""
+
+    means: keras.Variable
+    genres: int
+
+    @abc.abstractmethod
+    def component(self, genre: tf.Tensor) -> tfd.Distribution:
+        """The Gaussians of genres int32 [B]: a distribution with batch shape [B] and event shape [D]."""
+
+    def mixture(self) -> tfd.MixtureSameFamily:
+        """The whole prior with equal weights: event shape [D]."""
+        components = self.component(tf.range(self.genres))
+        return tfd.MixtureSameFamily(tfd.Categorical(logits=tf.zeros(self.genres)), components)
+
+    def sample(self, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """One code for each genre of int32 [B], float32 [B, D]; `seed` int32 [2], stateless: same seed, same codes."""
+        return self.component(genre).sample(seed=seed)
+
+    def genre_logits(self, latent: tf.Tensor) -> tf.Tensor:
+        """Log-probability of codes [B, D] in each genre's Gaussian: float32 [B, G]."""
+        return self.component(tf.range(self.genres)).log_prob(latent[:, tf.newaxis, :])
+
+    def genre_scores(self, latent: tf.Tensor) -> tf.Tensor:
+        """Posterior probability of each genre for codes [B, D] under equal weights: float32 [B, G]."""
+        return tf.nn.softmax(self.genre_logits(latent), axis=-1)
+
+    def transfer(self, latent: tf.Tensor, source: tf.Tensor, target: tf.Tensor, strength: tf.Tensor) -> tf.Tensor:
+        """Move codes [B, D] along the difference of the means of genres int32 [B], by strength float32 [B]."""
+        means = tf.convert_to_tensor(self.means)
+        return latent + strength[:, tf.newaxis] * (tf.gather(means, target) - tf.gather(means, source))
+
+
+def build_prior(config: Config, genres: int) -> GenrePrior:
+    """The prior of a system: where the codes of each genre are drawn from."""
+    kind, latent = config.model.kind, config.model.latent
+    if kind in ("musae_gm", "cvae"):
+        return MixturePrior.from_prior_config(config.prior, latent, genres)
+    if kind == "musae":
+        return StylePrior(latent, genres, config.style.deviation, name="prior")
+    return FittedPrior(latent, genres, name="prior")
+
+
 @keras.saving.register_keras_serializable(package="musae_tf")
-class MixturePrior(keras.layers.Layer):
+class MixturePrior(GenrePrior):
     """A mixture of G Gaussians in D dimensions with one component a genre.
 
     Geometries:
@@ -68,35 +113,118 @@ class MixturePrior(keras.layers.Layer):
         )
 
     def component(self, genre: tf.Tensor) -> tfd.Distribution:
-        """The Gaussians of genres int32 [B]: a distribution with batch shape [B] and event shape [D]."""
-        return _gaussian(tf.gather(self.means, genre), self._variance, tf.gather(self._directions, genre))
+        means, directions = tf.gather(self.means, genre), tf.gather(self._directions, genre)
+        # Diagonal plus rank one: a rotated covariance at the cost of a vector, never a D x D matrix a sample.
+        return tfd.MultivariateNormalDiagPlusLowRankCovariance(
+            loc=means,
+            cov_diag_factor=tf.fill([self.latent], tf.constant(self._variance, tf.float32)),
+            cov_perturb_factor=directions[..., tf.newaxis],
+        )
 
-    def mixture(self) -> tfd.MixtureSameFamily:
-        """The whole prior with equal weights: event shape [D]."""
-        components = _gaussian(tf.convert_to_tensor(self.means), self._variance, tf.constant(self._directions))
-        return tfd.MixtureSameFamily(tfd.Categorical(logits=tf.zeros(self.genres)), components)
+    def divergence(self, mean: tf.Tensor, deviation: tf.Tensor, genre: tf.Tensor) -> tf.Tensor:
+        """KL divergence in nats of N(mean, deviation^2), float32 [B, D] each, to the genres' Gaussians: float32 [B].
 
-    def sample(self, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """One code for each genre of int32 [B], float32 [B, D]; `seed` int32 [2], stateless: same seed, same codes."""
-        return self.component(genre).sample(seed=seed)
-
-    def genre_scores(self, latent: tf.Tensor) -> tf.Tensor:
-        """Posterior probability of each genre for codes [B, D] under equal weights: float32 [B, G]."""
-        components = _gaussian(tf.convert_to_tensor(self.means), self._variance, tf.constant(self._directions))
-        return tf.nn.softmax(components.log_prob(latent[:, tf.newaxis, :]), axis=-1)
+        The covariance is v I + d d', so its inverse is (I - d d' / (v + |d|^2)) / v (Sherman and Morrison) and its
+        determinant v^D (1 + |d|^2 / v).
+        """
+        variance = tf.square(deviation)
+        offset = mean - tf.gather(self.means, genre)
+        direction = tf.gather(self._directions, genre)
+        v, length = self._variance, tf.reduce_sum(tf.square(direction), axis=-1)
+        along = tf.reduce_sum(tf.square(direction) * variance, axis=-1)
+        along += tf.square(tf.reduce_sum(direction * offset, axis=-1))
+        everywhere = tf.reduce_sum(variance + tf.square(offset), axis=-1)
+        log_determinant = self.latent * math.log(v) + tf.math.log1p(length / v)
+        log_ratio = log_determinant - 2.0 * tf.reduce_sum(tf.math.log(deviation), axis=-1)
+        return 0.5 * ((everywhere - along / (v + length)) / v - self.latent + log_ratio)
 
     def get_config(self):
         keys = ("latent", "genres", "geometry", "separation", "axes", "radial_variance", "tangential_variance")
         return {**super().get_config(), **{key: getattr(self, key) for key in keys}}
 
 
-def _gaussian(means: tf.Tensor, variance: float, directions: tf.Tensor) -> tfd.Distribution:
-    # Diagonal plus rank one: a rotated covariance at the cost of a vector, never a D x D matrix a sample.
-    return tfd.MultivariateNormalDiagPlusLowRankCovariance(
-        loc=means,
-        cov_diag_factor=tf.fill([means.shape[-1]], tf.constant(variance, tf.float32)),
-        cov_perturb_factor=directions[..., tf.newaxis],
-    )
+@keras.saving.register_keras_serializable(package="musae_tf")
+class StylePrior(GenrePrior):
+    """The prior of MusAE with a style: codes are [s, z] with G + D axes.
+
+    s is drawn from a Bernoulli a genre, which for one genre a phrase is its one-hot vector, z from N(0, I) whatever the
+    genre (Valenti et al. 2020). s gets a little noise, `deviation`: a point has no density to score genres by.
+    """
+
+    def __init__(self, latent: int, genres: int, deviation: float, **kwargs):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.latent, self.genres, self.deviation = latent, genres, deviation
+        means = np.eye(genres, genres + latent, dtype=np.float32)
+        self.means = self.add_weight(
+            name="means", shape=means.shape, initializer=keras.initializers.Constant(means), trainable=False
+        )
+        self.built = True
+
+    def component(self, genre: tf.Tensor) -> tfd.Distribution:
+        deviations = tf.constant([self.deviation] * self.genres + [1.0] * self.latent)
+        return tfd.MultivariateNormalDiag(tf.gather(self.means, genre), deviations)
+
+    def transfer(self, latent: tf.Tensor, source: tf.Tensor, target: tf.Tensor, strength: tf.Tensor) -> tf.Tensor:
+        """Move the style of codes [B, G + D] towards the target's, whatever it was; z stays."""
+        style, rest = latent[:, : self.genres], latent[:, self.genres :]
+        return tf.concat([style + strength[:, tf.newaxis] * (tf.one_hot(target, self.genres) - style), rest], axis=-1)
+
+    def get_config(self):
+        return {**super().get_config(), "latent": self.latent, "genres": self.genres, "deviation": self.deviation}
+
+
+@keras.saving.register_keras_serializable(package="musae_tf")
+class FittedPrior(GenrePrior):
+    """One Gaussian a genre with a full covariance, estimated from codes after the fact.
+
+    For systems whose training knows no genres: it gives them a way to draw a piece of a genre and to move a piece to
+    another (ex-post density estimation, Ghosh et al. 2020). Standard normal until `fit`.
+    """
+
+    def __init__(self, latent: int, genres: int, **kwargs):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.latent, self.genres = latent, genres
+        self.means = self.add_weight(name="means", shape=(genres, latent), initializer="zeros", trainable=False)
+        self.scales = self.add_weight(
+            name="scales",
+            shape=(genres, latent, latent),
+            initializer=keras.initializers.Constant(np.broadcast_to(np.eye(latent), (genres, latent, latent))),
+            trainable=False,
+        )
+        self.built = True
+
+    def fit(self, mean: np.ndarray, deviation: np.ndarray, genre: np.ndarray) -> None:
+        """Take mean and covariance of each genre's aggregated posterior, (1/n) sum of N(mean_i, deviation_i^2).
+
+        The covariance of the posterior means is shrunk towards a sphere as far as their number asks for (Ledoit and
+        Wolf 2004). A genre with fewer than two phrases takes those of all. Codes that are not finite are left to the
+        alarms of the training.
+
+        Args:
+            mean: float32 [n, D], posterior means of training phrases.
+            deviation: float32 [n, D], their standard deviations.
+            genre: int [n].
+        """
+        from sklearn.covariance import ledoit_wolf
+
+        if not (np.isfinite(mean).all() and np.isfinite(deviation).all()):
+            return
+        means, scales = [], []
+        for number in range(self.genres):
+            rows = np.flatnonzero(genre == number)
+            rows = rows if len(rows) > 1 else np.arange(len(genre))
+            covariance, _ = ledoit_wolf(mean[rows].astype(np.float64))
+            covariance += np.diag(np.mean(deviation[rows].astype(np.float64) ** 2, axis=0))
+            means.append(mean[rows].mean(axis=0))
+            scales.append(np.linalg.cholesky(covariance))
+        self.means.assign(np.stack(means))
+        self.scales.assign(np.stack(scales))
+
+    def component(self, genre: tf.Tensor) -> tfd.Distribution:
+        return tfd.MultivariateNormalTriL(tf.gather(self.means, genre), tf.gather(self.scales, genre))
+
+    def get_config(self):
+        return {**super().get_config(), "latent": self.latent, "genres": self.genres}
 
 
 def _flower(prior: MixturePrior) -> tuple[np.ndarray, float, np.ndarray]:

@@ -3,22 +3,28 @@
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
 import tensorflow as tf
 
 from musae_tf.data import Dataset, TrainingBatches, tf_dataset
+from musae_tf.data.pipeline import held_out_phrases
 from musae_tf.errors import ConfigError, RunError
-from musae_tf.models import MusAE
+from musae_tf.models import FittedPrior, MusAE
+from musae_tf.models.inference import encode
 from musae_tf.progress import progress
 from musae_tf.training.alarms import Alarms
 from musae_tf.training.devices import choose_strategy
-from musae_tf.training.game import METRICS, Game
+from musae_tf.training.game import Game
 from musae_tf.training.logs import Logs
 from musae_tf.training.run import Run
 from musae_tf.training.schedules import learning_rate_share, regularisation_weight
+
+# Phrases whose codes a prior is fitted to, evenly over the genres.
+_FITTED_PHRASES = 4096
 
 
 @dataclass
@@ -76,11 +82,12 @@ class _Trainer:
             self._game = Game(self._model, self._config)
         self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
         # Sums since the last line of the log, so that a resumed run writes the same line.
-        self._sums = tf.Variable(tf.zeros(len(METRICS) + 1), trainable=False)
+        self._sums = tf.Variable(tf.zeros(len(self._game.metrics) + 1), trainable=False)
+        self._average = run.average_of(self._model)
         self._checkpoint = tf.train.Checkpoint(
             model=self._model,
-            autoencoder_optimizer=self._game.autoencoder_optimizer,
-            critic_optimizer=self._game.critic_optimizer,
+            **{f"{name}_optimizer": player.optimizer for name, player in self._game.players.items()},
+            **({"average": self._average.averages} if self._average else {}),
             step=self._step,
             sums=self._sums,
         )
@@ -93,10 +100,13 @@ class _Trainer:
         self._batches = TrainingBatches(
             index, training.batch_size, self._config.seed, self._config.data.transpose, self._config.data.balance
         )
+        self._to_fit = held_out_phrases(index, _FITTED_PHRASES, self._config.seed)
+        self._fitted = -1
         say(f"{len(index)} training phrases of {music.bars} bars in {len(run.genres)} genres: {', '.join(run.genres)}")
         self._alarms = Alarms(run.layout)
         self._logs = Logs(run.path, int(self._step))
         self._stopped_by = 0
+        self._started, self._seconds = time.monotonic(), run.facts.get("seconds", 0.0)
 
     def _restore(self) -> None:
         if self._manager.latest_checkpoint is None:
@@ -111,7 +121,7 @@ class _Trainer:
     def train(self) -> int:
         training = self._config.training
         handlers = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-        started, first = time.monotonic(), int(self._step)
+        self._started, first = time.monotonic(), int(self._step)
         bar = progress(total=training.steps, initial=first, title=f"training {self._config.name}", unit="steps")
         say = self._say
 
@@ -127,7 +137,7 @@ class _Trainer:
                 bar.update()
                 if step % training.log_every == 0:
                     self._log(step, bar)
-                if training.minutes and time.monotonic() - started > 60 * training.minutes:
+                if training.minutes and time.monotonic() - self._started > 60 * training.minutes:
                     self._say(f"training.minutes ({training.minutes:g}) are over at step {step}")
                     break
                 if step % training.evaluate_every == 0 and step < training.steps:
@@ -165,6 +175,8 @@ class _Trainer:
     @tf.function(reduce_retracing=True)
     def _play(self, tokens, genre, step, weight):
         shares = self._strategy.run(self._game.step, args=(tokens, genre, step, weight))
+        if self._average:
+            self._average.update(step)
         return {name: self._strategy.reduce("SUM", share, axis=None) for name, share in shares.items()}
 
     def _one_step(self, tokens, genre) -> None:
@@ -172,26 +184,38 @@ class _Trainer:
         self._game.set_learning_rates(learning_rate_share(self._config.training, step))
         weight = regularisation_weight(self._config.regularisation, step)
         numbers = self._play(tokens, genre, self._step.read_value(), tf.constant(weight, tf.float32))
-        self._sums.assign_add(tf.stack([*(numbers[name] for name in METRICS), 1.0]))
+        self._sums.assign_add(tf.stack([*(numbers[name] for name in self._game.metrics), 1.0]))
         self._step.assign_add(1)
 
     def _log(self, step: int, bar) -> None:
         *sums, count = self._sums.numpy()
         self._sums.assign(tf.zeros_like(self._sums))
-        numbers = {name: float(total / count) for name, total in zip(METRICS, sums, strict=True)}
+        numbers = {name: float(total / count) for name, total in zip(self._game.metrics, sums, strict=True)}
         numbers["weight"] = regularisation_weight(self._config.regularisation, step - 1)
         numbers["learning_rate"] = self._config.training.learning_rate * learning_rate_share(
             self._config.training, step - 1
         )
         self._alarms.check_numbers(step, numbers)
         self._logs.write("train", step, numbers)
+        critic = f"critic {numbers['wasserstein']:.2f} " if "wasserstein" in numbers else ""
         bar.set_postfix_str(
-            f"loss {numbers['reconstruction']:.3f} critic {numbers['wasserstein']:.2f} "
+            f"loss {numbers['reconstruction']:.3f} {critic}"
             f"right {numbers['accuracy']:.3f} {self._config.training.batch_size} phrases a step"
         )
 
+    @contextmanager
+    def _finished_model(self, step: int) -> Iterator[None]:
+        """Inside the block the model is what it would be if training ended here."""
+        with self._average.in_place() if self._average else nullcontext():
+            if isinstance(self._model.prior, FittedPrior) and self._fitted != step:
+                index, genre = self._to_fit
+                self._model.prior.fit(*encode(self._model, index.tokens()), genre)
+                self._fitted = step
+            yield
+
     def _evaluate_now(self, step: int) -> None:
-        evaluation = self._evaluate(self._model)
+        with self._finished_model(step):
+            evaluation = self._evaluate(self._model)
         self._logs.write("evaluation", step, evaluation.numbers)
         for name, pixels in evaluation.pictures.items():
             self._logs.picture(name, step, pixels)
@@ -200,6 +224,8 @@ class _Trainer:
         self._alarms.check_music(step, evaluation.rebuilt, evaluation.original)
 
     def _save(self, step: int) -> None:
+        with self._finished_model(step):
+            pass  # what was fitted stays; averages are saved beside the weights
         try:
             self._manager.save(checkpoint_number=step)
         except (OSError, tf.errors.OpError) as cause:
@@ -209,4 +235,5 @@ class _Trainer:
             reason = getattr(cause, "strerror", None) or str(cause).splitlines()[0].partition(" [Op:")[0]
             reason = "No space left on device" if "No space left" in reason else reason
             raise RunError(f"cannot write a checkpoint in {self._run.checkpoints}: {reason}") from None
-        self._run.update(state="training", steps=step)
+        seconds = self._seconds + time.monotonic() - self._started
+        self._run.update(state="training", steps=step, seconds=round(seconds, 1))

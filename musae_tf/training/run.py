@@ -3,7 +3,7 @@
 config.yaml      the whole configuration
 run.json         dataset, layout, genres, versions, revision, command, machine, state
 log.jsonl        one line every `training.log_every` steps and one for every evaluation
-checkpoints/     model, both optimizers, step
+checkpoints/     model, optimizers, step
 tensorboard/     the same curves, pictures
 """
 
@@ -28,6 +28,7 @@ from musae_tf.errors import RunError
 from musae_tf.files import write_text
 from musae_tf.models import MusAE
 from musae_tf.music import Layout
+from musae_tf.training.average import WeightAverage
 
 _PACKAGES = ("musae-tf", "tensorflow", "keras", "tensorflow-probability", "numpy", "symusic")
 
@@ -112,7 +113,7 @@ class Run:
         return MusAE(self.config, self.layout.vocabulary_sizes, self.genres)
 
     def load_model(self) -> MusAE:
-        """The model with the weights of the newest checkpoint.
+        """The model with the weights of the newest checkpoint: their moving average, if the run keeps one.
 
         Raises:
             RunError: no checkpoint yet.
@@ -121,8 +122,17 @@ class Run:
         if newest is None:
             raise RunError(f"{self.path} has no checkpoint yet: train it with musae train --resume {self.path}")
         model = self.build_model()
-        tf.train.Checkpoint(model=model).restore(newest).expect_partial().assert_existing_objects_matched()
+        average = self.average_of(model)
+        parts = {"model": model, "average": average.averages} if average else {"model": model}
+        tf.train.Checkpoint(**parts).restore(newest).expect_partial().assert_existing_objects_matched()
+        if average:
+            average.put()
         return model
+
+    def average_of(self, model: MusAE) -> WeightAverage | None:
+        """A new moving average of a model's weights, as `training.average` asks for; None if it does not."""
+        decay = self.config.training.average
+        return WeightAverage(model.autoencoder_variables, decay) if decay else None
 
 
 def _usual_tempos(dataset: Dataset) -> dict[str, float]:

@@ -9,9 +9,12 @@ import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.python.framework import kernels
 
+from musae_tf.config import load_config
 from musae_tf.export import Servable, export, export_run, signatures
 from musae_tf.export.examples import requests
+from musae_tf.models import MusAE
 from musae_tf.models.layers import recurrent
+from tests.conftest import CONFIGS
 
 # Ops that the wheel has kernels for and the container of TensorFlow Serving has not, or turns off.
 ABSENT = re.compile(r"Cudnn|Xla|TPU|.*PyFunc")
@@ -71,6 +74,13 @@ def gpu(monkeypatch):
     seen = [tf.config.LogicalDevice("/device:GPU:0", "GPU")]
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind=None: seen if kind == "GPU" else real(kind))
     assert not recurrent(4, 8, sequences=True, name="lstm").unroll
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_no_recurrence_of_either_kind_is_left_to_cudnn(gpu, cell):
+    config = load_config(CONFIGS / "tiny.yaml", [f"model.cell={cell}", "music.bars=1"])
+    served = graphs(Servable(MusAE(config, (130,), ("only",)), str))
+    assert set().union(*map(unservable, served)) == set()
 
 
 def test_where_a_gpu_is_seen_cudnn_must_be_kept_out(gpu, tiny_run, monkeypatch):

@@ -4,16 +4,16 @@ import pytest
 import tensorflow as tf
 
 from musae_tf.errors import ConfigError
-from musae_tf.models import MixturePrior
+from musae_tf.models import FittedPrior, GenrePrior, MixturePrior, StylePrior
 
 GEOMETRIES = ("flower", "simplex", "learned")
 
 
-def draws(prior: MixturePrior, genre: int, count: int = 20_000) -> np.ndarray:
+def draws(prior: GenrePrior, genre: int, count: int = 20_000) -> np.ndarray:
     return prior.sample(tf.fill([count], genre), tf.constant([1, 2])).numpy()
 
 
-def covariance(prior: MixturePrior, genre: int) -> np.ndarray:
+def covariance(prior: GenrePrior, genre: int) -> np.ndarray:
     return prior.component(tf.constant([genre])).covariance().numpy()[0]
 
 
@@ -95,3 +95,64 @@ def test_survives_keras_serialisation():
 def test_impossible_geometry_is_refused(arguments, found):
     with pytest.raises(ConfigError, match=found):
         MixturePrior(*arguments)
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_divergence_is_the_mean_log_ratio(geometry):
+    prior = MixturePrior(4, 2, geometry, axes=2, radial_variance=0.3, tangential_variance=0.1)
+    rng = np.random.default_rng(0)
+    mean, deviation = rng.normal(size=(2, 4)).astype(np.float32), rng.uniform(0.2, 0.9, (2, 4)).astype(np.float32)
+    genre = tf.constant([0, 1])
+    codes = mean + deviation * rng.normal(size=(100_000, 2, 4)).astype(np.float32)
+    own = -np.log(deviation).sum(-1) - 2 * np.log(2 * np.pi) - 0.5 * np.square((codes - mean) / deviation).sum(-1)
+    expected = (own - prior.component(genre).log_prob(codes).numpy()).mean(axis=0)
+    np.testing.assert_allclose(prior.divergence(mean, deviation, genre), expected, rtol=0.01)
+    component = prior.component(genre)
+    exact = np.sqrt(np.full((2, 4), 1.0 if geometry != "flower" else 0.1, np.float32))
+    at_home = prior.divergence(component.mean(), exact, genre).numpy()
+    assert (at_home < 1e-5).all() == (geometry != "flower")
+
+
+def test_a_style_is_near_one_hot_and_the_rest_knows_no_genre():
+    prior = StylePrior(5, 3, deviation=0.1)
+    for genre in range(3):
+        codes = draws(prior, genre)
+        np.testing.assert_allclose(codes.mean(0), [*np.eye(3)[genre], *np.zeros(5)], atol=0.03)
+        np.testing.assert_allclose(codes.std(0), [0.1] * 3 + [1.0] * 5, rtol=0.03)
+        assert (prior.genre_scores(codes[:500]).numpy().argmax(-1) == genre).all()
+
+
+def test_a_fitted_prior_has_the_moments_of_the_aggregated_posterior():
+    rng = np.random.default_rng(0)
+    mixing = rng.normal(size=(2, 3, 3))
+    genre = np.arange(40_000) % 2
+    means = np.einsum("nd,nde->ne", rng.normal(size=(40_000, 3)), mixing[genre]) + 5.0 * genre[:, np.newaxis]
+    deviation = np.full((40_000, 3), 0.5)
+    prior = FittedPrior(3, 2)
+    np.testing.assert_allclose(covariance(prior, 0), np.eye(3))
+    prior.fit(means.astype(np.float32), deviation.astype(np.float32), genre)
+    for number in range(2):
+        expected = mixing[number].T @ mixing[number] + 0.25 * np.eye(3)
+        np.testing.assert_allclose(covariance(prior, number), expected, rtol=0.05, atol=0.1)
+        codes = draws(prior, number)
+        np.testing.assert_allclose(codes.mean(0), 5.0 * number, atol=0.1)
+        np.testing.assert_allclose(np.cov(codes.T), expected, rtol=0.05, atol=0.2)
+
+
+def test_a_prior_fitted_to_few_phrases_still_has_a_density():
+    rng = np.random.default_rng(0)
+    codes, genre = rng.normal(size=(12, 8)).astype(np.float32), np.array([0] * 11 + [1])
+    prior = FittedPrior(8, 3)
+    prior.fit(codes, np.full_like(codes, 1e-6), genre)  # points, as those of an autoencoder; fewer than axes
+    for number in range(3):
+        assert np.isfinite(prior.genre_logits(draws(prior, number, 10)).numpy()).all()
+    np.testing.assert_allclose(prior.means.numpy()[1:], np.stack([codes.mean(0)] * 2), atol=1e-5)
+    before = prior.means.numpy()
+    prior.fit(codes * np.nan, codes, genre)
+    np.testing.assert_array_equal(prior.means.numpy(), before)
+
+
+@pytest.mark.parametrize("prior", [StylePrior(4, 2, deviation=0.2), FittedPrior(4, 2)], ids=["style", "fitted"])
+def test_other_priors_survive_keras_serialisation(prior):
+    again = keras.layers.deserialize(keras.layers.serialize(prior))
+    np.testing.assert_array_equal(draws(prior, 1, 10), draws(again, 1, 10))

@@ -1,0 +1,38 @@
+"""The systems at a size that trains in moments, with every option that they have."""
+
+from musae_tf.config import Config, config_from_dict
+
+KINDS = ("musae_gm", "musae", "vae", "cvae", "autoencoder")
+
+# What each system can be told besides the weight of its own term.
+OPTIONS = {
+    "musae_gm": {"infomax": 0.1, "divergence": 0.01, "sliced_wasserstein": 0.5, "noise_warmup_steps": 4},
+    "musae": {"infomax": 0.1, "sliced_wasserstein": 0.5},
+    "vae": {"free_bits": 4.0},
+    "cvae": {"noise_warmup_steps": 4},
+    "autoencoder": {},
+}
+
+
+def tiny(kind: str, **training) -> Config:
+    """A configuration with all options of a system on."""
+    return config_from_dict(
+        {
+            "name": kind,
+            "music": {"bars": 1},
+            "data": {"sounding": "any"},
+            "model": {
+                "kind": kind, "latent": 8, "embedding": 4, "encoder_units": 8, "decoder_units": 8,
+                "decoder": "hierarchical" if kind == "vae" else "flat", "cell": "gru" if kind == "cvae" else "lstm",
+            },
+            "prior": {"axes": 2, "geometry": "learned"},
+            "critic": {"units": [8], "steps": 2, "spectral": kind == "musae_gm", "label": "project"},
+            "regularisation": {"points": [[0, 0.1], [6, 0.3]], **OPTIONS[kind]},
+            "training": {
+                "steps": 8, "batch_size": 16, "warmup_steps": 2, "log_every": 2, "evaluate_every": 4,
+                "evaluate_phrases": 32, "checkpoint_every": 3, "token_noise": 0.1, "average": 0.9,
+                "weight_decay": 0.01, "strategy": "one", **training,
+            },
+        },
+        "test",
+    )  # fmt: skip

@@ -1,0 +1,135 @@
+"""Every system through the same loop: what it pays for, what it logs, that it resumes, what its options do."""
+
+import os
+import signal
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from musae_tf.evaluation import QuickEvaluator
+from musae_tf.models import FittedPrior, MusAE
+from musae_tf.models.inference import encode
+from musae_tf.training import Run, read_log, train
+from musae_tf.training.game import Game
+from tests.training.systems import KINDS, tiny
+
+METRICS = {
+    "musae_gm": ["adversarial", "infomax", "divergence", "sliced_wasserstein", "wasserstein", "gradient_penalty"],
+    "musae": [
+        "adversarial", "style", "infomax", "sliced_wasserstein", "wasserstein", "gradient_penalty",
+        "style_wasserstein", "style_gradient_penalty",
+    ],
+    "vae": ["divergence"],
+    "cvae": ["divergence"],
+    "autoencoder": [],
+}  # fmt: skip
+
+
+class Interrupted(QuickEvaluator):
+    """Evaluates, and once asks the process to stop, as a user or a machine that is shut down would."""
+
+    def __call__(self, model):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return super().__call__(model)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_system_trains_stops_resumes_and_loads(kind, tiny_dataset, tmp_path):
+    run = Run.create(tmp_path / "straight", tiny(kind), tiny_dataset)
+    evaluator = QuickEvaluator(run, tiny_dataset)
+    assert train(run, tiny_dataset, evaluator) == 0
+    lines = read_log(run.path)
+    train_lines = [line for line in lines if line["kind"] == "train"]
+    metrics = ["reconstruction", *METRICS[kind], "accuracy", "gradient_norm", "weight", "learning_rate"]
+    assert all(list(line)[2:] == metrics for line in train_lines)
+
+    again = Run.create(tmp_path / "stopped", tiny(kind), tiny_dataset)
+    assert train(again, tiny_dataset, Interrupted(again, tiny_dataset)) == signal.SIGTERM
+    assert again.facts["steps"] == 4
+    assert train(again, tiny_dataset, evaluator) == 0
+    # To the bit it is another test's matter, which can afford deterministic ops in processes of their own.
+    for line, expected in zip(read_log(again.path), lines, strict=True):
+        assert line == pytest.approx(expected, rel=1e-3, abs=1e-3)
+
+    # What is loaded is what was evaluated last: averages in place, the prior fitted to them.
+    model = run.load_model()
+    for key, value in evaluator(model).numbers.items():
+        assert lines[-1][key] == pytest.approx(value, rel=1e-3, abs=1e-3)
+    if isinstance(model.prior, FittedPrior):
+        index = tiny_dataset.phrases("train", 1, sounding="any").without_overlap()
+        mean, _ = encode(model, index.tokens())
+        means = [mean[index.labels[:, genre]].mean(axis=0) for genre in range(2)]
+        np.testing.assert_allclose(model.prior.means.numpy(), means, atol=1e-3)
+
+
+def numbers_of_a_step(config, tokens, genre, step: int = 0, weight: float = 0.5) -> tuple[MusAE, dict[str, float]]:
+    strategy = tf.distribute.OneDeviceStrategy("/cpu:0")
+    with strategy.scope():
+        keras.utils.set_random_seed(1)
+        model = MusAE(config, (130,) * 4, ("a", "b"))
+        game = Game(model, config)
+    arguments = tf.constant(tokens), tf.constant(genre), tf.constant(step, tf.int64), tf.constant(weight)
+    numbers = tf.function(lambda *rows: strategy.run(game.step, args=rows))(*arguments)
+    assert list(numbers) == list(game.metrics)
+    return model, {name: float(value) for name, value in numbers.items()}
+
+
+@pytest.fixture(scope="module")
+def batch():
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 130, (16, 16, 4)).astype(np.int32), (np.arange(16) % 2).astype(np.int32)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_step_moves_all_variables_of_all_players(kind, batch):
+    config = tiny(kind)
+    keras.utils.set_random_seed(1)
+    before = [variable.numpy() for variable in MusAE(config, (130,) * 4, ("a", "b")).trainable_variables]
+    model, _ = numbers_of_a_step(config, *batch, step=5)
+    pairs = zip(model.trainable_variables, before, strict=True)
+    still = {variable.path for variable, old in pairs if np.array_equal(variable.numpy(), old)}
+    # A gap between two scores does not know what both have in common.
+    assert still == ({"score/bias"} if model.critics else set())
+
+
+def with_changes(kind: str, changes: dict[str, dict]):
+    from dataclasses import replace
+
+    config = tiny(kind)
+    return replace(config, **{part: replace(getattr(config, part), **keys) for part, keys in changes.items()})
+
+
+def test_noise_of_symbols_and_of_codes_reaches_the_reconstruction(batch):
+    plain = with_changes("vae", {"training": {"token_noise": 0.0}})
+    noisy = with_changes("vae", {"training": {"token_noise": 0.9}})
+    one, other = (numbers_of_a_step(config, *batch)[1]["reconstruction"] for config in (plain, noisy))
+    assert one != other
+    loud = {"training": {"token_noise": 0.0}, "model": {"noise_floor": 0.9}}
+    values = []
+    for steps in (0, 100):
+        config = with_changes("vae", {**loud, "regularisation": {"noise_warmup_steps": steps}})
+        values.append([numbers_of_a_step(config, *batch, step=step)[1]["divergence"] for step in (0, 99)])
+    (start, end), (low, high) = values
+    assert start == pytest.approx(end)
+    assert low != pytest.approx(start)
+    assert high == pytest.approx(end, rel=1e-5)
+
+
+def test_the_weight_of_the_step_weighs_the_scheduled_term_only(batch):
+    norms = [numbers_of_a_step(tiny("vae"), *batch, weight=weight)[1]["gradient_norm"] for weight in (0.0, 100.0)]
+    assert norms[1] > 2 * norms[0]
+    norms = [
+        numbers_of_a_step(tiny("autoencoder"), *batch, weight=weight)[1]["gradient_norm"] for weight in (0.0, 100.0)
+    ]
+    assert norms[0] == norms[1]
+
+
+def test_weight_decay_pulls_weights_to_zero(batch):
+    sizes = []
+    for decay in (0.0, 100.0):
+        config = with_changes("autoencoder", {"training": {"weight_decay": decay}})
+        model, _ = numbers_of_a_step(config, *batch)
+        sizes.append(np.abs(model.decoder.get_layer("logits").kernel.numpy()).mean())
+    assert sizes[1] < 0.95 * sizes[0]
