@@ -1,0 +1,63 @@
+"""The cells of the study: which systems, seeds and weights are trained and measured."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from musae_tf.config import Config, config_to_dict, load_config
+
+FOLDER = Path(__file__).parent
+ROOT = FOLDER.parent.parent
+
+SYSTEMS = (
+    "musae_gm",
+    "musae_gm_paper",
+    "musae_gm_step",
+    "musae",
+    "vae",
+    "vae_hierarchical",
+    "cvae",
+    "autoencoder",
+)
+"""In the order of the table; each is a file in systems/."""
+
+SEEDS = (1, 2, 3)
+
+FRONTIER = {"musae_gm": (0.3, 1.0, 3.0, 10.0), "vae": (0.25, 1.0, 2.5, 5.0)}
+"""Multiples of a system's `regularisation.points`, for the curve of reconstruction against prior match: one seed."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training and its evaluation."""
+
+    system: str
+    seed: int
+    factor: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """Of its files."""
+        weight = "" if self.factor == 1 else f"-weight-x{self.factor:g}"
+        return f"{self.system}{weight}-seed-{self.seed}"
+
+    def config(self, overrides: tuple[str, ...] = ()) -> Config:
+        """What is trained. `overrides` such as training.steps=10 hold for the whole study."""
+        config = load_config(FOLDER / "systems" / f"{self.system}.yaml", [f"seed={self.seed}", *overrides])
+        points = tuple((step, weight * self.factor) for step, weight in config.regularisation.points)
+        return replace(config, regularisation=replace(config.regularisation, points=points))
+
+
+def cells() -> list[Cell]:
+    """All of them, a seed of every system before the next seed: a study that was cut short can be read too."""
+    frontier = [Cell(system, SEEDS[0], factor) for system, factors in FRONTIER.items() for factor in factors]
+    table = [Cell(system, seed) for seed in SEEDS for system in SYSTEMS]
+    return list(dict.fromkeys([*table[: len(SYSTEMS)], *frontier, *table]))
+
+
+def config_hash(config: Config) -> str:
+    """Hash of all that a configuration says, but for where the dataset lies: its content has a hash of its own."""
+    tree = config_to_dict(config)
+    del tree["data"]["path"]
+    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,238 @@
+"""Build the table and the page of the study from its cells: claims.json, claims.csv and index.html.
+
+python studies/claims/page.py
+"""
+
+import argparse
+import base64
+import csv
+import html
+import io
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from musae_tf.errors import MusaeError, RunError
+from musae_tf.files import write_text
+
+ROOT = Path(__file__).parent.parent.parent
+sys.path.insert(0, str(ROOT))
+
+from studies.claims.cells import SYSTEMS  # noqa: E402
+
+# Below it two systems count as different.
+_SIGNIFICANT = 0.05
+
+
+class Column(NamedTuple):
+    """One of the headlines of an evaluation, and whether more of it is better."""
+
+    key: str
+    title: str
+    more_is_better: bool = True
+
+    def value(self, cell: dict[str, Any]) -> float | None:
+        """The number of a cell; None if it was not measured."""
+        return cell["evaluation"]["headlines"].get(self.key, {}).get("value")
+
+
+COLUMNS = (
+    Column("onset_f1", "onset F1"),
+    Column("accuracy_off_hold_rest", "accuracy off holds and rests"),
+    Column("two_sample_auc", "codes told from the prior, AUC", more_is_better=False),
+    Column("sliced_wasserstein", "sliced Wasserstein", more_is_better=False),
+    Column("genre_probe", "genre read from codes"),
+    Column("samples_as_asked", "samples judged as asked"),
+    Column("transfer_success", "transfer judged as target"),
+    Column("transfer_chroma", "chroma kept by transfer"),
+    Column("interpolation_monotone", "monotone interpolations"),
+    Column("interpolation_evenness", "evenness"),
+    Column("interpolation_smoothness", "smoothness"),
+    Column("overlapped_area", "overlapped area of samples"),
+)
+
+
+class Entry(NamedTuple):
+    """One system in one column: its values over the seeds, and how it stands beside the best."""
+
+    values: list[float]
+    best: bool
+    as_good: bool
+    """Not the best on average, but the seeds do not tell them apart (Welch's t-test, two-sided, 0.05)."""
+
+    @property
+    def text(self) -> str:
+        """Mean, and half of the distance between the seeds' extremes."""
+        if not self.values:
+            return "-"
+        half = (max(self.values) - min(self.values)) / 2
+        return f"{np.mean(self.values):.3f}" + (f" ± {half:.3f}" if len(self.values) > 1 else "")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build everything below --results."""
+    parser = argparse.ArgumentParser(description="Build the table and the page of the study of the paper's claims.")
+    parser.add_argument("--results", type=Path, default=ROOT / "results" / "claims", help="default: results/claims")
+    folder = parser.parse_args(arguments).results
+    try:
+        found = read(folder)
+        table = tabulate(found)
+        write_text(folder / "claims.json", json.dumps(as_json(found, table), indent=1) + "\n", RunError)
+        write_text(folder / "claims.csv", as_csv(found), RunError)
+        write_text(folder / "index.html", page(found, table), RunError)
+    except MusaeError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 2
+    print(f"{len(found)} cells; written to {folder}: claims.json, claims.csv, index.html")
+    return 0
+
+
+def read(folder: Path) -> list[dict[str, Any]]:
+    """All cells that are done.
+
+    Raises:
+        RunError: there is none, or they are of different datasets.
+    """
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((folder / "cells").glob("*.json"))]
+    if not found:
+        raise RunError(f"no cell in {folder / 'cells'}: make them with python studies/claims/run.py")
+    if len({cell["dataset_hash"] for cell in found}) > 1:
+        raise RunError(f"the cells in {folder / 'cells'} are of different datasets; run.py makes the old ones again")
+    return found
+
+
+def tabulate(found: list[dict[str, Any]]) -> dict[str, dict[Column, Entry]]:
+    """The table: for each system each column, over the seeds of the cells with the system's own weight."""
+    systems = [system for system in SYSTEMS if any(cell["system"] == system for cell in found)]
+    columns = {}
+    for column in COLUMNS:
+        values = {system: list(_values(found, system, column)) for system in systems}
+        known = {system: np.mean(numbers) for system, numbers in values.items() if numbers}
+        best = (max if column.more_is_better else min)(known, key=known.get, default=None)
+        columns[column] = {
+            system: Entry(
+                numbers, system == best, system != best and bool(numbers) and not _differ(numbers, values[best])
+            )
+            for system, numbers in values.items()
+        }
+    return {system: {column: columns[column][system] for column in COLUMNS} for system in systems}
+
+
+def _values(found: list[dict[str, Any]], system: str, column: Column) -> Iterator[float]:
+    for cell in sorted(found, key=lambda cell: cell["seed"]):
+        if cell["system"] == system and cell["factor"] == 1:
+            value = column.value(cell)
+            if value is not None:
+                yield value
+
+
+def _differ(one: list[float], other: list[float]) -> bool:
+    from scipy.stats import ttest_ind
+
+    if min(len(one), len(other)) < 2:
+        return False
+    return bool(ttest_ind(one, other, equal_var=False).pvalue < _SIGNIFICANT)
+
+
+def as_json(found: list[dict[str, Any]], table: dict[str, dict[Column, Entry]]) -> dict[str, Any]:
+    """The table, and what made each of its cells."""
+    facts = ("command", "config_hash", "dataset_hash", "seed", "versions", "revision", "machine")
+    return {
+        "table": {system: {c.key: entry._asdict() for c, entry in row.items()} for system, row in table.items()},
+        "cells": {cell["cell"]: {key: cell[key] for key in facts} for cell in found},
+    }
+
+
+def as_csv(found: list[dict[str, Any]]) -> str:
+    """A line for each cell."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["cell", "system", "seed", "factor", "seconds", "weights", *(column.key for column in COLUMNS)])
+    for cell in found:
+        facts = [cell[key] for key in ("cell", "system", "seed", "factor", "seconds", "weights")]
+        writer.writerow([*facts, *(column.value(cell) for column in COLUMNS)])
+    return text.getvalue()
+
+
+def page(found: list[dict[str, Any]], table: dict[str, dict[Column, Entry]]) -> str:
+    """One HTML file that needs no other."""
+    head = "".join(f"<th>{html.escape(column.title)}</th>" for column in COLUMNS)
+    body = "".join(
+        f"<tr><th>{html.escape(system)}</th>{''.join(_cell(entry) for entry in row.values())}</tr>"
+        for system, row in table.items()
+    )
+    first = found[0]
+    versions = ", ".join(f"{name} {version}" for name, version in first["versions"].items())
+    cells = "".join(
+        f"<tr><td>{html.escape(cell['cell'])}</td><td>{cell['steps']}</td><td>{cell['seconds'] / 60:.1f}</td>"
+        f"<td>{cell['weights'] / 1e6:.1f}</td><td><code>{cell['config_hash'][:12]}</code></td>"
+        f"<td><code>{html.escape(cell['command'])}</code></td></tr>"
+        for cell in found
+    )
+    return f"""<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>The paper's claims, measured</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; color: #222 }}
+table {{ border-collapse: collapse; margin: 1rem 0 }}
+td, th {{ border-bottom: 1px solid #ddd; padding: .3rem .8rem; text-align: right; vertical-align: top }}
+th:first-child, td:first-child, td:last-child {{ text-align: left }}
+.best {{ font-weight: 700 }} .as-good::after {{ content: " ="; color: #777 }}
+code {{ font-size: .85em }} img {{ max-width: 100% }}
+</style>
+<h1>The paper's claims, measured</h1>
+<p>Held-out test songs of dataset <code>{first["dataset_hash"][:12]}</code>; mean over the seeds, ± half the distance of
+their extremes.
+<b>Bold</b>: best on average. <b>=</b>: the seeds do not tell it from the best (Welch's t-test, 0.05).</p>
+<table><tr><th></th>{head}</tr>{body}</table>
+<h2>Reconstruction against prior match</h2>
+<p>One seed. Each point is one weight of the term that pulls the codes to the prior, as a multiple of the table's.</p>
+<img alt="onset F1 over two-sample AUC" src="data:image/png;base64,{base64.b64encode(frontier(found)).decode()}">
+<h2>Cells</h2>
+<p>{html.escape(first["machine"])}; {html.escape(versions)}.</p>
+<table><tr><th>cell</th><th>steps</th><th>minutes of training</th><th>million weights</th><th>configuration</th>
+<th>command</th></tr>{cells}</table>
+</html>
+"""
+
+
+def _cell(entry: Entry) -> str:
+    kind = "best" if entry.best else "as-good" if entry.as_good else ""
+    return f'<td class="{kind}">{entry.text}</td>'
+
+
+def frontier(found: list[dict[str, Any]]) -> bytes:
+    """Onset F1 over two-sample AUC, a line for each system of which several weights were trained: a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    by_key = {column.key: column for column in COLUMNS}
+    seed = min(cell["seed"] for cell in found)
+    for system in SYSTEMS:
+        points = sorted((c for c in found if (c["system"], c["seed"]) == (system, seed)), key=lambda c: c["factor"])
+        x, y = (
+            [np.nan if (value := by_key[key].value(c)) is None else value for c in points]
+            for key in ("two_sample_auc", "onset_f1")
+        )
+        if points:
+            axes.plot(x, y, marker="o", label=system)
+        if len(points) > 1:
+            for cell, *place in zip(points, x, y, strict=True):
+                axes.annotate(f"x {cell['factor']:g}", place, textcoords="offset points", xytext=(4, 4), fontsize=8)
+    axes.set_xlabel("codes told from the prior, AUC (0.5: not at all)")
+    axes.set_ylabel("onset F1 of reconstructions")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=110)
+    return picture.getvalue()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
