@@ -35,7 +35,7 @@ class Alarms:
                     f"stopped at step {step}: {name} is {value}; lower training.learning_rate or "
                     "critic.learning_rate, or set training.clip_norm to 1"
                 )
-            if name.endswith("wasserstein") and abs(value) > _CRITIC_LIMIT:
+            if name in ("wasserstein", "style_wasserstein") and abs(value) > _CRITIC_LIMIT:
                 raise TrainingError(
                     f"stopped at step {step}: the critic has blown up ({name} {value:.3g}); raise "
                     "critic.gradient_penalty (10 is usual) or lower critic.learning_rate"

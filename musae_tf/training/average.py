@@ -20,14 +20,14 @@ class WeightAverage:
     def __init__(self, variables: Sequence, decay: float):
         self._followed = tuple(variables)
         self._decay = decay
-        self.averages = [tf.Variable(variable.numpy(), trainable=False) for variable in variables]
+        self.averages = [tf.Variable(_value(variable), trainable=False) for variable in variables]
 
     def update(self, step: tf.Tensor) -> None:
         """Follow the variables, after step number `step`, an int64 scalar. Call it outside of the replicas."""
         count = tf.cast(step, tf.float32)
         decay = tf.minimum(self._decay, (1.0 + count) / (10.0 + count))
         for average, variable in zip(self.averages, self._followed, strict=True):
-            average.assign(decay * average + (1.0 - decay) * tf.convert_to_tensor(variable.value))
+            average.assign(decay * average + (1.0 - decay) * _value(variable))
 
     def put(self) -> None:
         """Give the variables their averages as values."""
@@ -37,10 +37,15 @@ class WeightAverage:
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Inside the block the variables have their averages as values."""
-        own = [variable.numpy() for variable in self._followed]
+        own = [_value(variable) for variable in self._followed]
         self.put()
         try:
             yield
         finally:
             for variable, value in zip(self._followed, own, strict=True):
                 variable.assign(value)
+
+
+def _value(variable) -> tf.Tensor:
+    # A copy, and of a variable that replicas mirror the first one's.
+    return tf.identity(tf.convert_to_tensor(variable.value))

@@ -100,7 +100,8 @@ class _Trainer:
         self._batches = TrainingBatches(
             index, training.batch_size, self._config.seed, self._config.data.transpose, self._config.data.balance
         )
-        self._to_fit = held_out_phrases(index, _FITTED_PHRASES, self._config.seed)
+        fits = isinstance(self._model.prior, FittedPrior)
+        self._to_fit = held_out_phrases(index, _FITTED_PHRASES, self._config.seed) if fits else None
         self._fitted = -1
         say(f"{len(index)} training phrases of {music.bars} bars in {len(run.genres)} genres: {', '.join(run.genres)}")
         self._alarms = Alarms(run.layout)
@@ -207,7 +208,7 @@ class _Trainer:
     def _finished_model(self, step: int) -> Iterator[None]:
         """Inside the block the model is what it would be if training ended here."""
         with self._average.in_place() if self._average else nullcontext():
-            if isinstance(self._model.prior, FittedPrior) and self._fitted != step:
+            if self._to_fit is not None and self._fitted != step:
                 index, genre = self._to_fit
                 self._model.prior.fit(*encode(self._model, index.tokens()), genre)
                 self._fitted = step
