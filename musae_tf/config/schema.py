@@ -73,6 +73,7 @@ class PriorConfig:
     """Where each genre's Gaussian lies in the latent space."""
 
     geometry: Literal["flower", "simplex", "learned"] = "simplex"
+    fitted: bool = False
     separation: float = 6.0
     axes: int = 8
     radial_variance: float = 0.1

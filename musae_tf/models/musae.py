@@ -3,10 +3,10 @@
 All share encoder, decoder and this interface, so that a comparison changes one thing at a time:
 
     kind         prior of a genre's codes           what pulls the codes to it
-    musae_gm     MixturePrior                       a critic that sees the genre
+    musae_gm     MixturePrior, or FittedPrior       a critic that sees the genre
     musae        StylePrior: genre s, z normal      a critic of z and one of s
     vae          FittedPrior, after training        KL divergence to N(0, I), which knows no genre
-    cvae         MixturePrior, its means learned    KL divergence to the genre's Gaussian
+    cvae         MixturePrior, or FittedPrior       KL divergence to the genre's Gaussian
     autoencoder  FittedPrior, after training        nothing
 
 The model knows no optimizer and no file format. Shapes: B rows, T steps, K tracks, D latent axes, G genres.
@@ -23,7 +23,7 @@ from musae_tf.models.critic import build_critic
 from musae_tf.models.decoder import build_decoder
 from musae_tf.models.encoder import build_encoder, reader
 from musae_tf.models.losses import normal_divergence
-from musae_tf.models.prior import FittedPrior, build_prior
+from musae_tf.models.prior import FittedPrior, GenrePrior, build_prior, build_target
 from musae_tf.models.sampling import decode_tokens
 from musae_tf.music import STEPS_PER_BAR
 
@@ -69,6 +69,7 @@ class MusAE(keras.Model):
             self.critic = build_critic(config.critic, config.model.latent, 0)
             self.style_critic = build_critic(config.critic, count, 0)
         self.prior = build_prior(config, count)
+        self._own_target = build_target(config, count)
         self._read = reader(self.encoder)
         self.built = True
 
@@ -81,6 +82,16 @@ class MusAE(keras.Model):
     def latent(self) -> int:
         """D, the number of latent axes, those of the style included."""
         return self.style + self.config.model.latent
+
+    @property
+    def target(self) -> GenrePrior | None:
+        """What training pulls the codes of each genre to; None for N(0, I) or nothing.
+
+        It is the prior, unless that one is fitted to the codes afterwards.
+        """
+        if self._own_target is not None:
+            return self._own_target
+        return None if isinstance(self.prior, FittedPrior) else self.prior
 
     @property
     def critics(self) -> tuple[CodeCritic, ...]:
@@ -96,12 +107,9 @@ class MusAE(keras.Model):
 
     @property
     def autoencoder_variables(self) -> list:
-        """What the autoencoder's player moves: encoder, decoder and, if learned, the prior's means."""
-        return [
-            *self.encoder.trainable_variables,
-            *self.decoder.trainable_variables,
-            *self.prior.trainable_variables,
-        ]
+        """What the autoencoder's player moves: encoder, decoder and, if learned, the target's means."""
+        parts = [self.encoder, self.decoder, *([self.target] if self.target else [])]
+        return [variable for part in parts for variable in part.trainable_variables]
 
     @property
     def critic_variables(self) -> list:
@@ -144,9 +152,9 @@ class MusAE(keras.Model):
 
         For kind vae that is N(0, I), for musae_gm and cvae the Gaussian of the phrase's genre int32 [B].
         """
-        if self.config.model.kind == "vae":
+        if self.target is None:
             return normal_divergence(mean, deviation)
-        return self.prior.divergence(mean, deviation, genre)
+        return self.target.divergence(mean, deviation, genre)
 
     def decode(self, latent: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Codes float32 [B, D] to tokens int32 [B, T, K] and log-probability float32 [B].
@@ -157,8 +165,11 @@ class MusAE(keras.Model):
 
     def sample_latent(self, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """One code from the prior of each genre int32 [B], float32 [B, D]; `seed` int32 [B, 2] belongs to the row."""
+        return self._draw(self.prior, genre, seed)
+
+    def _draw(self, prior: GenrePrior, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         return tf.map_fn(
-            lambda row: self.prior.sample(row[0][tf.newaxis], row[1])[0],
+            lambda row: prior.sample(row[0][tf.newaxis], row[1])[0],
             (genre, seed),
             fn_output_signature=tf.TensorSpec([self.latent], tf.float32),
         )
@@ -166,11 +177,10 @@ class MusAE(keras.Model):
     def sample_target(self, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """One code from what training pulls the codes of each genre int32 [B] to, float32 [B, D].
 
-        It is the prior of `sample_latent`, but N(0, I) where that one was only fitted: for kind vae, and for
-        autoencoder, whose codes nothing pulls to it.
+        It is N(0, I) for kind vae, and for autoencoder, whose codes nothing pulls to it.
         """
-        if not isinstance(self.prior, FittedPrior):
-            return self.sample_latent(genre, seed)
+        if self.target is not None:
+            return self._draw(self.target, genre, seed)
         return tf.map_fn(
             lambda row: tf.random.stateless_normal([self.latent], row), seed, fn_output_signature=tf.float32
         )

@@ -54,11 +54,18 @@ class GenrePrior(keras.layers.Layer, abc.ABC):
 def build_prior(config: Config, genres: int) -> GenrePrior:
     """The prior of a system: where the codes of each genre are drawn from."""
     kind, latent = config.model.kind, config.model.latent
-    if kind in ("musae_gm", "cvae"):
-        return MixturePrior.from_prior_config(config.prior, latent, genres)
     if kind == "musae":
         return StylePrior(latent, genres, config.style.deviation, name="prior")
+    if kind in ("musae_gm", "cvae") and not config.prior.fitted:
+        return MixturePrior.from_prior_config(config.prior, latent, genres, "prior")
     return FittedPrior(latent, genres, name="prior")
+
+
+def build_target(config: Config, genres: int) -> "MixturePrior | None":
+    """What training pulls the codes to where the prior is fitted to them afterwards; None for no Gaussian a genre."""
+    if config.prior.fitted and config.model.kind in ("musae_gm", "cvae"):
+        return MixturePrior.from_prior_config(config.prior, config.model.latent, genres, "target")
+    return None
 
 
 @keras.saving.register_keras_serializable(package="musae_tf")
@@ -99,8 +106,8 @@ class MixturePrior(GenrePrior):
         self.built = True
 
     @classmethod
-    def from_prior_config(cls, config: PriorConfig, latent: int, genres: int) -> "MixturePrior":
-        """The prior of a configuration."""
+    def from_prior_config(cls, config: PriorConfig, latent: int, genres: int, name: str) -> "MixturePrior":
+        """The Gaussians of a configuration."""
         return cls(
             latent,
             genres,
@@ -109,7 +116,7 @@ class MixturePrior(GenrePrior):
             config.axes,
             config.radial_variance,
             config.tangential_variance,
-            name="prior",
+            name=name,
         )
 
     def component(self, genre: tf.Tensor) -> tfd.Distribution:
@@ -177,8 +184,9 @@ class StylePrior(GenrePrior):
 class FittedPrior(GenrePrior):
     """One Gaussian a genre with a full covariance, estimated from codes after the fact.
 
-    For systems whose training knows no genres: it gives them a way to draw a piece of a genre and to move a piece to
-    another (ex-post density estimation, Ghosh et al. 2020). Standard normal until `fit`.
+    For systems whose training knows no genres it is a way to draw a piece of a genre and to move a piece to another
+    (ex-post density estimation, Ghosh et al. 2020). Others it takes the last step: what a critic leaves of the
+    difference between codes and prior is in the covariances for the greater part. Standard normal until `fit`.
     """
 
     def __init__(self, latent: int, genres: int, **kwargs):

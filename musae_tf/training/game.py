@@ -127,7 +127,7 @@ class Game:
     def _critic_move(self, mean, deviation, label, noise: Noise, move: int) -> dict[str, tf.Tensor]:
         model, numbers = self.model, {}
         posterior_codes = mean + deviation * noise.normal(f"posterior {move}", model.latent)
-        prior_codes = noise.rows(model.prior.sample(noise.all_genres, noise.seed(f"prior {move}")))
+        prior_codes = noise.rows(model.target.sample(noise.all_genres, noise.seed(f"prior {move}")))
         mix = noise.uniform(f"mix {move}", 1)
         with tf.GradientTape() as tape:
             loss = 0.0

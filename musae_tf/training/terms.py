@@ -29,7 +29,7 @@ class Turn(NamedTuple):
 
     def prior_codes(self) -> tf.Tensor:
         """Draws from the prior of the phrases' genres, float32 [b, D]: the same for all terms."""
-        return self.noise.rows(self.model.prior.sample(self.noise.all_genres, self.noise.seed("prior")))
+        return self.noise.rows(self.model.target.sample(self.noise.all_genres, self.noise.seed("prior")))
 
 
 class Term(NamedTuple):
@@ -67,7 +67,7 @@ def _adversarial(turn: Turn) -> tf.Tensor:
     """The critics' estimate of the distance between posterior and prior, up to what the player cannot change."""
     model, label = turn.model, turn.label
     value = -tf.add_n([critic(turn.latent[:, critic.axes], label) for critic in model.critics])
-    if model.prior.trainable_variables:
+    if model.target.trainable_variables:
         codes = turn.prior_codes()
         value += tf.add_n([critic(codes[:, critic.axes], label) for critic in model.critics])
     return value
@@ -94,13 +94,13 @@ def _style_infomax(turn: Turn) -> tf.Tensor:
 def _genre_infomax(turn: Turn) -> tf.Tensor:
     """The same for a prior without a style: the genre is read from where the code comes to lie."""
     read = turn.model.encode_expected(turn.model.decoder(turn.prior_codes(), training=True))
-    logits = turn.model.prior.genre_logits(read)
+    logits = turn.model.target.genre_logits(read)
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=turn.genre, logits=logits)
 
 
 def _sliced_wasserstein(turn: Turn) -> tf.Tensor:
     """Sorting needs the rows of all replicas."""
     noise, genres = turn.noise, turn.label.shape[-1]
-    prior_codes = turn.model.prior.sample(noise.all_genres, noise.seed("prior"))
+    prior_codes = turn.model.target.sample(noise.all_genres, noise.seed("prior"))
     label = tf.one_hot(noise.all_genres, genres, dtype=tf.float32)
     return sliced_wasserstein(noise.all_rows(turn.latent), prior_codes, label, noise.seed("directions"))

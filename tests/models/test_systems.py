@@ -1,5 +1,7 @@
 """Every system behind one interface."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -112,6 +114,19 @@ def test_what_training_pulls_codes_to_is_the_standard_normal_where_it_knows_no_g
     target = sample_target(model, genre, seeds)
     np.testing.assert_allclose(np.cov(target.T), np.eye(8), atol=0.1)
     np.testing.assert_allclose(target.mean(axis=0), 0.0, atol=0.1)
+
+
+@pytest.mark.parametrize("kind", ["musae_gm", "cvae"])
+def test_a_prior_that_is_fitted_leaves_alone_what_training_pulls_to(kind):
+    config = small(kind=kind)
+    model = MusAE(replace(config, prior=replace(config.prior, fitted=True)), SIZES, GENRES)
+    genre, seeds = np.zeros(2000, int), row_seeds(1, 0, 2000)
+    target = sample_target(model, genre, seeds)
+    np.testing.assert_array_equal(target, sample_prior(build(kind), genre, seeds))
+    model.prior.fit(np.random.default_rng(0).normal(7.0, 2.0, (300, 8)), np.ones((300, 8)), np.arange(300) % 3)
+    np.testing.assert_array_equal(sample_target(model, genre, seeds), target)
+    assert sample_prior(model, genre, seeds).mean() == pytest.approx(7.0, abs=0.4)
+    assert sample_prior(model, genre, seeds).std() == pytest.approx(5**0.5, rel=0.1)
 
 
 @pytest.mark.parametrize("core", ["beat", "step"])

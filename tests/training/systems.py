@@ -25,7 +25,7 @@ def tiny(kind: str, **training) -> Config:
                 "kind": kind, "latent": 8, "embedding": 4, "encoder_units": 8, "decoder_units": 8,
                 "decoder": "hierarchical" if kind == "vae" else "flat", "cell": "gru" if kind == "cvae" else "lstm",
             },
-            "prior": {"axes": 2, "geometry": "learned"},
+            "prior": {"axes": 2, "geometry": "learned", "fitted": kind == "cvae"},
             "critic": {"units": [8], "steps": 2, "spectral": kind == "musae_gm", "label": "project"},
             "regularisation": {"points": [[0, 0.1], [6, 0.3]], **OPTIONS[kind]},
             "training": {
