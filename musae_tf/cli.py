@@ -2,7 +2,6 @@
 
 import argparse
 import importlib
-import math
 import os
 import signal
 import sys
@@ -10,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from musae_tf import __version__
 from musae_tf.commands.serve_flags import FLAGS
+from musae_tf.commands.values import boolean, integer, number, pairs
 from musae_tf.errors import MusaeError
 
 USAGE = 2
@@ -68,9 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         return _fail(f"{where}{error.strerror or error}")
     except KeyboardInterrupt as stop:
-        number = signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT
+        caught = signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT
         print(f"\nmusae: stopped; {arguments.stopped}", file=sys.stderr)
-        return 128 + number
+        return 128 + caught
     finally:
         signal.signal(signal.SIGTERM, previous)
 
@@ -132,8 +132,8 @@ def _add_data(commands) -> None:
         parser.add_argument(
             "--drums", choices=("kit", "voice"), default="kit", help="a kit, or one voice (default: kit)"
         )
-        parser.add_argument("--workers", type=_integer(1), metavar="N", help="processes (default: one a core)")
-        parser.add_argument("--seed", type=_integer(0), default=1, metavar="N", help="decides the split (default: 1)")
+        parser.add_argument("--workers", type=integer(1), metavar="N", help="processes (default: one a core)")
+        parser.add_argument("--seed", type=integer(0), default=1, metavar="N", help="decides the split (default: 1)")
         parser.add_argument("--force", action="store_true", help="build again even if it is there already")
     info = _command(kinds, "info", "data:info", "what a dataset holds")
     info.add_argument("dataset", metavar="PATH", help="dataset folder")
@@ -181,10 +181,8 @@ def _music_commands(commands, module: str, add_model: Callable[[_Parser], None])
     sample = _command(commands, "sample", f"{module}:sample", "make new pieces")
     add_model(sample)
     sample.add_argument("--genre", help="genre by name (default: one piece of each)")
-    sample.add_argument("--bars", type=_integer(1, 4096), default=16, metavar="N", help="length (default: 16)")
-    sample.add_argument(
-        "--tempo", type=_number(1, 1000), metavar="BPM", help="quarters a minute (default: the genre's)"
-    )
+    sample.add_argument("--bars", type=integer(1, 4096), default=16, metavar="N", help="length (default: 16)")
+    sample.add_argument("--tempo", type=number(1, 1000), metavar="BPM", help="quarters a minute (default: the genre's)")
 
     reconstruct = _command(commands, "reconstruct", f"{module}:reconstruct", "encode a piece and decode it again")
     add_model(reconstruct)
@@ -196,7 +194,7 @@ def _music_commands(commands, module: str, add_model: Callable[[_Parser], None])
     interpolate.add_argument("start", metavar="START.mid")
     interpolate.add_argument("end", metavar="END.mid")
     points = "pieces, reconstructions of both ends included (default: 5)"
-    interpolate.add_argument("--points", type=_integer(2, 256), default=5, metavar="N", help=points)
+    interpolate.add_argument("--points", type=integer(2, 256), default=5, metavar="N", help=points)
 
     transfer = _command(commands, "transfer", f"{module}:transfer", "move a piece towards another genre")
     add_model(transfer)
@@ -204,10 +202,10 @@ def _music_commands(commands, module: str, add_model: Callable[[_Parser], None])
     transfer.add_argument("--to", required=True, metavar="GENRE", help="genre to move to")
     transfer.add_argument("--source", metavar="GENRE", help="genre that the piece is in (default: the model decides)")
     amount = "0 stays, 1 goes the whole way (default: 1)"
-    transfer.add_argument("--strength", type=_number(0, 10), default=1.0, metavar="X", help=amount)
+    transfer.add_argument("--strength", type=number(0, 10), default=1.0, metavar="X", help=amount)
 
     for parser in (reconstruct, interpolate, transfer):
-        parser.add_argument("--bars", type=_integer(1), metavar="N", help="take the first N bars only (default: all)")
+        parser.add_argument("--bars", type=integer(1), metavar="N", help="take the first N bars only (default: all)")
     return sample, reconstruct, interpolate, transfer
 
 
@@ -218,7 +216,7 @@ def _add_export(commands) -> None:
     to = "model folder, named as the model is to be called (default: RUN/export/musae)"
     export.add_argument("--to", metavar="DIR", help=to)
     keep = "keep the newest N versions and remove older ones (default: keep all)"
-    export.add_argument("--keep", type=_integer(1), metavar="N", help=keep)
+    export.add_argument("--keep", type=integer(1), metavar="N", help=keep)
 
 
 def _add_serve(commands) -> None:
@@ -226,7 +224,7 @@ def _add_serve(commands) -> None:
     where = "a run, or a folder of numbered versions (default: the newest run)"
     serve.add_argument("model", nargs="?", metavar="RUN|MODEL_DIR", help=where)
     for flag in FLAGS:
-        kinds = {int: _integer(flag.low, flag.high), float: _number(flag.low, flag.high), dict: _pairs, bool: _boolean}
+        kinds = {int: integer(flag.low, flag.high), float: number(flag.low, flag.high), dict: pairs, bool: boolean}
         settings = {"type": kinds.get(flag.kind, str), "metavar": flag.metavar, "default": flag.default}
         if flag.kind is bool:
             settings |= {"nargs": "?", "const": True, "metavar": "true|false", "default": bool(flag.default)}
@@ -240,8 +238,8 @@ def _add_serve(commands) -> None:
 
 def _add_output(parser: _Parser, folder: str) -> None:
     temperature = "0 takes the most probable symbols, 1 draws as the model believes (default: 0)"
-    parser.add_argument("--temperature", type=_number(0, 100), default=0.0, metavar="T", help=temperature)
-    parser.add_argument("--seed", type=_integer(0), default=0, metavar="N", help="same seed, same music (default: 0)")
+    parser.add_argument("--temperature", type=number(0, 100), default=0.0, metavar="T", help=temperature)
+    parser.add_argument("--seed", type=integer(0), default=0, metavar="N", help="same seed, same music (default: 0)")
     out = f"folder, or a file ending in .mid for a single piece (default: {folder})"
     parser.add_argument("--out", metavar="PATH", help=out)
     parser.add_argument("--wav", action="store_true", help="write sound as well")
@@ -256,10 +254,10 @@ def _add_server(parser: _Parser) -> None:
     parser.add_argument("--server", default="localhost:8500", metavar="HOST:PORT", help=server)
     parser.add_argument("--model", default="musae", metavar="NAME", help="name of the model (default: musae)")
     version = parser.add_mutually_exclusive_group()
-    version.add_argument("--model-version", type=_integer(0, 2**63 - 1), metavar="N", help="default: the newest")
+    version.add_argument("--model-version", type=integer(0, 2**63 - 1), metavar="N", help="default: the newest")
     version.add_argument("--model-label", metavar="LABEL", help="label of a version")
     limit = "seconds until an answer must be there (default: 30)"
-    parser.add_argument("--deadline", type=_number(0.001, 1e6), default=30.0, metavar="S", help=limit)
+    parser.add_argument("--deadline", type=number(0.001, 1e6), default=30.0, metavar="S", help=limit)
     parser.add_argument("--tls", action="store_true", help="encrypt; the options below imply it")
     parser.add_argument(
         "--tls-ca", metavar="FILE", help="PEM file of the authority that signed the server's certificate"
@@ -267,48 +265,6 @@ def _add_server(parser: _Parser) -> None:
     parser.add_argument("--tls-cert", metavar="FILE", help="PEM file of the client's certificate, for mutual TLS")
     parser.add_argument("--tls-key", metavar="FILE", help="PEM file of its key")
     parser.add_argument("--tls-name", metavar="NAME", help="name in the server's certificate, if not HOST")
-
-
-def _integer(low: int, high: int = 2**31 - 1) -> Callable[[str], int]:
-    def whole_number(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = low - 1
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
-        return value
-
-    return whole_number
-
-
-def _number(low: float, high: float) -> Callable[[str], float]:
-    def number(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low:g} to {high:g}")
-        return value
-
-    return number
-
-
-def _boolean(text: str) -> bool:
-    if text.lower() not in ("true", "false", "1", "0"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not true or false (an argument of the command goes before it)")
-    return text.lower() in ("true", "1")
-
-
-def _pairs(text: str) -> tuple[tuple[str, str | int], ...]:
-    pairs = []
-    for entry in text.split(","):
-        key, separator, value = entry.partition("=")
-        if not key or not separator:
-            raise argparse.ArgumentTypeError(f"{entry!r} is not of the form KEY=VALUE")
-        pairs.append((key, int(value) if value.lstrip("-").isdecimal() else value))
-    return tuple(pairs)
 
 
 if __name__ == "__main__":
