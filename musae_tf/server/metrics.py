@@ -79,6 +79,11 @@ class Histogram(Metric):
             cell[-2] += value
             cell[-1] += 1
 
+    def totals(self) -> tuple[float, int]:
+        """The sum of all values, and how many there were."""
+        with self._lock:
+            return sum(cell[-2] for cell in self._cells.values()), int(sum(cell[-1] for cell in self._cells.values()))
+
     def lines(self) -> Iterator[str]:
         """The metric in the text format."""
         with self._lock:

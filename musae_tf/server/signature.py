@@ -21,16 +21,19 @@ class RequestLimits:
         """Limit the rows (dimension 0) of every input, and the bytes of all tensors together."""
         self.rows, self.bytes = rows, size
 
-    def check(self, inputs: Iterable[tuple[str, Message]]) -> None:
+    def check(self, inputs: Iterable[tuple[str, Message]]) -> dict[str, tuple[int, ...]]:
         """Refuse a request that is too large.
+
+        Returns:
+            The shapes of its inputs.
 
         Raises:
             StatusError: INVALID_ARGUMENT, naming the input and the limit, or an input whose shape is none.
         """
-        total = 0
+        total, shapes = 0, {}
         for alias, proto in inputs:
             try:
-                shape = shape_of(proto)
+                shape = shapes[alias] = shape_of(proto)
             except ValueError:
                 raise _unparseable(alias) from None
             if shape and shape[0] > self.rows:
@@ -41,6 +44,7 @@ class RequestLimits:
                     f"input {alias} of shape {list(shape)} needs more memory than this server's maximum of "
                     f"{self.bytes} bytes a request"
                 )
+        return shapes
 
 
 UNLIMITED = RequestLimits(2**63, 2**63)
@@ -90,7 +94,7 @@ class Signature:
                 f"input size does not match signature: {len(sent)}!={len(known)} len({_set(sent)}) != "
                 f"len({_set(known)}). Sent extra: {_set(sent - known)}. Missing but required: {_set(known - sent)}."
             )
-        limits.check((alias, request[alias]) for alias in sorted(sent))
+        shapes = limits.check((alias, request[alias]) for alias in sorted(sent))
         tensors = []
         for alias, feed in zip(self.aliases, self.feeds, strict=True):
             if alias in sent:
@@ -104,8 +108,8 @@ class Signature:
                     f"{','.join(sorted(defaults))}"
                 )
             try:
-                tensors.append(Tensor.from_proto(proto.SerializeToString()))
-            except StatusError:
+                tensors.append(Tensor.from_proto(proto, shapes[alias] if alias in shapes else shape_of(proto)))
+            except (StatusError, ValueError):
                 raise _unparseable(alias) from None
         used = sent & set(self.aliases)
         if len(used) != len(sent):

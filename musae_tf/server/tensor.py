@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from google.protobuf.message import Message
 
 from musae_tf.protocol.codec import to_proto
 from musae_tf.server.library import Buffer, library, pointer
@@ -21,6 +22,9 @@ _DTYPES = {
         9: "int64", 10: "bool", 17: "uint16", 18: "complex128", 19: "float16", 22: "uint32", 23: "uint64",
     }.items()
 }  # fmt: skip
+_PLAIN = {1: (_DTYPES[1], "float_val"), 2: (_DTYPES[2], "double_val"), 3: (_DTYPES[3], "int_val"),
+          9: (_DTYPES[9], "int64_val")}  # fmt: skip
+"""Types of which the listed numbers are the values themselves; tensor_content is little-endian, as is the machine."""
 _NUMBERS = {dtype: number for number, dtype in _DTYPES.items()}
 
 
@@ -50,26 +54,43 @@ class Status:
 
 
 class Tensor:
-    """A TF_Tensor, freed with the object.
+    """Values for the engine or from it: a TF_Tensor, freed with the object, or an array that becomes one when needed.
 
     Attributes:
-        pointer: the TF_Tensor.
         dtype: its DataType number.
         shape: its dimensions.
     """
 
+    __slots__ = ("_address", "_library", "_values", "dtype", "shape")
+
     def __init__(self, address: int):
+        """Take over a TF_Tensor."""
         loaded = library()
-        self._library = loaded
-        self.pointer = address
+        self._library, self._address, self._values = loaded, address, None
         self.dtype = loaded.TF_TensorType(address)
         self.shape = tuple(loaded.TF_Dim(address, axis) for axis in range(loaded.TF_NumDims(address)))
 
     def __del__(self):
-        self._library.TF_DeleteTensor(self.pointer)
+        if self._address is not None:
+            self._library.TF_DeleteTensor(self._address)
 
     @classmethod
-    def from_proto(cls, serialized: bytes) -> "Tensor":
+    def from_proto(cls, proto: Message, shape: Sequence[int]) -> "Tensor":
+        """The tensor of a TensorProto of a shape that is known already.
+
+        Raises:
+            StatusError: not a tensor.
+        """
+        values = _plain(proto, shape)
+        if values is None:
+            return cls.from_bytes(proto.SerializeToString())
+        tensor = object.__new__(cls)
+        tensor._library, tensor._address, tensor._values = library(), None, values
+        tensor.dtype, tensor.shape = proto.dtype, values.shape
+        return tensor
+
+    @classmethod
+    def from_bytes(cls, serialized: bytes) -> "Tensor":
         """A tensor by TensorFlow's own `Tensor::FromProto`, so it takes and refuses exactly what the container does.
 
         Raises:
@@ -87,12 +108,22 @@ class Tensor:
             raise
         return cls(address)
 
+    @property
+    def pointer(self) -> int:
+        """The TF_Tensor."""
+        if self._address is None:
+            values = self._values
+            self._address = _allocate(self.dtype, self.shape, values.nbytes)
+            self._values = None
+            self.array()[...] = values
+        return self._address
+
     @classmethod
     def joined(cls, parts: Sequence[np.ndarray]) -> "Tensor":
         """A tensor of arrays of one dtype and shape, below one another; strings are object arrays of bytes."""
         if parts[0].dtype == object:
             # The library has no call that makes a string tensor which other tensors may share safely.
-            return cls.from_proto(to_proto(np.concatenate(parts)).SerializeToString())
+            return cls.from_bytes(to_proto(np.concatenate(parts)).SerializeToString())
         dtype = parts[0].dtype
         shape = (sum(len(part) for part in parts), *parts[0].shape[1:])
         tensor = cls(_allocate(_NUMBERS[dtype], shape, math.prod(shape) * dtype.itemsize))
@@ -100,11 +131,13 @@ class Tensor:
         return tensor
 
     def array(self) -> np.ndarray:
-        """The values: a view of numbers, which keeps the tensor alive; a copy of strings, as objects of type bytes.
+        """The values: a view of numbers, which keeps their memory; a copy of strings, as objects of type bytes.
 
         Raises:
             StatusError: UNIMPLEMENTED, a dtype or a number of dimensions that numpy has no counterpart of.
         """
+        if self._values is not None:
+            return self._values
         dtype = _DTYPES.get(self.dtype)
         if dtype is None:
             raise StatusError(Code.UNIMPLEMENTED, f"tensors of DataType {self.dtype} are not supported by this server")
@@ -120,6 +153,22 @@ class Tensor:
         memory = (ctypes.c_char * size).from_address(self._library.TF_TensorData(self.pointer))
         memory.owner = self
         return np.frombuffer(memory, dtype).reshape(self.shape)
+
+
+def _plain(proto: Message, shape: Sequence[int]) -> np.ndarray | None:
+    """The values of a TensorProto that lists all of them, in one way and in the right place, as clients do.
+
+    None leaves everything else to TensorFlow, which takes several times as long and knows what to make of it.
+    """
+    dtype, field = _PLAIN.get(proto.dtype, (None, ""))
+    count = math.prod(shape)
+    if dtype is None or not count or len(shape) > MOST_DIMENSIONS:
+        return None
+    content = proto.tensor_content
+    if content:
+        return np.frombuffer(content, dtype).reshape(shape) if len(content) == count * dtype.itemsize else None
+    listed = getattr(proto, field)
+    return np.fromiter(listed, dtype, count).reshape(shape) if len(listed) == count else None
 
 
 def _allocate(dtype: int, shape: Sequence[int], size: int) -> int:
