@@ -29,7 +29,7 @@ class Raw:
     """The model in a session of its own, with the server's settings: no wire, no queue, no Python but the loop."""
 
     def __init__(self, folder: Path, options: Options):
-        self._session = Session(folder, options.tags, options.intra_op_threads, options.inter_op_threads)
+        self._session = Session(folder, options.tags, options.engine_threads, options.inter_op_threads)
         self._threads = options.batching.threads
 
     def run(self, signature: str, inputs: Arrays) -> np.ndarray:
@@ -124,11 +124,7 @@ def serve(connection: Connection, base: Path, batching_file: Path) -> None:
     with standard_error_held_back():
         start_engine()
     batching = read_batching(batching_file, False)
-    intra_op = max(1, (os.cpu_count() or 1) // batching.threads)
-    options = Options(
-        one_model(base.name, str(base)), port=0, rest_port=None, poll_seconds=0.2, batching=batching,
-        intra_op_threads=intra_op,
-    )  # fmt: skip
+    options = Options(one_model(base.name, str(base)), port=0, rest_port=None, poll_seconds=0.2, batching=batching)
     with ModelServer(options) as server:
         raw = Raw(next(folder for folder in base.iterdir() if folder.name.isdecimal()), options)
         metrics = server.core.metrics
@@ -142,7 +138,7 @@ def serve(connection: Connection, base: Path, batching_file: Path) -> None:
         }
         facts = {
             "tensorflow": library().TF_Version().decode(),
-            "intra_op_threads": intra_op,
+            "intra_op_threads": options.engine_threads,
             "batch_threads": batching.threads,
             "batch_rows": limits_from(batching.parameters).max_run_rows,
         }

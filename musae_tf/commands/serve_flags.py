@@ -66,6 +66,7 @@ FLAGS = (
     Flag("num-request-iterations-for-warmup", int, "how often to run each (default: 1)", 1, low=1),
     Flag("saved-model-tags", str, "tags of the graph to load (default: serve)", "serve", "TAGS"),
     Flag("tensorflow-session-parallelism", int, "threads of the engine (default: 0, one a core)", 0),
-    Flag("tensorflow-intra-op-parallelism", int, "threads for one operation (default: 0, as above)", 0),
+    Flag("tensorflow-intra-op-parallelism", int,
+         "threads for one operation (default: 0, as above; batches at the same time share the cores)", 0),
     Flag("tensorflow-inter-op-parallelism", int, "operations side by side (default: 0, as above)", 0),
 )  # fmt: skip

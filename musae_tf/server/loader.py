@@ -33,7 +33,7 @@ class Loader:
         options = self._options
         try:
             limits = self._batching(path)
-            session = Session(path, options.tags, options.intra_op_threads, options.inter_op_threads)
+            session = Session(path, options.tags, options.engine_threads, options.inter_op_threads)
         except StatusError:
             self._metrics.load_attempts.add(str(path), "fail")
             raise

@@ -32,6 +32,11 @@ class Batching:
         return self.parameters.num_batch_threads.value if self.parameters.HasField("num_batch_threads") else _CORES
 
     @property
+    def cores_each(self) -> int:
+        """Cores for each of the batches that run at once, at least 1."""
+        return max(1, _CORES // self.threads)
+
+    @property
     def pool_name(self) -> str:
         """The label of the threads in the metrics."""
         named = self.parameters.HasField("thread_pool_name")
@@ -75,7 +80,8 @@ class Options:
         warm_up: whether to run warm-up records.
         warmup_iterations: how often to run each.
         tags: tags of the MetaGraph to load.
-        intra_op_threads: threads for one operation; 0 leaves it to TensorFlow.
+        intra_op_threads: threads for one operation; 0 leaves it to TensorFlow, and with batching gives each of the
+            batches that run at once its share of the cores.
         inter_op_threads: threads for operations side by side; 0 leaves it to TensorFlow.
         rest_timeout: seconds that a REST request may take.
         rest_connections: REST connections open at once.
@@ -117,6 +123,14 @@ class Options:
     health: bool = True
     drain_seconds: float = 25
     channel_arguments: tuple[tuple[str, str | int], ...] = ()
+
+    @property
+    def engine_threads(self) -> int:
+        """Threads for one operation, as the engine is told: 0 for as many as there are cores.
+
+        Batches that run side by side and each want all cores only wait for each other.
+        """
+        return self.intra_op_threads or (self.batching.cores_each if self.batching else 0)
 
     def read_models(self) -> Message:
         """The configuration that `config_file` holds now.
