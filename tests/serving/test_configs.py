@@ -1,5 +1,7 @@
 """The text protos that the server reads."""
 
+import re
+
 import pytest
 from google.protobuf import text_format
 
@@ -52,6 +54,12 @@ def test_batching(path):
     # A whole piece of music is one request, and a request of 10,000 rows is refused.
     assert 256 <= parameters.max_batch_size.value < 10_000
     assert not parameters.pad_variable_length_inputs
+
+
+def test_batches_on_a_cpu_are_the_blocks_that_the_graph_computes_in():
+    signatures = (SERVING.parent / "musae_tf" / "export" / "signatures.py").read_text(encoding="utf-8")
+    block = int(re.search(r"^BLOCK = (\d+)$", signatures, re.MULTILINE)[1])  # without TensorFlow, which it imports
+    assert parse(BATCHING[0], messages.BatchingParameters).max_execution_batch_size.value == block
 
 
 def test_padding_is_only_for_a_gpu():

@@ -1,6 +1,7 @@
 """The Kubernetes manifests: the schemas of several releases, and that their parts fit together."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -179,7 +180,10 @@ def test_flags(built):
         (mount,) = [mount for mount in server(manifests)["volumeMounts"] if mount["name"] == "tls"]
         assert given["ssl_config_file"] == f"{mount['mountPath']}/ssl.config"
     cores = server(manifests)["resources"]["requests"]["cpu"]
-    assert given["tensorflow_intra_op_parallelism"] == given["tensorflow_inter_op_parallelism"] == cores
+    assert given["tensorflow_inter_op_parallelism"] == cores
+    batching = (SERVING / "config" / "batching.config").read_text(encoding="utf-8")
+    batches = int(re.search(r"^num_batch_threads \{ value: (\d+) \}", batching, re.MULTILINE)[1])
+    assert int(given["tensorflow_intra_op_parallelism"]) * batches == int(cores)
 
 
 def test_pods_are_restricted(built):
