@@ -79,8 +79,12 @@ def tiny_run(shared, tiny_dataset):
 
 
 @pytest.fixture(scope="session")
-def model_folder(shared, tiny_run) -> Path:
+def model_folder(shared, request) -> Path:
     """A model folder with one version. Tests must leave it as it is."""
-    from musae_tf.export import export_run  # here, since it loads TensorFlow
 
-    return shared("tunes", lambda folder: export_run(tiny_run, folder))
+    def make(folder: Path) -> None:
+        from musae_tf.export import export_run
+
+        export_run(request.getfixturevalue("tiny_run"), folder)
+
+    return shared("tunes", make)  # a process that finds it made need not load TensorFlow

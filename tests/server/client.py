@@ -74,3 +74,21 @@ def predict_request(signature: str = "", model: str = "model", version: int | No
 
 def rows(count: int = 1) -> np.ndarray:
     return np.arange(2 * count, dtype=np.float32).reshape(count, 2)
+
+
+def model_inputs(facts: dict, signature: str, rows: int, temperature: float = 0.9) -> dict[str, np.ndarray]:
+    """Inputs that an exported model takes, by what it says of itself (its musae.json)."""
+    random = np.random.default_rng(rows)
+    inputs = {}
+    for name, spec in facts["signatures"][signature]["inputs"].items():
+        shape = (rows, *spec["shape"][1:])
+        if name == "temperature":
+            values = np.full(shape, temperature)
+        elif name == "seed":
+            values = random.integers(-(2**31), 2**31, shape)
+        elif spec["dtype"] == "float32":
+            values = random.uniform(size=shape)
+        else:
+            values = random.integers(0, facts["vocabulary_sizes"] if len(shape) == 3 else len(facts["genres"]), shape)
+        inputs[name] = values.astype(spec["dtype"])
+    return inputs
