@@ -267,6 +267,48 @@ def test_the_graph_decides_what_else_is_wrong(served, client, oracle, signature,
     assert (failed.value.code().value[0], failed.value.details()) == (expected, message)
 
 
+def several_faults():
+    """Requests with two faults each: the first one in the container's order is what the answer is about."""
+
+    def request(model="model", signature="add", inputs=("a", "b"), broken=(), output="sum"):
+        made = PredictRequest(model_spec={"name": model, "signature_name": signature}, output_filter=[output])
+        for name in inputs:
+            made.inputs[name].CopyFrom(predict_request(x=rows()).inputs["x"])
+            if name in broken:
+                made.inputs[name].tensor_content = b"abc"
+        return made
+
+    yield request(model="", signature="S"), "ModelSpec has no name specified."
+    yield request(model="nobody", signature="S"), "Servable not found"
+    yield request(signature="S", inputs=("a",)), 'Serving signature key "S" not found.'
+    yield request(inputs=("a",), broken=("a",)), "input size does not match signature"
+    yield request(inputs=("a", "c"), broken=("a",)), "tensor parsing error: a"
+    yield request(inputs=("a", "c"), output="A"), "Signature input alias: b"
+    yield request(broken=("b",), output="A"), "tensor parsing error: b"
+    wrong_shape = request(output="A")
+    wrong_shape.inputs["a"].CopyFrom(predict_request(x=rows(3)[:, :1]).inputs["x"])
+    yield wrong_shape, "output tensor alias not found in signature: A"
+
+
+@pytest.mark.parametrize(("request_", "message"), list(several_faults()))
+def test_of_several_faults_the_first_is_named(client, request_, message):
+    with pytest.raises(grpc.RpcError) as failed:
+        client.call(PREDICT, request_)
+    assert failed.value.details().startswith(message)
+
+
+def test_an_unforeseen_error_is_internal(served, client, monkeypatch, caplog):
+    def fail(name):
+        raise ZeroDivisionError("of no importance")
+
+    monkeypatch.setattr(served.core, "versions", fail)
+    with pytest.raises(grpc.RpcError) as failed:
+        client.call(STATUS, asked(STATUS, {"name": "model"}))
+    assert failed.value.code() is grpc.StatusCode.INTERNAL
+    assert failed.value.details() == "ZeroDivisionError: of no importance"
+    assert "Traceback" in caplog.text
+
+
 def test_predict_answers_with_the_effective_spec_and_typed_fields(client):
     for spec in ({"name": "model"}, {"name": "model", "version": {"value": 1}},
                  {"name": "model", "version_label": "stable", "signature_name": "serving_default"}):  # fmt: skip
@@ -324,6 +366,7 @@ def test_examples_are_classified_and_regressed(client):
     spec = {"name": "model", "signature_name": "regress"}
     response = client.call(REGRESS, asked(REGRESS, spec, input=context))
     assert [entry.value for entry in response.result.regressions] == [10, 4]
+    assert (response.model_spec.version.value, response.model_spec.signature_name) == (1, "regress")
     request = multi({"model_spec": {"name": "model", "signature_name": "classify"}})
     request.input.CopyFrom(ClassificationRequest(input=listed).input)
     (result,) = client.call(MULTI, request).results

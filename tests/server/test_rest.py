@@ -112,6 +112,7 @@ MALFORMED = [
     ({"signature_name": "shout", "instances": [{"b64": "!"}]}, ".*Unable to base64 decode"),
     ({"signature_name": "S", "instances": [1]}, 'Serving signature name: "S" not found in signature def'),
     ({"instances": [[1, 2, 3]]}, "Matrix size-incompatible.*"),
+    ({"instances": [[1, 2]] * 10_000}, "input x has 10000 rows, larger than this server's maximum of 4096"),
     ({"signature_name": "total", "instances": [1]}, "Tensor name: total has no shape information "),
 ]
 
@@ -136,6 +137,11 @@ def test_malformed_bodies(rest, body, message):
         ("GET", "/v1/models/../../etc/passwd", 400, "Malformed request: GET .*"),
         ("GET", "/v1/models/..%2F..%2Fetc%2Fpasswd", 404, "Could not find any versions of model ../../etc/passwd"),
         ("GET", "/v1/models/model/labels/..%2F1/metadata", 400, "Unrecognized servable version label: ../1"),
+        ("POST", "/v1/models/..%2F..%2Fetc%2Fpasswd:predict", 404, r"Servable not found .*\(\.\./\.\./etc/passwd\)"),
+        ("POST", "/v1/models/model%2F1:predict", 404, r"Servable not found for request: Latest\(model/1\)"),
+        ("POST", "/v1/models/model/labels/..%2F..%2F1:predict", 400, "Unrecognized servable version label: .*"),
+        ("GET", "/v1/models/%00/metadata", 404, "Servable not found .*"),
+        ("GET", "/v1/models/model/versions/..%2F1", 400, ".*"),
         ("GET", "/monitoring/prometheus/metrics", 400, "Malformed request: .*"),
         ("POST", "/v1/models/model", 400, "Malformed request: POST /v1/models/model"),
         ("POST", "/v1/models/nobody:predict", 404, r"Servable not found for request: Latest\(nobody\)"),

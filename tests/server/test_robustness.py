@@ -1,6 +1,9 @@
 """What must not hurt the server: deadlines, clients that go, garbage, giants, and strangers to its TLS."""
 
+import logging
+import resource
 import socket
+import struct
 import subprocess
 import time
 from pathlib import Path
@@ -55,9 +58,13 @@ def test_random_bytes_on_the_ports(served, client):
     random = np.random.default_rng(0)
     for port in (served.port, served.rest_port):
         for start in (b"", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET / HTTP/1.1\r\n", b"POST /v1/models/m:predict "):
-            with socket.create_connection(("localhost", port), timeout=5) as connection:
-                connection.sendall(start + random.bytes(2000))
-                connection.shutdown(socket.SHUT_WR)
+            for abrupt in (False, True):
+                with socket.create_connection(("localhost", port), timeout=5) as connection:
+                    connection.sendall(start + random.bytes(2000))
+                    if abrupt:  # closing then sends RST
+                        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    else:
+                        connection.shutdown(socket.SHUT_WR)
     assert client.predict(x=rows())["version"] == [1]
 
 
@@ -96,6 +103,16 @@ def test_absurd_shapes_are_refused_before_they_take_memory(client, signature, al
     with pytest.raises(grpc.RpcError, match=message) as failed:
         client.call(services.PREDICT, request)
     assert failed.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_a_shape_of_gigabytes_takes_no_memory(client):
+    request = PredictRequest(model_spec={"name": "model", "signature_name": "ragged"})
+    request.inputs["x"].CopyFrom(shaped(10_000, 100_000, float_val=[1]))  # the last value is repeated: 4 GB
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(20):
+        with pytest.raises(grpc.RpcError, match="10000 rows, larger than this server's maximum"):
+            client.call(services.PREDICT, request)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
 
 
 @pytest.mark.parametrize("name", ["../model", "/etc", "model/1", "model\x00", "..", "%2e%2e"])
@@ -193,6 +210,23 @@ def test_tls_refuses_plaintext(serve, base, keys):
     with Client(server.port) as plain, pytest.raises(grpc.RpcError) as failed:
         plain.predict(x=rows(), timeout=5)
     assert failed.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_no_secret_is_logged(serve, base, keys, caplog, capfd):
+    caplog.set_level(logging.DEBUG)
+    server, client = serve(base, credentials(keys, "client"), tls=tls(keys, verify=True))
+    call = client.stub(services.PREDICT)
+    token = (("authorization", "Bearer hush-hush"),)
+    call(predict_request(x=rows()), metadata=token, timeout=10)
+    for wrong in (predict_request("hush-hush", x=rows()), predict_request(x=rows(0)[:, :1])):
+        with pytest.raises(grpc.RpcError):
+            call(wrong, metadata=token, timeout=10)
+    with Client(server.port) as plain, pytest.raises(grpc.RpcError):
+        plain.stub(services.PREDICT)(predict_request(x=rows()), metadata=token, timeout=2)
+    server.stop()
+    said = caplog.text + "".join(capfd.readouterr())
+    secrets = [*(keys / "server.key").read_text().splitlines()[1:-1], "hush-hush", "PRIVATE KEY"]
+    assert not [secret for secret in secrets if secret in said]
 
 
 def test_mutual_tls_refuses_clients_without_its_certificate(serve, base, keys):

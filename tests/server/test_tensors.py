@@ -63,6 +63,29 @@ def test_odd_tensors_are_read_as_tensorflow_reads_them(client, tensor, read):
     assert to_array(client.call(services.PREDICT, request).outputs["x"]).tolist() == read
 
 
+@pytest.mark.parametrize(
+    ("dtype", "tensor", "read"),
+    [
+        ("uint8", shaped(2, dtype="DT_UINT8", int_val=[300, 1]), [44, 1]),
+        ("int8", shaped(1, dtype="DT_INT8", int_val=[-1000]), [24]),
+        ("float16", shaped(1, dtype="DT_HALF", half_val=[0x3C00]), [1.0]),
+        ("float32", shaped(3, dtype="DT_FLOAT", float_val=[0.5]), [0.5] * 3),
+        ("float32", shaped(2, dtype="DT_FLOAT", int_val=[1, 2]), [0.0, 0.0]),
+        ("float64", shaped(2, dtype="DT_DOUBLE", double_val=[1, 2, 3]), [1.0, 2.0]),
+        ("int64", shaped(2, dtype="DT_INT64", int64_val=[2**40, -1]), [2**40, -1]),
+        ("string", shaped(2, dtype="DT_STRING", string_val=[b"a"]), [b"a", b"a"]),
+        ("string", shaped(1, dtype="DT_STRING"), [b""]),
+    ],
+)
+def test_so_are_those_of_other_types(client, dtype, tensor, read):
+    request = predict_request("echo")
+    for other in DTYPES:
+        request.inputs[f"in_{other}"].CopyFrom(to_proto(values(other)[:1]))
+    request.inputs[f"in_{dtype}"].CopyFrom(tensor)
+    request.output_filter.append(f"out_{dtype}")
+    assert to_array(client.call(services.PREDICT, request).outputs[f"out_{dtype}"]).tolist() == read
+
+
 @pytest.mark.parametrize("fields", [{}, {"tensor_shape": {"unknown_rank": True}}])
 def test_no_shape_is_a_scalar(client, fields):
     request = PredictRequest(model_spec={"name": "model", "signature_name": "scalar"})

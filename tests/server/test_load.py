@@ -1,0 +1,66 @@
+"""benchmarks/serving_load.py, a short one of the tiny model: right answers under load, a full queue, version swaps."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from musae_tf.server import ModelServer, Options
+from musae_tf.server.config import one_model
+from tests.server.conftest import ROOT
+
+BENCHMARKS = ROOT / "benchmarks"
+SMALL = """
+max_batch_size { value: 64 } enable_large_batch_splitting { value: true } max_execution_batch_size { value: 16 }
+batch_timeout_micros { value: 1000 } max_enqueued_batches { value: 8 } num_batch_threads { value: 2 }
+"""
+
+
+def test_under_load_nothing_fails_and_nothing_is_wrong(model_folder, tmp_path):
+    (tmp_path / "batching").write_text(SMALL)
+    command = [sys.executable, BENCHMARKS / "serving_load.py", model_folder, "--seconds=2", "--rounds=2", "--clients=8"]
+    more = ["--phrases=2", "--swaps=2", "--flood=60", "--batching", tmp_path / "batching", "--out", tmp_path / "out"]
+    done = subprocess.run([*command, *more], capture_output=True, text=True, timeout=300, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads((tmp_path / "out").read_text())
+    assert [load["signature"] for load in report["loads"]] == ["sample", "reconstruct"]
+    for part in (*report["loads"], report["swaps"]):
+        assert part["requests"] > 0
+        assert (part["failures"], part["wrong"]) == ({}, 0)
+    for load in report["loads"]:
+        assert load["phrases_per_batch"] > 1
+        assert len(load["ratios"]) == 2
+        assert load["cpu_microseconds_per_phrase"]["server"]["engine"] > 0
+    assert report["swaps"]["swaps"] == 2
+    # 60 requests of 4 batches each, and room for 8 batches.
+    assert set(report["flood"]["codes"]) == {"OK", "UNAVAILABLE"}
+    assert sum(report["flood"]["codes"].values()) == 60
+    for word in ("ratio", "p99", "swaps under load", "microseconds a phrase"):
+        assert word in done.stdout
+
+
+@pytest.fixture
+def serving_clients(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import serving_clients
+
+    return serving_clients
+
+
+def test_the_load_generator_notices_wrong_answers_and_failures(model_folder, serving_clients):
+    facts = json.loads((model_folder / "1" / "assets.extra" / "musae.json").read_text(encoding="utf-8"))
+    cases = serving_clients.make_cases("sample", facts, 1)[:2]
+    for case in cases:
+        case.expected = np.full((1, facts["steps"], facts["tracks"]), -1)
+    options = Options(one_model("tunes", str(model_folder)), port=0, rest_port=None, warm_up=False, drain_seconds=0)
+    with ModelServer(options) as server:
+        clients = serving_clients.Clients(server.port, "tunes", 2)
+        left = iter([True] * 6)
+        outcome = clients.load(cases, lambda: next(left, False))
+        assert (outcome.wrong, len(outcome.latencies), outcome.failures) == (6, 6, {})
+    left = iter([True] * 6)
+    outcome = clients.load(cases, lambda: next(left, False))
+    clients.close()
+    assert (len(outcome.latencies), outcome.failures) == (0, {"UNAVAILABLE": 6})
