@@ -24,7 +24,7 @@ TF_SERVING_TAG ?= 2.21.0
 SETS := $(foreach change,$(SET),--set '$(change)')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data train evaluate samples tensorboard export serve image up down test lint clean
+.PHONY: help setup data train evaluate samples tensorboard export serve image up down test acceptance lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -81,6 +81,9 @@ lint: $(DEV_STAMP) ## ruff
 
 test: lint ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+acceptance: $(DEV_STAMP) ## a client machine: an environment of its own with only the base install, and the README's script
+	$(BIN)/python -m pytest -m acceptance -s tests/acceptance
 
 clean: ## remove what tools leave behind; keeps .venv, datasets and runs
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
