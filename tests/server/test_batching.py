@@ -1,5 +1,6 @@
 """Requests that share a run of the model: results, limits, and what a bad one does to the others."""
 
+import os
 import threading
 import time
 
@@ -10,7 +11,9 @@ import pytest
 from musae_tf.protocol import services
 from musae_tf.protocol.codec import to_array
 from musae_tf.protocol.messages import BatchingParameters
+from musae_tf.server import Options
 from musae_tf.server.batching import limits_from
+from musae_tf.server.config import one_model
 from musae_tf.server.handlers import Handlers
 from musae_tf.server.options import Batching
 from musae_tf.server.status import StatusError
@@ -187,6 +190,16 @@ def test_batching_holds_many_clients_and_gives_right_answers(serve, base):
         thread.join()
     assert not wrong
     assert runs(server) < 16 * 40
+
+
+def test_batches_at_the_same_time_share_the_cores():
+    def threads(**settings) -> int:
+        return Options(one_model("model", "/m"), **settings).engine_threads
+
+    assert threads() == 0
+    assert threads(batching=batching(num_batch_threads=1)) == os.cpu_count()
+    assert threads(batching=batching(num_batch_threads=10_000)) == 1
+    assert threads(batching=batching(num_batch_threads=10_000), intra_op_threads=3) == 3
 
 
 @pytest.mark.parametrize(
