@@ -69,12 +69,12 @@ from ovmsclient.tfs_compat.base.errors import ModelNotFoundError
 assert not {"tensorflow", "musae_tf"} & set(sys.modules)
 address, inputs, outputs = sys.argv[1:]
 client = make_grpc_client(address)
-found = client.predict(dict(np.load(inputs)), "tunes", 1)
-assert client.get_model_status("tunes", 1)[1]["state"] == "AVAILABLE"
-metadata = client.get_model_metadata("tunes", 1)
+found = client.predict(dict(np.load(inputs)), "tunes", 1, timeout=60.0)
+assert client.get_model_status("tunes", 1, timeout=60.0)[1]["state"] == "AVAILABLE"
+metadata = client.get_model_metadata("tunes", 1, timeout=60.0)
 assert sorted(metadata["inputs"]) == ["seed", "temperature", "tokens"], metadata
 try:
-    client.predict(dict(np.load(inputs)), "tunes")  # which asks for version 0
+    client.predict(dict(np.load(inputs)), "tunes", timeout=60.0)  # which asks for version 0
 except ModelNotFoundError as error:
     assert "Specific(tunes, 0)" in str(error), error
 else:
@@ -92,7 +92,7 @@ def test_ovmsclient_gets_the_same_answers_and_no_version_0(server, facts, ovmscl
     )
     assert done.returncode == 0, done.stderr
     with Client(server.port) as client:
-        ours = client.predict("reconstruct", "tunes", 1, **inputs)
+        ours = client.predict("reconstruct", "tunes", 1, timeout=60, **inputs)
     theirs = np.load(files[1])
     assert set(theirs) == set(ours) == {"tokens", "latent"}
     for name, array in ours.items():
@@ -124,6 +124,10 @@ class Recorder:
     def __exit__(self, *error: object) -> None:
         self._server.stop(0).wait()
         self._channel.close()
+
+
+def client_of(recorder: Recorder) -> MusaeClient:
+    return MusaeClient(f"localhost:{recorder.port}", "tunes", version=1, deadline=120)
 
 
 OFFICIAL = """
@@ -163,7 +167,7 @@ def test_our_clients_requests_are_byte_for_byte_those_of_tensorflow_serving_api_
     server, facts, tmp_path
 ):
     one, other = four_voice_song(3, seed=1), four_voice_song(5, seed=2)
-    with Recorder(server.port) as recorder, MusaeClient(f"localhost:{recorder.port}", "tunes", version=1) as musae:
+    with Recorder(server.port) as recorder, client_of(recorder) as musae:
         musae.sample("hymns", bars=1)  # one row, of which the values are listed
         musae.sample("dances", bars=5, temperature=0.9, seed=3)  # several, in tensor_content
         musae.reconstruct(one, temperature=0.5, seed=2)
