@@ -200,7 +200,7 @@ def main() -> int:
         stack.callback(clients.close)
         report["machine"] |= server.facts
         batch = server.facts["batch_rows"]
-        report["loads"], report["message_microseconds"] = [], {}
+        report["loads"] = []
         for signature, rows in itertools.product(("sample", "reconstruct"), arguments.phrases):
             cases = make_cases(signature, facts, rows)
             for case in cases:
