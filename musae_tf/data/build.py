@@ -7,23 +7,26 @@ import os
 import shutil
 import zipfile
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from musae_tf import __version__
-from musae_tf.data.parts import read_part
+from musae_tf.data.filters import Filters
+from musae_tf.data.parts import Chunk, Reader, read_part
 from musae_tf.data.source import Rejection, Source
 from musae_tf.data.split import FRACTIONS, check_fractions
 from musae_tf.data.store import FORMAT, MANIFEST, write_dataset
 from musae_tf.data.table import make_table
-from musae_tf.data.workers import Chunk, make_parts
+from musae_tf.data.workers import make_parts
 from musae_tf.errors import DatasetError
 from musae_tf.files import write_text
 from musae_tf.music.layouts import Layout, get_layout
 from musae_tf.progress import progress
+
+ENGINES = ("processes", "beam")
 
 CHUNK = 32
 """Items in one part file: small enough to keep all workers busy to the end, large enough to cost little each."""
@@ -55,12 +58,17 @@ def build(
     name: str | None = None,
     genres: Sequence[str] | int | None = None,
     unlabelled: bool = True,
+    candidates: str = "merge",
+    filters: Filters = Filters(),  # noqa: B008 - it cannot be changed
+    engine: str = "processes",
+    beam_options: str = "",
 ) -> Summary:
     """Read all songs of `source` and write a dataset folder.
 
-    The same songs, layout, seed and options give the same bytes, whatever the number of workers and however often the
-    build was interrupted. Finished parts are kept in `.<name of target>.partial` beside the target, and the same call
-    goes on from them. The folder appears by one rename; a dataset that is there already is replaced at that moment.
+    The same songs, layout, seed and options give the same bytes, whatever the engine, the number of workers and however
+    often the build was interrupted. Finished parts are kept in `.<name of target>.partial` beside the target, and the
+    same call goes on from them. The folder appears by one rename; a dataset that is there already is replaced at that
+    moment.
 
     Args:
         source: Where the songs come from.
@@ -68,11 +76,17 @@ def build(
         layout: Track layout; None for the source's own.
         seed: Decides the split.
         split: Shares of train, validation and test.
-        workers: Processes; None for one a core, 1 for this process only (which a file that crashes the reader ends).
+        workers: Processes, each within `Limits` of time and memory for every file; None for one a core, 0 for this
+            process alone (which a file that crashes or hangs the reader takes along).
         name: Name in the manifest; None for the folder's.
         genres: Labels to keep, in this order; or how many of the most frequent ones; None for all, by name. A song with
             none of them belongs to the genre "none".
         unlabelled: False to leave songs of "none" out.
+        candidates: What to do with several source tracks for one track of the layout: "merge", "best" or "all", see
+            `musae_tf.music.roles.choices`.
+        filters: Which songs and bars to take.
+        engine: "processes" on this machine, or "beam" for Apache Beam, see `musae_tf.data.beam`.
+        beam_options: Pipeline options of Beam, as on its command line.
 
     Raises:
         DatasetError: Nothing is usable, the disk is full or cannot be written, or `target` is something else.
@@ -80,15 +94,18 @@ def build(
     check_fractions(split)
     target = Path(os.path.abspath(target))
     layout = layout or get_layout(source.layout)
+    reader = Reader(source, layout, candidates, filters)
+    run = _engine(engine, os.cpu_count() or 1 if workers is None else workers, beam_options)
     with _workplace(target) as partial:
         items = list(source.items())
         if len(set(items)) < len(items):
             raise DatasetError(f"source {source.name} lists an item twice")
         rejected = list(source.rejected())
-        parts = _parts(partial, source, layout, items, workers or os.cpu_count() or 1)
+        parts = _parts(partial, reader, items, run)
+        del items  # the parts know all that matters of them
         table = make_table(map(read_part, parts), seed=seed, split=split, genres=genres, unlabelled=unlabelled)
         rejected += table.rejected
-        if not table.songs:
+        if not len(table):
             _forget(partial)
             raise DatasetError(_nothing(source, rejected))
         manifest = {
@@ -98,6 +115,8 @@ def build(
             "genres": table.genres,
             "source": source.name,
             "licence": source.licence,
+            "candidates": candidates,
+            "filters": {"names": list(filters.names), "phrase": filters.phrase},
             "split": {"seed": seed, "fractions": [float(share) for share in split]},
             "built_by": f"musae-tf {__version__}",
         }
@@ -137,6 +156,8 @@ def _workplace(target: Path) -> Iterator[Path]:
             finally:
                 # A copy of the parts is not worth its place on a full disk; the parts are, if there are any.
                 shutil.rmtree(partial / "dataset", ignore_errors=True)
+                for half in partial.glob(".part-*"):  # of a process that was killed while it wrote
+                    half.unlink()
                 if not any(partial.glob("part-*.npz")):
                     shutil.rmtree(partial, ignore_errors=True)
     except OSError as cause:
@@ -172,10 +193,25 @@ def _put_in_place(made: Path, target: Path) -> None:
     shutil.rmtree(_old(target), ignore_errors=True)
 
 
-def _parts(partial: Path, source: Source, layout: Layout, items: Sequence[Hashable], workers: int) -> list[Path]:
+_Engine = Callable[[Sequence[Chunk], Reader, Callable[[int], None]], None]
+
+
+def _engine(name: str, workers: int, beam_options: str) -> _Engine:
+    """What writes parts: called with chunks, the reader, and what to tell of progress."""
+    if name not in ENGINES:
+        raise DatasetError(f"engine is {name!r}; allowed: {', '.join(ENGINES)}")
+    if name == "processes":
+        return lambda chunks, reader, done: make_parts(chunks, reader, workers, done)
+    try:
+        from musae_tf.data import beam
+    except ImportError as cause:
+        raise DatasetError("the engine beam needs Apache Beam: pip install 'musae-tf[beam]'") from cause
+    return lambda chunks, reader, done: beam.make_parts(chunks, reader, beam_options, done)
+
+
+def _parts(partial: Path, reader: Reader, items: Sequence[Hashable], run: _Engine) -> list[Path]:
     """Make the part files that are not there yet; all paths, in the order of the items."""
-    sources = json.dumps([FORMAT, __version__, source.name, layout.to_dict(), CHUNK, repr(items)])
-    signature = hashlib.sha256(sources.encode("ascii")).hexdigest()
+    signature = _signature(reader, items)
     marker = partial / "signature"
     if not marker.is_file() or marker.read_text(encoding="ascii") != signature:
         _forget(partial)
@@ -186,12 +222,22 @@ def _parts(partial: Path, source: Source, layout: Layout, items: Sequence[Hashab
     ]
     missing = [chunk for chunk in chunks if not zipfile.is_zipfile(chunk.path)]
     left = sum(len(chunk.items) for chunk in missing)
-    with progress(total=len(items), initial=len(items) - left, title=f"reading {source.name}", unit="files") as bar:
+    title = f"reading {reader.source.name}"
+    with progress(total=len(items), initial=len(items) - left, title=title, unit="files") as bar:
         try:
-            make_parts(missing, source, layout, min(workers, max(len(missing), 1)), bar.update)
+            run(missing, reader, bar.update)
         except DatasetError as cause:
             raise DatasetError(f"{cause}{_kept(partial)}") from cause
     return [chunk.path for chunk in chunks]
+
+
+def _signature(reader: Reader, items: Sequence[Hashable]) -> str:
+    """What parts must have been made of to be used again."""
+    facts = [FORMAT, __version__, reader.source.name, reader.layout.to_dict(), reader.candidates, repr(reader.filters)]
+    digest = hashlib.sha256(json.dumps([*facts, CHUNK]).encode("ascii"))
+    for item in items:
+        digest.update(repr(item).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
 
 
 def _forget(partial: Path) -> None:

@@ -29,6 +29,9 @@ COMMON_SHARE = 0.02
 # large family still comes together, at a cost that grows with its size and not with the square of it.
 NEIGHBOURS = 64
 
+_BLOCK = 512  # windows of a song hashed in one go
+_SLICES = 16  # parts of the space of hashes that are searched for pairs one after the other
+
 
 @dataclass(frozen=True)
 class Relations:
@@ -55,8 +58,14 @@ def fingerprints(tokens: np.ndarray, heads: np.ndarray, runs: np.ndarray, layout
     """
     starts = [np.arange(first, first + bars - WINDOW_BARS + 1) for first, bars in runs]
     starts = np.concatenate([np.empty(0, np.int64), *starts]).astype(np.int64)
-    if len(starts) == 0:
-        return np.empty(0, np.uint64)
+    blocks = [
+        _fingerprints(tokens, heads, starts[first : first + _BLOCK], layout) for first in range(0, len(starts), _BLOCK)
+    ]
+    return np.unique(np.concatenate([np.empty(0, np.uint64), *blocks]))
+
+
+def _fingerprints(tokens: np.ndarray, heads: np.ndarray, starts: np.ndarray, layout: Layout) -> np.ndarray:
+    """Hashes of the windows that start at some bars, without those that say nothing."""
     _, steps, tracks = tokens.shape
     windows = tokens[starts[:, None] + np.arange(WINDOW_BARS)].astype(np.int64)
     windows[:, 0, 0] = heads[starts]
@@ -76,7 +85,7 @@ def fingerprints(tokens: np.ndarray, heads: np.ndarray, runs: np.ndarray, layout
 
     places = np.arange(1, WINDOW_BARS * steps * tracks + 1, dtype=np.uint64).reshape(-1, tracks) << np.uint64(16)
     mixed = np.where(struck, _mix(symbols.astype(np.uint64) + places), np.uint64(0))
-    return np.unique(_mix(mixed.sum(axis=(1, 2), dtype=np.uint64))[counts])
+    return _mix(mixed.sum(axis=(1, 2), dtype=np.uint64))[counts]
 
 
 def identity(tokens: np.ndarray, prints: np.ndarray) -> str:
@@ -136,14 +145,27 @@ def relate(
     return Relations(np.array(group, np.int32), duplicate_of)
 
 
-def _pairs(prints: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(prints: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Pairs (i < j) of songs with windows in common, int64 [n, 2] sorted by j, i, and how many they have."""
     songs = len(prints)
-    nothing = np.empty((0, 2), np.int64), np.empty(0, np.int64)
     hashes = np.concatenate([np.empty(0, np.uint64), *prints])
-    owners = np.repeat(np.arange(songs), [len(one) for one in prints])
+    owners = np.repeat(np.arange(songs, dtype=np.int32), [len(one) for one in prints])
+    slices = (hashes >> np.uint64(60)).astype(np.uint8)
+    keys, shared = np.empty(0, np.int64), np.empty(0, np.int64)
+    for number in range(_SLICES):
+        # Equal hashes lie in one slice: what one slice finds, added up, is what all of them at once would find.
+        here = slices == number
+        found = _pairs_of(hashes[here], owners[here], songs)
+        keys, inverse = np.unique(np.concatenate([keys, *(pairs for pairs, _ in found)]), return_inverse=True)
+        counts = np.concatenate([shared, *(counts for _, counts in found)])
+        shared = np.bincount(inverse, counts, len(keys)).astype(np.int64)
+    return np.stack([keys % max(songs, 1), keys // max(songs, 1)], axis=1), shared
+
+
+def _pairs_of(hashes: np.ndarray, owners: np.ndarray, songs: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Pairs of songs as j * songs + i, sorted, and how many windows they share; a pair may come several times."""
     order = np.argsort(hashes, kind="stable")  # owners stay sorted among equal hashes
-    hashes, owners = hashes[order], owners[order]
+    hashes, owners = hashes[order], owners[order].astype(np.int64)
     _, index, counts = np.unique(hashes, return_inverse=True, return_counts=True)
     usable = (counts > 1) & (counts <= max(COMMON_SONGS, COMMON_SHARE * songs))
     hashes, owners = hashes[usable[index]], owners[usable[index]]
@@ -153,11 +175,7 @@ def _pairs(prints: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         if not same.any():
             break
         found.append(np.unique(owners[distance:][same] * songs + owners[:-distance][same], return_counts=True))
-    if not found:
-        return nothing
-    keys, inverse = np.unique(np.concatenate([keys for keys, _ in found]), return_inverse=True)
-    shared = np.bincount(inverse, np.concatenate([counts for _, counts in found])).astype(np.int64)
-    return np.stack([keys % songs, keys // songs], axis=1), shared
+    return found
 
 
 def _mix(values: np.ndarray) -> np.ndarray:

@@ -1,30 +1,141 @@
-"""The work of one build process: a chunk of songs read, put on the grid and written to one part file."""
+"""The work of a build on one file, whatever engine runs it: a song read, put on the grid, written to a part file."""
 
 import json
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from musae_tf.data.filters import Filters
 from musae_tf.data.groups import fingerprints, identity
 from musae_tf.data.phrases import sounding
-from musae_tf.data.source import Piece, Rejection, Source, place
+from musae_tf.data.source import TOO_LARGE, UNREADABLE, Piece, Rejection, Source, UnfitError, place
 from musae_tf.errors import DatasetError, MusicError
 from musae_tf.files import atomic_path
+from musae_tf.music.grid import STEPS_PER_BAR, tokenize
 from musae_tf.music.grid import heads as resolve_heads
-from musae_tf.music.grid import tokenize
 from musae_tf.music.layouts import Layout
+from musae_tf.music.roles import CANDIDATES, assign, choices
 
-UNREADABLE = "unreadable"
 UNEXPECTED = "failed unexpectedly"
-CRASHED = "crashed the reader"
+MOST_BARS = 10_000
+"""Bars of one song, all its combinations of tracks taken together. Ten thousand are five hours."""
 
 
 def unfit(layout: Layout) -> str:
     """The kind of rejection of a song that the layout or the grid cannot hold."""
     return f"with no track or bar for layout {layout.name}"
+
+
+class Chunk(NamedTuple):
+    """Items that go to one part file."""
+
+    path: Path
+    items: Sequence[Hashable]
+
+
+class Arrays(NamedTuple):
+    """A song: tokens uint16 [bars, 16, K], heads uint16 [bars, K], runs int64 [runs, 2], fingerprints uint64 [n]."""
+
+    tokens: np.ndarray
+    heads: np.ndarray
+    runs: np.ndarray
+    prints: np.ndarray
+
+
+@dataclass(frozen=True)
+class Reader:
+    """The per-file function of a build. It is pickled to every worker, of whatever engine.
+
+    Attributes:
+        source: Where the items come from.
+        layout: What to take from every song.
+        candidates: What to do with several source tracks for one track of the layout, see `choices`.
+        filters: Which songs and bars to take.
+    """
+
+    source: Source
+    layout: Layout
+    candidates: str = "merge"
+    filters: Filters = field(default_factory=Filters)
+
+    def __post_init__(self) -> None:
+        if self.candidates not in CANDIDATES:
+            raise DatasetError(f"candidates is {self.candidates!r}; allowed: {', '.join(CANDIDATES)}")
+
+    def read(self, item: Hashable) -> list[tuple[Arrays, dict[str, Any]]] | Rejection:
+        """The songs that one file gives, one for each combination of its tracks, or why there is none.
+
+        Raises:
+            MemoryError: It is for the process that runs this to say what becomes of a file that is too large for it.
+        """
+        where = place(item)
+        kind = UNREADABLE
+        try:
+            piece = self.source.load(item)
+            kind = unfit(self.layout)
+            return self.songs(piece)
+        except UnfitError as cause:
+            reason = str(cause)
+            return Rejection(where, reason if reason.startswith(where) else f"{where}: {reason}", cause.kind)
+        except MusicError as cause:
+            return Rejection(where, str(cause), kind)
+        except MemoryError:
+            raise
+        except Exception as cause:  # one strange file must not end a build of a hundred thousand
+            return Rejection(where, f"{where}: {type(cause).__name__}: {cause}", UNEXPECTED)
+
+    def songs(self, piece: Piece) -> list[tuple[Arrays, dict[str, Any]]]:
+        """Put a piece on the grid: arrays and plain values of each combination of its tracks that passes the filters.
+
+        Raises:
+            MusicError: None does; an UnfitError where a filter says so.
+        """
+        self.filters.check_song(piece.song)
+        ways = choices(piece.song, self.layout, assign(piece.song, self.layout), self.candidates)
+        songs, refused, bars = [], None, 0
+        for number, roles in enumerate(ways, 1):
+            try:
+                arrays, song = self._song(piece, roles)
+            except UnfitError as cause:
+                refused = cause
+                continue
+            bars += len(arrays.tokens)
+            if bars > MOST_BARS:
+                raise UnfitError(f"has more than {MOST_BARS:,} bars", TOO_LARGE)
+            songs.append((arrays, song if len(ways) == 1 else {**song, "id": f"{song['id']}#{number}"}))
+        if not songs and refused is not None:
+            raise refused
+        return songs
+
+    def _song(self, piece: Piece, roles: np.ndarray) -> tuple[Arrays, dict[str, Any]]:
+        grid = tokenize(piece.song, self.layout, roles)
+        if len(grid.tokens) > MOST_BARS:
+            raise UnfitError(f"has {len(grid.tokens):,} bars, at most {MOST_BARS:,} are taken", TOO_LARGE)
+        if not sounding(grid.tokens, self.layout).any():
+            raise MusicError(
+                f"{piece.source}: no note lies on a track of layout {self.layout.name} in a bar of 16 sixteenths"
+            )
+        heads = resolve_heads(grid.tokens, grid.runs, self.layout)
+        tokens, heads, runs, cut = self.filters.select(grid, heads)
+        prints = fingerprints(tokens, heads, runs, self.layout)
+        song = {
+            "id": piece.id,
+            "source": piece.source,
+            "title": piece.title,
+            "labels": sorted(set(piece.labels)),
+            "tempo": float(grid.tempo),
+            "key": piece.key,
+            "bars": len(tokens),
+            "losses": {name: int(count) for name, count in {**grid.losses, **cut}.items()},
+            "hints": sorted(set(piece.hints)),
+            "identity": identity(tokens, prints),
+            "runs": len(runs),
+            "prints": len(prints),
+        }
+        return Arrays(tokens.astype(np.uint16, copy=False), heads.astype(np.uint16, copy=False), runs, prints), song
 
 
 @dataclass(frozen=True)
@@ -40,83 +151,49 @@ class Part:
 
 
 def write_part(
-    path: Path, source: Source, layout: Layout, items: Sequence[Hashable], crashed: Mapping[int, str] | None = None
+    chunk: Chunk, reader: Reader, harmful: Mapping[int, Rejection], begin: Callable[[int], None] = lambda position: None
 ) -> None:
-    """Read `items` and write what they give to `path` (.npz) in one atomic step.
+    """Read the items of a chunk and write what they give to its part file (.npz) in one atomic step.
 
     Args:
-        path: The part file.
-        source: Where the items come from.
-        layout: What to take from every song.
-        items: Keys of the source.
-        crashed: Positions of items that must not be read again, because the process died of them, and how.
+        chunk: What to read, and where to.
+        reader: What to do with each item.
+        harmful: By position, items that must not be read again because the process died of them.
+        begin: Called with the position of every item before it is read, and with -1 when all are read.
 
     Raises:
         DatasetError: The file cannot be written. An item that gives no song is recorded, never raised.
+        MemoryError: An item needs more memory than there is.
     """
     songs, rejected = [], []
-    tracks = len(layout.tracks)
-    tokens = [np.empty((0, 16, tracks), np.uint16)]
-    heads = [np.empty((0, tracks), np.uint16)]
-    runs = [np.empty((0, 2), np.int64)]
-    prints = [np.empty(0, np.uint64)]
-    for position, item in enumerate(items):
-        where = place(item)
-        if crashed and position in crashed:
-            rejected.append(Rejection(where, crashed[position], CRASHED))
+    tracks = len(reader.layout.tracks)
+    collected = [
+        [np.empty((0, STEPS_PER_BAR, tracks), np.uint16)],
+        [np.empty((0, tracks), np.uint16)],
+        [np.empty((0, 2), np.int64)],
+        [np.empty(0, np.uint64)],
+    ]
+    for position, item in enumerate(chunk.items):
+        if position in harmful:
+            rejected.append(harmful[position])
             continue
-        kind = UNREADABLE
-        try:
-            piece = source.load(item)
-            kind = unfit(layout)
-            arrays, song = measure(piece, layout)
-        except MusicError as cause:
-            rejected.append(Rejection(where, str(cause), kind))
+        begin(position)
+        result = reader.read(item)
+        if isinstance(result, Rejection):
+            rejected.append(result)
             continue
-        except Exception as cause:  # one strange file must not end a build of a hundred thousand
-            rejected.append(Rejection(where, f"{where}: {type(cause).__name__}: {cause}", UNEXPECTED))
-            continue
-        songs.append(song)
-        for collected, array in zip((tokens, heads, runs, prints), arrays, strict=True):
-            collected.append(array)
+        for arrays, song in result:
+            songs.append(song)
+            for column, array in zip(collected, arrays, strict=True):
+                column.append(array)
+    begin(-1)
     text = json.dumps({"songs": songs, "rejected": rejected})
-    with atomic_path(path, DatasetError) as temporary:
+    with atomic_path(chunk.path, DatasetError) as temporary:
         np.savez(
             temporary,
-            tokens=np.concatenate(tokens),
-            heads=np.concatenate(heads),
-            runs=np.concatenate(runs),
-            prints=np.concatenate(prints),
+            **dict(zip(Arrays._fields, map(np.concatenate, collected), strict=True)),
             text=np.frombuffer(text.encode("ascii"), np.uint8),
         )
-
-
-def measure(piece: Piece, layout: Layout) -> tuple[tuple[np.ndarray, ...], dict[str, Any]]:
-    """Put a song on the grid: (tokens, heads, runs, fingerprints) and its plain values.
-
-    Raises MusicError if nothing of it lies there.
-    """
-    grid = tokenize(piece.song, layout)
-    runs = np.array(grid.runs, np.int64).reshape(-1, 2)
-    heads = resolve_heads(grid.tokens, grid.runs, layout)
-    if not sounding(grid.tokens, layout).any():
-        raise MusicError(f"{piece.source}: no note lies on a track of layout {layout.name} in a bar of 16 sixteenths")
-    prints = fingerprints(grid.tokens, heads, runs, layout)
-    song = {
-        "id": piece.id,
-        "source": piece.source,
-        "title": piece.title,
-        "labels": sorted(set(piece.labels)),
-        "tempo": float(grid.tempo),
-        "key": piece.key,
-        "bars": len(grid.tokens),
-        "losses": {name: int(count) for name, count in grid.losses.items()},
-        "hints": sorted(set(piece.hints)),
-        "identity": identity(grid.tokens, prints),
-        "runs": len(runs),
-        "prints": len(prints),
-    }
-    return (grid.tokens.astype(np.uint16), heads.astype(np.uint16), runs, prints), song
 
 
 def read_part(path: Path) -> Part:
@@ -124,7 +201,7 @@ def read_part(path: Path) -> Part:
     with np.load(path) as arrays:
         text = json.loads(arrays["text"].tobytes())
         rejected = [Rejection(*fields) for fields in text["rejected"]]
-        return Part(text["songs"], rejected, *(arrays[name] for name in ("tokens", "heads", "runs", "prints")))
+        return Part(text["songs"], rejected, *(arrays[name] for name in Arrays._fields))
 
 
 def songs_of(part: Part) -> Iterator[tuple[dict[str, Any], slice, np.ndarray, np.ndarray]]:

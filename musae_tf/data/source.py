@@ -4,7 +4,22 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from musae_tf.errors import MusicError
 from musae_tf.music.song import Song
+
+UNREADABLE = "unreadable"
+TOO_LARGE = "too large"
+
+LARGEST = 32 * 2**20
+"""Bytes of a file that is read; larger ones are rejected unread. The largest MIDI files people make are far smaller."""
+
+
+class UnfitError(MusicError):
+    """A song that is not wanted: why, and the kind of rejection to count it under."""
+
+    def __init__(self, reason: str, kind: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
 
 
 @dataclass(frozen=True)
@@ -32,13 +47,15 @@ class Rejection(NamedTuple):
 
     source: str
     reason: str
-    kind: str = "unreadable"
+    kind: str = UNREADABLE
 
 
 class Source(Protocol):
     """Where songs come from.
 
-    A source is pickled once per worker process, so it holds paths and options, not songs.
+    A source is pickled once per worker process, so it holds paths and options, not songs. One that needs large
+    libraries to load its songs may have a method `warm_up` that imports them: worker processes call it before the
+    first song, so that the time limit of a song covers the song alone.
     """
 
     name: str
@@ -55,7 +72,10 @@ class Source(Protocol):
         ...
 
     def load(self, item: Hashable) -> Piece:
-        """The song behind one key. Raises MusicError, with the reason, if there is none to be had."""
+        """The song behind one key.
+
+        Raises MusicError, with the reason, if there is none to be had; its subclass `UnfitError` names the kind as well.
+        """
         ...
 
     def rejected(self) -> Sequence[Rejection]:

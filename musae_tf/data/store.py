@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -46,23 +47,21 @@ def write_dataset(
     """
     folder.mkdir()
     counts = {
-        "songs": len(table.songs),
-        "duplicates": sum(song["duplicate_of"] is not None for song in table.songs),
-        "groups": len({song["group"] for song in table.songs}),
-        "bars": sum(song["bars"] for song in table.songs),
+        "songs": len(table),
+        "duplicates": len(table) - table.duplicate_of.count(None),
+        "groups": len(np.unique(table.group)),
+        "bars": table.bars,
         "runs": table.runs,
     }
-    losses: Counter[str] = Counter()
-    for song in table.songs:
-        losses.update(song["losses"])
-    shapes = array_shapes(counts["bars"], counts["runs"], len(manifest["layout"]["tracks"]))
-    hashes = _write_arrays(folder, shapes, table, parts)
-    hashes[SONGS] = _write_lines(folder / SONGS, table.songs)
-    _write_lines(folder / REJECTED, [rejection._asdict() for rejection in sorted(rejected)])
+    shapes = array_shapes(table.bars, table.runs, len(manifest["layout"]["tracks"]))
+    hashes, losses = _write_songs(folder, shapes, table, parts)
+    with _LineFile(folder / REJECTED) as lines:
+        for rejection in sorted(rejected):
+            lines.append(rejection._asdict())
     manifest = {
         **manifest,
         "counts": counts,
-        "losses": dict(losses),
+        "losses": losses,
         "shared": table.shared,
         "rejected": dict(sorted(Counter(rejection.kind for rejection in rejected).items())),
         "hashes": hashes,
@@ -121,28 +120,49 @@ class _ArrayFile:
         return self._digest.hexdigest()
 
 
-def _write_arrays(
+class _LineFile:
+    """A file of JSON objects, one a line, that is written line by line."""
+
+    def __init__(self, path: Path) -> None:
+        self._digest = hashlib.sha256()
+        self._file = open(path, "wb")  # noqa: SIM115 - closed by __exit__
+
+    def __enter__(self) -> "_LineFile":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def append(self, record: dict[str, Any]) -> None:
+        # ASCII with escapes: names of files need not be valid Unicode.
+        line = (json.dumps(record) + "\n").encode("ascii")
+        self._digest.update(line)
+        self._file.write(line)
+
+    def hash(self) -> str:
+        return self._digest.hexdigest()
+
+
+def _write_songs(
     folder: Path, shapes: dict[str, tuple[int, ...]], table: Table, parts: Iterable[Part]
-) -> dict[str, str]:
+) -> tuple[dict[str, str], dict[str, int]]:
+    """Write arrays and song lines in one walk over the parts: the hashes of the files, and the losses of all songs."""
     used = iter(table.used)
-    song_index = first_bar = 0
-    files = [_ArrayFile(folder / name, dtype, shapes[name]) for name, dtype in ARRAYS.items()]
-    tokens_file, heads_file, runs_file = files
-    with tokens_file, heads_file, runs_file:
+    losses: Counter[str] = Counter()
+    number = first_bar = 0
+    with ExitStack() as stack:
+        files = {name: stack.enter_context(_ArrayFile(folder / name, ARRAYS[name], shapes[name])) for name in ARRAYS}
+        files[SONGS] = stack.enter_context(_LineFile(folder / SONGS))
         for part in parts:
             for song, bars, runs, _ in songs_of(part):
                 if not next(used):
                     continue
-                tokens_file.append(part.tokens[bars])
-                heads_file.append(part.heads[bars])
-                runs_file.append(np.column_stack([np.full(len(runs), song_index), runs[:, 0] + first_bar, runs[:, 1]]))
-                song_index += 1
+                files["tokens.npy"].append(part.tokens[bars])
+                files["heads.npy"].append(part.heads[bars])
+                runs = np.column_stack([np.full(len(runs), number), runs[:, 0] + first_bar, runs[:, 1]])
+                files["runs.npy"].append(runs)
+                files[SONGS].append(table.row(number, song))
+                losses.update(song["losses"])
+                number += 1
                 first_bar += song["bars"]
-    return {name: file.hash() for name, file in zip(ARRAYS, files, strict=True)}
-
-
-def _write_lines(path: Path, records: list[dict[str, Any]]) -> str:
-    # ASCII with escapes: names of files need not be valid Unicode.
-    lines = "".join(json.dumps(record) + "\n" for record in records)
-    path.write_text(lines, encoding="ascii")
-    return text_hash(path)
+    return {name: file.hash() for name, file in files.items()}, dict(losses)

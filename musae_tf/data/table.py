@@ -1,9 +1,10 @@
 """The song table of a dataset: labels, groups of related songs, duplicates and the split."""
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,18 +22,60 @@ UNLABELLED = "without a label"
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of songs.jsonl in the order of the parts, which songs of the parts they are, genres, and what was left out.
+    """What becomes of the songs of the parts, in their order, kept small: their other values stay in the parts.
 
-    `runs` counts the stretches of neighbouring bars of the rows. `shared` is the share of the two-bar windows of the
-    validation and test songs that occur, in any key, in a training song too: what grouping left.
+    Attributes:
+        used: Of every song of the parts, whether it has a row; the lists and arrays below are of those that have.
+        genres: Names of the genres.
+        labels: bool [rows, G].
+        group: int32 [rows].
+        split: int8 [rows], place in `SPLITS`.
+        duplicate_of: The id of the song that a row repeats, or None.
+        bars: Of all rows.
+        runs: Stretches of neighbouring bars of all rows.
+        shared: The share of the two-bar windows of the validation and test songs that occur, in any key, in a training
+            song too: what grouping left.
+        rejected: What was left out.
     """
 
-    songs: list[dict[str, Any]]
     used: list[bool]
     genres: list[str]
+    labels: np.ndarray
+    group: np.ndarray
+    split: np.ndarray
+    duplicate_of: list[str | None]
+    bars: int
     runs: int
     shared: dict[str, float]
     rejected: list[Rejection]
+
+    def __len__(self) -> int:
+        return len(self.duplicate_of)
+
+    def row(self, number: int, song: dict[str, Any]) -> dict[str, Any]:
+        """The line of songs.jsonl of one song, from its number among the rows and its values in its part."""
+        return {
+            **{key: song[key] for key in ("id", "source", "title")},
+            "labels": [self.genres[genre] for genre in np.flatnonzero(self.labels[number])],
+            **{key: song[key] for key in ("tempo", "key")},
+            "group": int(self.group[number]),
+            "split": SPLITS[self.split[number]],
+            "duplicate_of": self.duplicate_of[number],
+            **{key: song[key] for key in ("bars", "losses")},
+        }
+
+
+class _Found(NamedTuple):
+    """What the table needs to know of a song."""
+
+    id: str
+    source: str
+    labels: tuple[str, ...]
+    bars: int
+    runs: int
+    hints: tuple[str, ...]
+    identity: str
+    prints: np.ndarray
 
 
 def make_table(
@@ -45,30 +88,29 @@ def make_table(
     Raises:
         DatasetError: A genre that no song has, or two songs with one id.
     """
-    found, prints, rejected = [], [], []
+    found, rejected = [], []
     for part in parts:
         rejected += part.rejected
-        for song, _, _, windows in songs_of(part):
-            found.append(song)
-            prints.append(windows)
-    repeated = [name for name, count in Counter(song["id"] for song in found).items() if count > 1]
+        found += [_found(song, prints) for song, _, _, prints in songs_of(part)]
+    repeated = [name for name, count in Counter(song.id for song in found).items() if count > 1]
     if repeated:
         raise DatasetError(f"{len(repeated)} songs have the id of another, {repeated[0]!r} for one")
 
     names = _choose(found, genres) if found else []
-    labels = np.array([[name in song["labels"] for name in names] for song in found], bool)
-    labels = labels.reshape(len(found), len(names))
+    numbers = {name: number for number, name in enumerate(names)}
+    labels = np.zeros((len(found), len(names)), bool)
+    for number, song in enumerate(found):
+        labels[number, [numbers[label] for label in song.labels if label in numbers]] = True
     used = labels.any(axis=1) | unlabelled
-    for song, keep in zip(found, used, strict=True):
-        if not keep:
-            rejected.append(Rejection(song["source"], f"{song['source']}: has no label that is used", UNLABELLED))
+    for song in (song for song, keep in zip(found, used, strict=True) if not keep):
+        rejected.append(Rejection(song.source, f"{song.source}: has no label that is used", UNLABELLED))
     rows = [song for song, keep in zip(found, used, strict=True) if keep]
     if not rows:
-        return Table([], used.tolist(), [], 0, {}, rejected)
+        return Table(used.tolist(), [], labels[:0], *np.empty((2, 0), np.int8), [], 0, 0, {}, rejected)
     labels = labels[used]
-    bars = np.array([song["bars"] for song in rows])
-    prints = [windows for windows, keep in zip(prints, used, strict=True) if keep]
-    relations = relate(prints, [song["identity"] for song in rows], bars, [song["hints"] for song in rows])
+    bars = np.array([song.bars for song in rows])
+    prints = [song.prints for song in rows]
+    relations = relate(prints, [song.identity for song in rows], bars, [song.hints for song in rows])
     original = np.where(relations.duplicate_of < 0, np.arange(len(rows)), relations.duplicate_of)
     merged = np.zeros_like(labels)
     np.logical_or.at(merged, original, labels)
@@ -78,24 +120,26 @@ def make_table(
         labels = np.column_stack([labels, ~labels.any(axis=1)])
     lengths = np.where(relations.duplicate_of < 0, bars, 0)
     splits = split_groups(relations.group, lengths, labels, seed=seed, fractions=split)
-    songs = [
-        {
-            "id": song["id"],
-            "source": song["source"],
-            "title": song["title"],
-            "labels": [names[genre] for genre in np.flatnonzero(labels[row])],
-            "tempo": song["tempo"],
-            "key": song["key"],
-            "group": int(relations.group[row]),
-            "split": SPLITS[splits[row]],
-            "duplicate_of": None if original[row] == row else rows[original[row]]["id"],
-            "bars": song["bars"],
-            "losses": song["losses"],
-        }
-        for row, song in enumerate(rows)
-    ]
-    shared = _shared(prints, splits, relations.duplicate_of < 0)
-    return Table(songs, used.tolist(), names, sum(song["runs"] for song in rows), shared, rejected)
+    return Table(
+        used=used.tolist(),
+        genres=names,
+        labels=labels,
+        group=relations.group,
+        split=splits,
+        duplicate_of=[None if kept < 0 else rows[kept].id for kept in relations.duplicate_of.tolist()],
+        bars=int(bars.sum()),
+        runs=sum(song.runs for song in rows),
+        shared=_shared(prints, splits, relations.duplicate_of < 0),
+        rejected=rejected,
+    )
+
+
+def _found(song: dict[str, Any], prints: np.ndarray) -> _Found:
+    # Names that many songs share are one object each, and so is a song's id where it is its source too.
+    name = song["id"]
+    source = name if song["source"] == name else song["source"]
+    labels, hints = (tuple(map(sys.intern, song[key])) for key in ("labels", "hints"))
+    return _Found(name, source, labels, song["bars"], song["runs"], hints, song["identity"], prints.copy())
 
 
 def _shared(prints: list[np.ndarray], splits: np.ndarray, used: np.ndarray) -> dict[str, float]:
@@ -109,8 +153,8 @@ def _shared(prints: list[np.ndarray], splits: np.ndarray, used: np.ndarray) -> d
     }
 
 
-def _choose(songs: list[dict[str, Any]], genres: Sequence[str] | int | None) -> list[str]:
-    counts = Counter(label for song in songs for label in song["labels"] if label != NONE)
+def _choose(songs: list[_Found], genres: Sequence[str] | int | None) -> list[str]:
+    counts = Counter(label for song in songs for label in song.labels if label != NONE)
     if genres is None:
         return sorted(counts)
     if isinstance(genres, int):

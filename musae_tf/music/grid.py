@@ -43,17 +43,22 @@ class Grid:
     layout: Layout
 
 
-def tokenize(song: Song, layout: Layout) -> Grid:
+def tokenize(song: Song, layout: Layout, roles: np.ndarray | None = None) -> Grid:
     """Place a song on the grid.
 
     Starts and ends of notes are rounded to the nearest step, with at least one step between them. Of notes that start
     together the one that the track keeps wins; a note that starts while a winning one sounds is lost; a winning note
     cuts one that sounds. A song without metre events is taken as 4/4.
 
+    Args:
+        song: The song.
+        layout: What to take from it.
+        roles: int [source tracks], which track of the layout takes each source track; None for what `assign` says.
+
     Raises:
         MusicError: No track fits the layout, no bar is 16 sixteenths long, or the song is too long.
     """
-    roles = assign(song, layout)
+    roles = assign(song, layout) if roles is None else roles
     bars = song.bars()
     first, count = _runs(bars, 4 * song.ticks_per_quarter)
     if len(first) == 0:

@@ -9,7 +9,8 @@ from typing import Any
 from musae_tf.errors import MusicError
 from musae_tf.music.vocabulary import KIT, MELODIC, VOCABULARIES, Vocabulary
 
-_RULE = re.compile(r"drums|register|others|programs \d+-\d+(,\d+-\d+)*")
+_SPANS = r"\d+-\d+(,\d+-\d+)*"
+_RULE = re.compile(rf"drums|register|others|programs {_SPANS}( or {_SPANS})*")
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,9 @@ class TrackSpec:
         program: General MIDI program that is written, 0..127.
         vocabulary: `MELODIC` or `KIT`.
         rule: Source tracks taken when no name decides: "drums" (percussion), "programs 0-7,24-31" (General MIDI
-            programs), "others" (melodic tracks that no other rule of the layout takes) or "register" (see `voices`).
+            programs), "programs 24-31 or 0-7" (the same with stand-ins: programs after an "or" are taken only by a
+            song that has none of those before it), "others" (melodic tracks that no other rule of the layout takes) or
+            "register" (see `voices`).
         keep: The note that stays when several sound: "highest" or "lowest".
     """
 
@@ -37,7 +40,7 @@ class TrackSpec:
         if not _RULE.fullmatch(self.rule):
             raise MusicError(
                 f"layout track {self.name!r}: rule is {self.rule!r}, "
-                "must be 'drums', 'register', 'others' or 'programs A-B,C-D'"
+                "must be 'drums', 'register', 'others' or 'programs A-B,C-D or E-F'"
             )
         if self.keep not in ("highest", "lowest"):
             raise MusicError(f"layout track {self.name!r}: keep is {self.keep!r}, must be 'highest' or 'lowest'")
@@ -50,12 +53,11 @@ class TrackSpec:
         return self.rule == "drums"
 
     @cached_property
-    def programs(self) -> frozenset[int]:
-        """Programs that a "programs" rule takes; empty for the other rules."""
+    def tiers(self) -> tuple[frozenset[int], ...]:
+        """Programs that a "programs" rule takes: those it asks for, then its stand-ins; empty for the other rules."""
         if not self.rule.startswith("programs "):
-            return frozenset()
-        spans = (map(int, span.split("-")) for span in self.rule.removeprefix("programs ").split(","))
-        return frozenset(program for first, last in spans for program in range(first, last + 1))
+            return ()
+        return tuple(map(_programs, self.rule.removeprefix("programs ").split(" or ")))
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,11 @@ class Layout:
             raise MusicError(f"layout description is not valid: {cause}") from cause
 
 
+def _programs(spans: str) -> frozenset[int]:
+    ends = (map(int, span.split("-")) for span in spans.split(","))
+    return frozenset(program for first, last in ends for program in range(first, last + 1))
+
+
 def _drums() -> TrackSpec:
     return TrackSpec("drums", 0, KIT, "drums")
 
@@ -118,9 +125,25 @@ LAYOUTS: dict[str, Layout] = {
     layout.name: layout
     for layout in (
         Layout("voices", tuple(TrackSpec(n, 52, MELODIC, "register") for n in ("soprano", "alto", "tenor", "bass"))),
-        # The map of MusAE (Valenti et al., 2020): keyboards, tuned percussion and organs count as guitar.
+        # One family of instruments a track, so that its line is one that somebody plays. Guitars (and banjo, sitar,
+        # shamisen, koto), or where there are none the pianos, or the organs. Bowed strings, string ensembles and
+        # voices, or organs, brass, reeds, pipes and pads, or synthesiser leads. A tuba plays the bass where there is no
+        # other. Tuned percussion, orchestra hits and sound effects are no line and are left out.
         Layout(
             "band",
+            (
+                _drums(),
+                TrackSpec("bass", 33, MELODIC, "programs 32-39 or 58-58,87-87"),
+                TrackSpec("guitar", 25, MELODIC, "programs 24-31,104-107 or 0-7 or 16-23"),
+                TrackSpec(
+                    "strings", 48, MELODIC, "programs 40-46,48-54,110-110 or 16-23,56-79,88-95,109-109,111-111 or 80-87"
+                ),
+            ),
+        ),
+        # The map of MusAE (Valenti et al., 2020): pianos, tuned percussion and organs count as guitar, and all that is
+        # no drum, guitar or bass is strings.
+        Layout(
+            "band_paper",
             (
                 _drums(),
                 TrackSpec("bass", 33, MELODIC, "programs 32-39"),
@@ -148,7 +171,7 @@ def get_layout(name: str, drums: str = "kit", keep: str | None = None) -> Layout
     """A built-in layout.
 
     Args:
-        name: "voices", "band" or "lpd5".
+        name: "voices", "band", "band_paper" (the same tracks by the map of MusAE's authors) or "lpd5".
         drums: "kit" for nine pieces struck together, "voice" for a single voice of 130 symbols (MusAE as published).
         keep: "highest" or "lowest" note of several wins, on all tracks; None for each track's own rule.
 

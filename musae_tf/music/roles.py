@@ -1,12 +1,17 @@
 """Which track of a layout each instrument of a song plays."""
 
-from itertools import combinations
+import math
+from collections.abc import Sequence
+from itertools import combinations, product
 
 import numpy as np
 
 from musae_tf.errors import MusicError
 from musae_tf.music.layouts import Layout
 from musae_tf.music.song import Song, Track
+
+CANDIDATES = ("merge", "best", "all")
+"""What `choices` knows to do with several source tracks for one track of the layout."""
 
 POOLED = -2
 """Role of a source track whose notes are shared out among the register voices chord by chord."""
@@ -43,13 +48,54 @@ def assign(song: Song, layout: Layout) -> np.ndarray:
     for index, track in enumerate(song.tracks):
         if telling or track.is_drum:
             roles[index] = wanted.get((track.name.strip().casefold(), track.is_drum), -1)
-        if roles[index] < 0:
-            roles[index] = _by_rule(track, layout)
+    _place_by_rule(song, layout, roles)
     _place_by_register(song, layout, roles)
     if not (roles != -1).any():
         found = ", ".join(_describe(track) for track in song.tracks) or "no tracks with notes"
         raise MusicError(f"no track fits the layout {layout.name!r} ({', '.join(layout.names)}): found {found}")
     return roles
+
+
+def choices(song: Song, layout: Layout, roles: np.ndarray, candidates: str, most: int = 256) -> list[np.ndarray]:
+    """What to do where several source tracks could play one track of the layout.
+
+    Args:
+        song: The song.
+        layout: The layout.
+        roles: What `assign` says.
+        candidates: "merge" lets all of them play, and the grid keeps one note at a time. "best" takes the one that
+            strikes at the most different times, the first of equals. "all" gives every combination of one source track
+            for each track, as MusAE's authors do; tracks with the rule "others", which collect what is left, stay
+            merged.
+        most: Combinations that are allowed.
+
+    Returns:
+        Roles as `assign` gives them, one for each way to play the song.
+
+    Raises:
+        MusicError: There are more combinations than `most`.
+    """
+    if candidates == "merge":
+        return [roles]
+    rivals = []
+    for role, spec in enumerate(layout.tracks):
+        found = [i for i in np.flatnonzero(roles == role).tolist() if len(song.tracks[i].notes)]
+        if len(found) < 2 or (candidates == "all" and spec.rule == "others"):
+            continue
+        if candidates == "best":
+            found = [max(found, key=lambda index: len(np.unique(song.tracks[index].notes["start"])))]
+        rivals.append((role, found))
+    count = math.prod(len(found) for _, found in rivals)
+    if count > most:
+        raise MusicError(f"{count:,} combinations of the tracks that could play {layout.name}, at most {most}")
+    ways = []
+    for chosen in product(*(found for _, found in rivals)):
+        way = roles.copy()
+        for (role, _), index in zip(rivals, chosen, strict=True):
+            way[roles == role] = -1
+            way[index] = role
+        ways.append(way)
+    return ways
 
 
 def split_chords(start: np.ndarray, end: np.ndarray, pitch: np.ndarray, voices: int) -> np.ndarray:
@@ -88,15 +134,26 @@ def split_chords(start: np.ndarray, end: np.ndarray, pitch: np.ndarray, voices: 
     return voice
 
 
-def _by_rule(track: Track, layout: Layout) -> int:
-    for index, spec in enumerate(layout.tracks):
-        if track.is_drum == spec.is_drum and (spec.is_drum or track.program in spec.programs):
-            return index
-    if not track.is_drum:
-        for index, spec in enumerate(layout.tracks):
-            if spec.rule == "others":
-                return index
-    return -1
+def _place_by_rule(song: Song, layout: Layout, roles: np.ndarray) -> None:
+    """Fill in the roles of the tracks that no name decides and whose program (or channel) does."""
+    for role, spec in enumerate(layout.tracks):
+        free = np.flatnonzero(roles == -1).tolist()
+        if spec.is_drum:
+            roles[[index for index in free if song.tracks[index].is_drum]] = role
+        elif spec.tiers:
+            named = any(len(song.tracks[index].notes) for index in np.flatnonzero(roles == role))
+            programs = spec.tiers[0] if named else _tier(song, spec.tiers, free)
+            taken = [i for i in free if song.tracks[i].program in programs and not song.tracks[i].is_drum]
+            roles[taken] = role
+    for role, spec in enumerate(layout.tracks):
+        if spec.rule == "others":
+            roles[[i for i in np.flatnonzero(roles == -1).tolist() if not song.tracks[i].is_drum]] = role
+
+
+def _tier(song: Song, tiers: Sequence[frozenset[int]], free: Sequence[int]) -> frozenset[int]:
+    """The first programs of a rule that sound in the song, or its first ones if none do."""
+    sounding = {song.tracks[i].program for i in free if len(song.tracks[i].notes) and not song.tracks[i].is_drum}
+    return next((programs for programs in tiers if programs & sounding), tiers[0])
 
 
 def _place_by_register(song: Song, layout: Layout, roles: np.ndarray) -> None:

@@ -33,7 +33,7 @@ def write_tree(root: Path, **songs: int) -> Path:
 
 def build_voices(root: Path, target: Path, **options) -> Summary:
     """Build a dataset of four voices in this process."""
-    return build(FolderSource(root), target, VOICES, **{"workers": 1, **options})
+    return build(FolderSource(root), target, VOICES, **{"workers": 0, **options})
 
 
 def content(folder: Path) -> dict[str, bytes]:

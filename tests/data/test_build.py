@@ -173,7 +173,7 @@ def test_killed_build_goes_on(tmp_path):
 
     finished = len(list(partial.glob("part-*.npz")))
     source = CountingSource(root)
-    build(source, target, VOICES, workers=1)
+    build(source, target, VOICES, workers=0)
     assert content(target) == content(tmp_path / "whole" / "set")
     assert 0 < finished < 5
     assert len(source.loaded) == 160 - 32 * finished
@@ -214,7 +214,7 @@ def test_one_build_at_a_time(tmp_path):
                 build_voices(root, target)
             return super().items()
 
-    assert build(Nested(root), target, VOICES, workers=1).songs == 3
+    assert build(Nested(root), target, VOICES, workers=0).songs == 3
 
 
 # --- disks and targets ------------------------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize(("limit", "workers", "parts"), [(10_000, 2, 0), (110_000, 1, 5)])
+@pytest.mark.parametrize(("limit", "workers", "parts"), [(10_000, 2, 0), (110_000, 0, 5)])
 def test_disk_full(tmp_path, limit, workers, parts):
     """No file may grow beyond a limit that no part passes, or all parts do and the whole array does not."""
     root, target = write_tree(tmp_path / "music", a=160), tmp_path / "sets" / "mine"
@@ -252,7 +252,7 @@ def test_disk_full(tmp_path, limit, workers, parts):
     numbered = [f"part-{number:06d}.npz" for number in range(parts)]
     assert left == ([".mine.partial", "lock", *numbered, "signature"] if parts else [])
     source = CountingSource(root)
-    build(source, target, VOICES, workers=1)
+    build(source, target, VOICES, workers=0)
     assert len(getattr(source, "loaded", [])) == 160 - 32 * parts
     assert Dataset.open(target, verify=True).manifest["counts"]["songs"] == 160
 
@@ -296,31 +296,50 @@ def test_other_folders_are_not_replaced(tmp_path):
 # --- processes --------------------------------------------------------------------------------------------------------
 
 
-DEADLY = """
-import os, sys
+HARMFUL = """
+import os, sys, time
+import numpy as np
+from musae_tf.data import workers
 from musae_tf.data.build import build
 from musae_tf.data.folder import FolderSource
+from musae_tf.data.guard import Limits
 from musae_tf.music.layouts import get_layout
 
-class Deadly(FolderSource):
+class Harmful(FolderSource):
     def load(self, item):
         if item.path in ("a/03.mid", "a/05.mid"):
             os.abort()
+        if item.path == "a/04.mid":
+            time.sleep(60)
+        if item.path == "a/06.mid":
+            while True:
+                pass
+        if item.path == "a/35.mid":
+            self.memory = np.ones(10**9, np.uint8)
+        if item.path == "a/36.mid":
+            self.memory = np.ones(10**8, np.uint8)
         return super().load(item)
 
 if __name__ == "__main__":
-    summary = build(Deadly(sys.argv[1]), sys.argv[2], get_layout("voices"), workers=2)
+    workers.Limits = lambda: Limits(seconds=0.5, memory=5 * 10**8, patience=2)
+    summary = build(Harmful(sys.argv[1]), sys.argv[2], get_layout("voices"), workers=2)
     print(summary.songs, summary.rejected)
 """
 
 
-def test_files_that_kill_the_reader_are_listed(tmp_path):
+def test_files_that_crash_hang_or_swell_the_reader_are_listed(tmp_path):
     root, target = write_tree(tmp_path / "music", a=40), tmp_path / "set"
-    script = tmp_path / "deadly.py"
-    script.write_text(DEADLY)
-    assert output(script, root, target).strip() == "38 {'crashed the reader': 2}"
-    assert [rejection["source"] for rejection in rejections(target)] == ["a/03.mid", "a/05.mid"]
-    assert rejections(target)[0]["reason"] == "a/03.mid: the process that read it died"
+    script = tmp_path / "harmful.py"
+    script.write_text(HARMFUL)
+    counts = "{'crashed the reader': 2, 'too large': 1, 'too slow': 2}"
+    assert output(script, root, target).strip() == f"35 {counts}"
+    assert {rejection["source"]: rejection["reason"].partition(": ")[2] for rejection in rejections(target)} == {
+        "a/03.mid": "the process that read it died",
+        "a/04.mid": "takes more than 0.5 seconds to read",
+        "a/05.mid": "the process that read it died",
+        "a/06.mid": "takes more than 0.5 seconds to read",
+        "a/35.mid": "needs more than 500 MB of memory to read",
+    }
 
 
 def test_script_without_a_guard(tmp_path):
@@ -343,7 +362,7 @@ def test_unexpected_errors_are_listed(tmp_path):
                 raise ZeroDivisionError("division by zero")
             return super().load(item)
 
-    assert build(Odd(root), tmp_path / "set", VOICES, workers=1).rejected == {"failed unexpectedly": 1}
+    assert build(Odd(root), tmp_path / "set", VOICES, workers=0).rejected == {"failed unexpectedly": 1}
     assert rejections(tmp_path / "set")[0]["reason"] == "a/01.mid: ZeroDivisionError: division by zero"
 
 
@@ -421,10 +440,10 @@ class Two:
 
 def test_sources_that_break_the_rules(tmp_path):
     with pytest.raises(DatasetError, match="source two lists an item twice"):
-        build(Two([1, 1]), tmp_path / "set", workers=1)
+        build(Two([1, 1]), tmp_path / "set", workers=0)
     with pytest.raises(DatasetError, match="1 songs have the id of another, 'same' for one"):
-        build(Two([1, 2]), tmp_path / "set", workers=1)
+        build(Two([1, 2]), tmp_path / "set", workers=0)
     with pytest.raises(DatasetError, match="no usable song in source two: 1 files found, 1 unreadable"):
-        build(Two([0]), tmp_path / "set", workers=1)
-    assert build(Two([0, 1]), tmp_path / "set", workers=1).songs == 1
+        build(Two([0]), tmp_path / "set", workers=0)
+    assert build(Two([0, 1]), tmp_path / "set", workers=0).songs == 1
     assert rejections(tmp_path / "set") == [{"source": "0", "reason": "item 0: no music", "kind": "unreadable"}]

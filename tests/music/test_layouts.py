@@ -13,6 +13,7 @@ def test_built_in_layouts():
     assert {name: layout.names for name, layout in LAYOUTS.items()} == {
         "voices": ("soprano", "alto", "tenor", "bass"),
         "band": ("drums", "bass", "guitar", "strings"),
+        "band_paper": ("drums", "bass", "guitar", "strings"),
         "lpd5": ("drums", "piano", "guitar", "bass", "strings"),
     }
     assert get_layout("band").vocabulary_sizes == (512, 130, 130, 130)
@@ -32,7 +33,7 @@ def test_layouts_survive_json_and_pickle(name, drums):
 @pytest.mark.parametrize(
     ("call", "found"),
     [
-        (lambda: get_layout("quartet"), "'quartet', must be one of voices, band, lpd5"),
+        (lambda: get_layout("quartet"), "'quartet', must be one of voices, band, band_paper, lpd5"),
         (lambda: get_layout("band", drums="bongo"), "'bongo'"),
         (lambda: get_layout("band", keep="loudest"), "'loudest'"),
         (lambda: TrackSpec("x", 128, MELODIC, "others"), "program is 128"),
@@ -52,16 +53,17 @@ def test_impossible_layouts_are_refused(call, found):
 
 
 def test_program_rules_cover_each_program_once():
-    for name, roles in (("band", (33, 25, 48)), ("lpd5", (0, 25, 33, 48))):
+    for name, roles in (("band", (33, 25, 48)), ("band_paper", (33, 25, 48)), ("lpd5", (0, 25, 33, 48))):
         melodic = [track for track in LAYOUTS[name].tracks if not track.is_drum]
         for program in range(128):
-            assert sum(program in track.programs for track in melodic) <= 1
+            assert sum(program in track.tiers[0] for track in melodic if track.tiers) <= 1
+            assert all(sum(program in tier for tier in track.tiers) <= 1 for track in melodic)
         # What a layout writes it takes back by program.
         for track, program in zip(melodic, roles, strict=True):
             assert track.program == program
-            assert program in track.programs or track.rule == "others"
-    spans = replace(LAYOUTS["band"].tracks[1], rule="programs 0-1,5-5")
-    assert spans.programs == {0, 1, 5}
+            assert track.rule == "others" or program in track.tiers[0]
+    spans = replace(LAYOUTS["band"].tracks[1], rule="programs 0-1,5-5 or 9-9")
+    assert spans.tiers == ({0, 1, 5}, {9})
 
 
 def test_kit_pieces():

@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from musae_tf.errors import MusicError
 from musae_tf.music import HOLD, REST, Song, Track, get_layout, tokenize
-from musae_tf.music.roles import POOLED, assign, split_chords
+from musae_tf.music.roles import POOLED, assign, choices, split_chords
 from tests.corpus import BAR, band_song, drum_song, four_voice_song, notes, piano_song
 
 VOICES = get_layout("voices")
@@ -38,9 +39,66 @@ def test_one_name_for_all_tracks_says_nothing():
     assert roles(get_layout("lpd5"), line(60, "guitar", 0)) == [2]
 
 
-def test_band_by_program():
+def test_band_by_the_map_of_the_paper():
     tracks = [line(60, str(program), program) for program in (0, 15, 31, 32, 39, 40, 127)]
-    assert roles(get_layout("band"), *tracks) == [2, 2, 2, 1, 1, 3, 3]
+    assert roles(get_layout("band_paper"), *tracks) == [2, 2, 2, 1, 1, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("programs", "expected"),
+    [
+        ((33, 25, 48), [1, 2, 3]),
+        ((33, 25, 0, 48, 73, 81, 16), [1, 2, -1, 3, -1, -1, -1]),  # one family a track
+        ((33, 0, 73, 61, 16), [1, 2, 3, 3, 3]),  # the piano for the guitar, winds and organ for the strings
+        ((58, 24, 81), [1, 2, 3]),  # a tuba for the bass
+        ((33, 58, 16, 16), [1, 3, 2, 2]),  # the tuba is a wind where there is a bass, and the organ comps
+        ((9, 12, 47, 55, 115, 127), None),  # no lines
+    ],
+)
+def test_band_by_program(programs, expected):
+    tracks = [line(60, str(index), program) for index, program in enumerate(programs)]
+    if expected is None:
+        with pytest.raises(MusicError, match="no track fits the layout 'band'"):
+            roles(get_layout("band"), *tracks)
+    else:
+        assert roles(get_layout("band"), *tracks) == expected
+
+
+def test_stand_ins_wait_for_silence_and_names():
+    band = get_layout("band")
+    silent = Track("a", 25, False)
+    assert roles(band, silent, line(60, "b", 0)) == [-1, 2]
+    assert roles(band, line(60, "Guitar", 80), line(60, "b", 0), line(60, "c", 27)) == [2, -1, 2]
+    assert roles(band, Track("Guitar", 25, False), line(60, "b", 0), line(50, "c", 0)) == [2, 2, 2]
+
+
+def test_choices_of_candidates():
+    band = get_layout("band_paper")
+    song = Song(
+        tracks=[
+            Track("kit", 0, True, notes((0, 120, 36))),
+            line(30, "a", 33),
+            line(40, "b", 34, count=6),
+            line(60, "c", 25, count=5),
+            line(62, "d", 0, count=5),
+            line(70, "e", 48),
+            line(72, "f", 73, count=9),
+        ]
+    )
+    by_rule = assign(song, band)
+    assert by_rule.tolist() == [0, 1, 1, 2, 2, 3, 3]
+    assert [way.tolist() for way in choices(song, band, by_rule, "merge")] == [by_rule.tolist()]
+    assert [way.tolist() for way in choices(song, band, by_rule, "best")] == [[0, -1, 1, 2, -1, -1, 3]]
+    assert [way.tolist() for way in choices(song, band, by_rule, "all")] == [
+        [0, 1, -1, 2, -1, 3, 3],
+        [0, 1, -1, -1, 2, 3, 3],
+        [0, -1, 1, 2, -1, 3, 3],
+        [0, -1, 1, -1, 2, 3, 3],
+    ]
+    with pytest.raises(MusicError, match="4 combinations of the tracks that could play band_paper, at most 3"):
+        choices(song, band, by_rule, "all", most=3)
+    kept = tokenize(song, band, choices(song, band, by_rule, "best")[0])
+    assert kept.losses["outside_layout"] == 4 + 5 + 4
 
 
 def test_lpd5_by_program():
