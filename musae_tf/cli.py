@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from musae_tf import __version__
+from musae_tf.commands.data_flags import SOURCES, SourceFlags
 from musae_tf.commands.serve_flags import FLAGS
 from musae_tf.commands.values import boolean, integer, number, pairs
 from musae_tf.errors import MusaeError
@@ -121,22 +122,62 @@ def _add_data(commands) -> None:
     build = kinds.add_parser("build", help="read songs and write a dataset folder")
     sources = build.add_subparsers(metavar="SOURCE", required=True, dest="source")
     again = "the same command goes on from the parts that are done"
-    schools = "four schools of four-voice music (Bach, quartets, Palestrina, Monteverdi) out of the music21 package"
-    corpus = _command(sources, "corpus", "data:build_corpus", schools, again)
-    folder = _command(sources, "folder", "data:build_folder", "your own MIDI files", again)
-    folder.add_argument("folder", metavar="DIR", help="MIDI files anywhere below it; the first folder is the genre")
-    folder.add_argument("--labels", metavar="CSV", help="table of genres: columns path, labels (a;b) and maybe group")
-    for parser, out in ((corpus, "datasets/corpus"), (folder, "datasets/<name of DIR>")):
-        parser.add_argument("--out", metavar="PATH", help=f"dataset folder (default: {out})")
-        parser.add_argument("--layout", help="track layout: voices, band or lpd5 (default: the source's)")
-        parser.add_argument(
-            "--drums", choices=("kit", "voice"), default="kit", help="a kit, or one voice (default: kit)"
-        )
-        parser.add_argument("--workers", type=integer(1), metavar="N", help="processes (default: one a core)")
-        parser.add_argument("--seed", type=integer(0), default=1, metavar="N", help="decides the split (default: 1)")
-        parser.add_argument("--force", action="store_true", help="build again even if it is there already")
+    for source in SOURCES:
+        parser = _command(sources, source.name, "data:build_dataset", source.summary, again)
+        for option in source.options:
+            parser.add_argument(*option.flags, **option.settings)
+        _add_build_options(parser, source)
     info = _command(kinds, "info", "data:info", "what a dataset holds")
     info.add_argument("dataset", metavar="PATH", help="dataset folder")
+    info.add_argument("--rejected", action="store_true", help="list every file that was not used, and why")
+    info.add_argument("--labels", action="store_true", help="list which genres occur together")
+    info.add_argument("--duplicates", action="store_true", help="list songs that repeat another one")
+    check = _command(kinds, "check", "data:check", "whether a dataset is whole and sound")
+    check.add_argument("dataset", metavar="PATH", help="dataset folder")
+    export = _command(kinds, "export", "data:export", "write songs of a dataset as MIDI files, with a table of them")
+    export.add_argument("dataset", metavar="PATH", help="dataset folder")
+    export.add_argument("--out", metavar="DIR", required=True, help="folder for the files")
+    export.add_argument("--song", action="append", metavar="ID", help="this song only; may be repeated")
+    export.add_argument("--genre", help="songs of this genre only")
+    export.add_argument("--split", choices=("train", "validation", "test"), help="songs of this split only")
+    export.add_argument("--limit", type=integer(1), metavar="N", help="the first N songs only")
+    export.add_argument("--png", action="store_true", help="draw the first bars of every song as well")
+    export.add_argument("--tables", action="store_true", help="write the tables only, of all songs and rejections")
+
+
+def _add_build_options(parser: _Parser, source: SourceFlags) -> None:
+    """What can be asked of every source."""
+    out = f"dataset folder (default: {source.out or 'datasets/<name of DIR>'})"
+    parser.add_argument("--out", metavar="PATH", help=out)
+    layouts = "track layout: voices, band, band_paper or lpd5 (default: the source's)"
+    parser.add_argument("--layout", help=layouts)
+    drums = "a kit, or one voice (default: kit)"
+    parser.add_argument("--drums", choices=("kit", "voice"), default="kit", help=drums)
+    keep = "the note that stays where several sound (default: the layout's, which is the highest)"
+    parser.add_argument("--keep", choices=("highest", "lowest"), help=keep)
+    candidates = (
+        "where several tracks could play a part: merge them, take the best (the one that strikes most often), or make "
+        "a song of all combinations (default: merge)"
+    )
+    parser.add_argument("--candidates", choices=("merge", "best", "all"), default="merge", help=candidates)
+    filters = (
+        "take only songs in 4/4 throughout, only songs in which all parts sound, cut out bars in which a part is "
+        "silent (default: none of these)"
+    )
+    names = ("four-four", "all-parts", "no-silent-bars")
+    parser.add_argument("--filters", nargs="+", choices=names, default=(), help=filters)
+    phrase = "with no-silent-bars, keep stretches of at least N bars only (default: 1)"
+    parser.add_argument("--phrase-bars", type=integer(1, 1024), default=1, metavar="N", help=phrase)
+    genres = f"keep the N most frequent genres, or these (default: {source.genres or 'all'})"
+    parser.add_argument("--genres", metavar="N|A,B,...", help=genres)
+    parser.add_argument("--labelled", action="store_true", help="leave out songs with none of the genres")
+    parser.add_argument("--workers", type=integer(1), metavar="N", help="processes (default: one a core)")
+    parser.add_argument("--seed", type=integer(0), default=1, metavar="N", help="decides the split (default: 1)")
+    engine = "what reads the files: processes of this machine, or Apache Beam (default: processes)"
+    parser.add_argument("--engine", choices=("processes", "beam"), default="processes", help=engine)
+    options = 'pipeline options of Beam in one string: --beam-options="--runner=FlinkRunner --parallelism=64"'
+    parser.add_argument("--beam-options", default="", metavar="STRING", help=options)
+    parser.add_argument("--force", action="store_true", help="build again even if it is there already")
 
 
 def _add_train(commands) -> None:

@@ -1,18 +1,19 @@
-"""Songs from a folder tree of MIDI files: `genre/song.mid`, or any tree with a CSV table of labels."""
+"""Songs from a folder tree of music files: `genre/song.mid`, or any tree with a CSV table of labels."""
 
 import csv
 import os
 import re
-import stat
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from musae_tf.data.scores import SCORES, read_score
 from musae_tf.data.source import Piece, Rejection
+from musae_tf.data.walk import walk
 from musae_tf.errors import DatasetError
 from musae_tf.music.song import Song
 
-SUFFIXES = (".mid", ".midi", ".kar")
+MIDI = (".mid", ".midi", ".kar")
 UNLISTED = "not in the table"
 
 
@@ -36,7 +37,8 @@ class _Row(NamedTuple):
 
 @dataclass
 class FolderSource:
-    """MIDI files (`.mid`, `.midi`, `.kar`, upper or lower case) anywhere below `root`.
+    """Music files anywhere below `root`: MIDI (`.mid`, `.midi`, `.kar`), MusicXML (`.musicxml`, `.mxl`, `.xml`), ABC
+    (`.abc`) and Humdrum (`.krn`), in upper or lower case.
 
     labels="folder": the first folder below `root` is the genre; files right below `root` have none.
     labels=path of a CSV file with the columns `path` (relative to `root`), `labels` (several separated by `;` or `|`)
@@ -58,89 +60,31 @@ class FolderSource:
 
     def items(self) -> list[FolderItem]:
         """All files, sorted by path. Raises DatasetError if `root` or the table cannot be read."""
-        self._rejected = []
         table = None if self.labels == "folder" else _read_table(Path(self.labels))
+        files, self._rejected = walk(self.root, MIDI + SCORES)
         found: list[FolderItem] = []
-        for path, status in self._walk():
+        for path, size, changed in files:
             row = _folder_row(path) if table is None else table.get(path)
             if row is None:
-                self._reject(path, f"{path}: not listed in {self.labels}", UNLISTED)
+                self._rejected.append(Rejection(path, f"{path}: not listed in {self.labels}", UNLISTED))
             else:
-                found.append(FolderItem(path, *row, status.st_size, status.st_mtime_ns))
+                found.append(FolderItem(path, *row, size, changed))
         if table is not None:
             seen = {item.path for item in found} | {rejection.source for rejection in self._rejected}
             for path in sorted(set(table) - seen):
-                self._reject(path, f"{path}: listed in {self.labels} but there is no such MIDI file in {self.root}")
+                reason = f"{path}: listed in {self.labels} but there is no such music file in {self.root}"
+                self._rejected.append(Rejection(path, reason))
         return sorted(found)
 
     def load(self, item: FolderItem) -> Piece:
-        """Read one file. Raises MusicError with the reason if it is no readable MIDI file."""
-        song = Song.read(self.root / item.path)
+        """Read one file. Raises MusicError with the reason if it is no readable music file."""
+        path = self.root / item.path
+        song = Song.read(path) if path.suffix.lower() in MIDI else read_score(path)
         return Piece(song, item.path, item.path, item.labels, title=PurePosixPath(item.path).stem, hints=item.hints)
 
     def rejected(self) -> list[Rejection]:
         """Files and folders that the last `items` could not use, sorted by path."""
         return sorted(self._rejected)
-
-    def _reject(self, path: str, reason: str, kind: str = "unreadable") -> None:
-        self._rejected.append(Rejection(path, reason, kind))
-
-    def _walk(self) -> list[tuple[str, os.stat_result]]:
-        root = self.root
-        try:
-            status = root.stat()
-            if not stat.S_ISDIR(status.st_mode):
-                raise DatasetError(f"{root} is not a folder")
-            os.scandir(root).close()
-        except OSError as cause:
-            raise DatasetError(f"cannot read the folder {root}: {cause.strerror}") from cause
-        # A link is followed only to a folder that is neither read already nor above one that is.
-        visited = {_identity(status)}
-        above = {_identity(parent.stat()) for parent in root.resolve().parents}
-        files: list[tuple[str, os.stat_result]] = []
-        links: list[str] = []
-        waiting = [""]
-        while waiting or links:
-            if not waiting:
-                link = links.pop()
-                identity = _identity((root / link).stat())
-                if identity in visited or identity in above:
-                    self._reject(link, f"{link}: a link to a folder that is read already, or that contains {root}")
-                    continue
-                visited.add(identity)
-                above |= {_identity(parent.stat()) for parent in (root / link).resolve().parents}
-                waiting.append(link)
-            folder = waiting.pop()
-            try:
-                entries = sorted(os.listdir(root / folder), reverse=True)
-            except OSError as cause:
-                self._reject(folder, f"{folder}: {cause.strerror}")
-                continue
-            for entry in entries:
-                path = f"{folder}/{entry}" if folder else entry
-                try:
-                    status = (root / path).stat()
-                    linked = (root / path).is_symlink()
-                except OSError as cause:
-                    if entry.lower().endswith(SUFFIXES):
-                        self._reject(path, f"{path}: {cause.strerror}")
-                    continue
-                if stat.S_ISDIR(status.st_mode):
-                    if linked:
-                        links.append(path)
-                    else:
-                        visited.add(_identity(status))
-                        waiting.append(path)
-                elif entry.lower().endswith(SUFFIXES):
-                    if stat.S_ISREG(status.st_mode):
-                        files.append((path, status))
-                    else:
-                        self._reject(path, f"{path}: not a regular file")
-        return files
-
-
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
 
 
 def _folder_row(path: str) -> _Row:

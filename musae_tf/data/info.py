@@ -1,10 +1,12 @@
 """A dataset in words and tables, for people."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
 from musae_tf.data.dataset import Dataset
+from musae_tf.data.export import rejections
 from musae_tf.data.split import SPLITS
 from musae_tf.data.store import ARRAYS, MANIFEST, REJECTED, SONGS
 
@@ -48,6 +50,34 @@ def describe(dataset: Dataset) -> str:
         header = (f"rejected, see {REJECTED}", f"{total:,}")
         sections.append(_table(header, _counted(manifest["rejected"])))
     return "\n\n".join(sections) + "\n"
+
+
+def list_labels(dataset: Dataset) -> str:
+    """How many songs, duplicates included, have each combination of genres, the most frequent first."""
+    counts = Counter(", ".join(song["labels"]) for song in dataset.songs)
+    rows = [(labels, f"{count:,}") for labels, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))]
+    return _table(("genres", "songs"), rows) + "\n"
+
+
+def list_duplicates(dataset: Dataset) -> str:
+    """Songs that repeat another one, by the song that they repeat."""
+    repeats = sorted((song["duplicate_of"], song["id"]) for song in dataset.songs if song["duplicate_of"] is not None)
+    if not repeats:
+        return "No song repeats another one.\n"
+    width = max(len(original) for original, _ in repeats)
+    lines = [f"{original:<{width}}  {song}" for original, song in (("song that is used", "repeated by"), *repeats)]
+    return _printable("\n".join(line.rstrip() for line in lines)) + "\n"
+
+
+def list_rejected(dataset: Dataset) -> str:
+    """Every file that was not used, by kind, with its reason."""
+    lines = [f"{rejection['kind']}: {rejection['reason']}" for rejection in rejections(dataset)]
+    return _printable("\n".join(sorted(lines))) + "\n" if lines else "No file was rejected.\n"
+
+
+def _printable(text: str) -> str:
+    # Names of files need not be valid Unicode, what is printed is.
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _genres(dataset: Dataset) -> tuple[Sequence[str], list[Sequence[str]]]:

@@ -74,7 +74,7 @@ class Source(Protocol):
     def load(self, item: Hashable) -> Piece:
         """The song behind one key.
 
-        Raises MusicError, with the reason, if there is none to be had; its subclass `UnfitError` names the kind as well.
+        Raises MusicError with the reason if there is none to be had; its subclass `UnfitError` names the kind as well.
         """
         ...
 

@@ -9,6 +9,8 @@ from musae_tf.errors import DatasetError
 SOURCES = {
     "corpus": "musae_tf.data.corpus:CorpusSource",
     "folder": "musae_tf.data.folder:FolderSource",
+    "lmd": "musae_tf.data.lmd:LmdSource",
+    "lpd": "musae_tf.data.lpd:LpdSource",
 }
 
 

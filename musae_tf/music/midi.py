@@ -29,8 +29,27 @@ def from_bytes(data: bytes, source: str = "MIDI data") -> Song:
         score = symusic.Score.from_midi(data)
     except (RuntimeError, ValueError) as cause:
         raise MusicError(f"{source} is not a readable MIDI file: {_reason(cause)}") from cause
+    return _song(score, source)
+
+
+def from_abc(text: str, source: str = "ABC music") -> Song:
+    """Read one tune in ABC notation, all its voices; `source` names it in errors.
+
+    Raises:
+        MusicError: Not ABC, or impossible metre or tempo.
+    """
     try:
-        song = Song(
+        score = symusic.Score.from_abc(text)
+    except (RuntimeError, ValueError) as cause:
+        raise MusicError(f"{source} is not readable ABC: {_reason(cause)}") from cause
+    if not any(len(track.notes) for track in score.tracks):
+        raise MusicError(f"{source} is not readable ABC: no notes found")
+    return _song(score, source)
+
+
+def _song(score: symusic.types.Score, source: str) -> Song:
+    try:
+        return Song(
             ticks_per_quarter=score.ticks_per_quarter,
             tracks=[_read_track(track) for track in score.tracks],
             tempos=[Tempo(tempo.time, _bpm(tempo.mspq)) for tempo in score.tempos],
@@ -39,7 +58,6 @@ def from_bytes(data: bytes, source: str = "MIDI data") -> Song:
         )
     except MusicError as cause:
         raise MusicError(f"{source}: {cause}") from cause
-    return song
 
 
 def to_bytes(song: Song) -> bytes:

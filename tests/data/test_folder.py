@@ -59,7 +59,7 @@ def test_table_gives_labels_and_groups(tmp_path):
     rejected = {rejection.source: rejection for rejection in source.rejected()}
     assert set(rejected) == {"any/four.mid", "any/gone.mid"}
     assert rejected["any/four.mid"].kind == UNLISTED
-    assert "there is no such MIDI file" in rejected["any/gone.mid"].reason
+    assert "there is no such music file" in rejected["any/gone.mid"].reason
 
 
 @pytest.mark.parametrize(

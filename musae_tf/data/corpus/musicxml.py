@@ -106,6 +106,10 @@ class _Reader:
         self.names = {
             p.get("id"): (p.findtext("part-name") or "").strip() for p in root.findall("part-list/score-part")
         }
+        self.programs = {
+            p.get("id"): int(p.findtext("midi-instrument/midi-program") or 1) - 1
+            for p in root.findall("part-list/score-part")
+        }
         self.metre_at: dict[int, tuple[int, int]] = {}
         self.tempo_at: dict[tuple[int, int], float] = {}
         self.key: str | None = None
@@ -127,7 +131,8 @@ class _Reader:
         return Score(parts, metres, tempos, self.key, title=title)
 
     def _part(self, element: Element) -> Part:
-        part = Part(self.names.get(element.get("id"), ""))
+        program = self.programs.get(element.get("id"), 0)
+        part = Part(self.names.get(element.get("id"), ""), program=min(max(program, 0), 127))
         self.divisions = Fraction(1)
         self.transposition = 0
         for bar, measure in enumerate(element.findall("measure")):

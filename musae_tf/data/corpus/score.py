@@ -47,11 +47,12 @@ class Bar(NamedTuple):
 
 @dataclass
 class Part:
-    """One part: its notes by bar, and how far it fills each bar (ticks; rests count)."""
+    """One part: its notes by bar, how far it fills each bar (ticks; rests count), and its General MIDI program."""
 
     name: str
     bars: list[list[Written]] = field(default_factory=list)
     filled: list[int] = field(default_factory=list)
+    program: int = 0
 
     @property
     def sounds(self) -> bool:

@@ -80,23 +80,29 @@ def to_song(score: Score, treatment: Treatment, name: str) -> Song:
     bars, starts = lay_out(score, treatment.pair)
     if starts[-1] >= 2**31:
         raise MusicError(f"{starts[-1] / WHOLE:,.0f} whole notes long, a song has at most {2**31 // WHOLE:,}")
-    tracks = []
-    for voice, program, part in zip(VOICES, treatment.programs, parts, strict=True):
-        notes = sounding_notes(part, starts)
-        array = np.zeros(len(notes), NOTE)
-        if notes:
-            array["start"], array["duration"], array["pitch"] = np.array(notes, dtype=np.int64).T
-        array["velocity"] = VELOCITY
-        tracks.append(Track(voice, program, False, array))
+    tracks = [
+        Track(voice, program, False, note_array(part, starts))
+        for voice, program, part in zip(VOICES, treatment.programs, parts, strict=True)
+    ]
     # The same ticks at twice the resolution are note values halved.
     scale = 2 if treatment.halve else 1
     tempos = [Tempo(starts[bar] + onset, bpm / scale) for bar, onset, bpm in score.tempos]
     if not tempos or tempos[0].tick > 0:
         tempos.insert(0, Tempo(0, tempos[0].bpm if tempos else treatment.tempo))
-    return Song(TICKS * scale, tracks, tempos, _metres(bars, scale), starts[-1], name)
+    return Song(TICKS * scale, tracks, tempos, metre_changes(bars, scale), starts[-1], name)
 
 
-def _metres(bars: list[Bar], scale: int) -> list[Metre]:
+def note_array(part: Part, starts: list[int]) -> np.ndarray:
+    """The notes of a part as an array of `NOTE`, from the ticks where its written bars start (see `lay_out`)."""
+    notes = sounding_notes(part, starts)
+    array = np.zeros(len(notes), NOTE)
+    if notes:
+        array["start"], array["duration"], array["pitch"] = np.array(notes, dtype=np.int64).T
+    array["velocity"] = VELOCITY
+    return array
+
+
+def metre_changes(bars: list[Bar], scale: int) -> list[Metre]:
     """Metre changes that put a downbeat on every bar: a bar that is not full gets a metre of its own."""
     metres: list[Metre] = []
     for start, length, metre in bars:

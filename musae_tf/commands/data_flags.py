@@ -1,0 +1,97 @@
+"""What `musae data build` can be asked for: the sources and their own options. Read without importing anything else."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option or argument of one source.
+
+    Attributes:
+        flags: As argparse takes them: "--labels", or a name without dashes for an argument.
+        parameter: The parameter of the source that it sets.
+        settings: Further settings of argparse: help, metavar, nargs and the like.
+    """
+
+    flags: tuple[str, ...]
+    parameter: str
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SourceFlags:
+    """A sub-command of `musae data build`.
+
+    Attributes:
+        name: Of the sub-command and of the source in `musae_tf.data.sources.SOURCES`.
+        summary: One line of help.
+        options: Its own ones.
+        out: Where the dataset goes; None for the name of the folder that is read.
+        genres: How many genres it keeps if nothing is said; None for all.
+    """
+
+    name: str
+    summary: str
+    options: tuple[Option, ...] = ()
+    out: str | None = None
+    genres: int | None = None
+
+
+_LABELS = Option(
+    ("--labels",),
+    "labels",
+    {
+        "nargs": "+",
+        "default": (),
+        "metavar": "PATH",
+        "help": "label files: tables of track id and genres (tagtraum .cls, MASD, MAGD), id lists (id_list_Rock.txt) "
+        "or folders of them, and folders of song files of the Million Song Dataset (A/B/C/TR....h5)",
+    },
+)
+
+SOURCES = (
+    SourceFlags(
+        "corpus",
+        "four schools of four-voice music (Bach, quartets, Palestrina, Monteverdi) out of the music21 package",
+        out="datasets/corpus",
+    ),
+    SourceFlags(
+        "folder",
+        "your own music files: MIDI, MusicXML, ABC, Humdrum",
+        (
+            Option(
+                ("root",), "root", {"metavar": "DIR", "help": "files anywhere below it; the first folder is the genre"}
+            ),
+            Option(
+                ("--labels",),
+                "labels",
+                {
+                    "default": "folder",
+                    "metavar": "CSV",
+                    "help": "table of genres: columns path, labels (a;b) and maybe group",
+                },
+            ),
+        ),
+    ),
+    SourceFlags(
+        "lmd",
+        "the Lakh MIDI Dataset, or any MIDI files in folders named by track ids",
+        (
+            Option(("--midi",), "midi", {"required": True, "metavar": "DIR", "help": "lmd_matched: A/B/C/TR.../*.mid"}),
+            _LABELS,
+        ),
+        out="datasets/lmd",
+        genres=32,
+    ),
+    SourceFlags(
+        "lpd",
+        "the Lakh Pianoroll Dataset, or any .npz files of pypianoroll",
+        (
+            Option(("--npz",), "npz", {"required": True, "metavar": "DIR", "help": "lpd_5: A/B/C/TR.../*.npz"}),
+            _LABELS,
+        ),
+        out="datasets/lpd",
+        genres=32,
+    ),
+)

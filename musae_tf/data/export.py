@@ -1,0 +1,136 @@
+"""Songs of a dataset back to files that other programs read: MIDI, pictures, tables."""
+
+import csv
+import io
+import json
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from musae_tf.data.dataset import Dataset
+from musae_tf.data.store import REJECTED
+from musae_tf.data.table import NONE
+from musae_tf.errors import DatasetError
+from musae_tf.files import write_text
+from musae_tf.music.grid import TICKS_PER_STEP, detokenize
+from musae_tf.music.song import NOTE, Metre, Song, Tempo, Track
+
+TABLE = "songs.csv"
+REJECTIONS = "rejected.csv"
+COLUMNS = ("path", "labels", "group", "id", "title", "split", "duplicate_of", "key", "tempo", "bars")
+PICTURE_BARS = 8
+_QUARTER = 4 * TICKS_PER_STEP
+
+
+def song_of(dataset: Dataset, number: int) -> Song:
+    """A song of a dataset as music.
+
+    Where bars are missing between two stretches of neighbouring bars, because the grid or a filter had no use for them,
+    a silent bar of one quarter stands for them. So a dataset built from such songs has the same tokens and stretches.
+    """
+    row = dataset.songs[number]
+    parts: list[list[np.ndarray]] = [[] for _ in dataset.layout.tracks]
+    metres, at = [], 0
+    for _, first, bars in dataset.runs[dataset.runs[:, 0] == number].tolist():
+        if metres:
+            metres.append(Metre(at, 1, 4))
+            at += _QUARTER
+        tokens = np.array(dataset.tokens[first : first + bars])
+        tokens[0, 0] = dataset.heads[first]
+        piece = detokenize(tokens, dataset.layout)
+        metres.append(Metre(at, 4, 4))
+        for notes, track in zip(parts, piece.tracks, strict=True):
+            moved = track.notes.copy()
+            moved["start"] += at
+            notes.append(moved)
+        at += piece.end
+    tracks = [
+        Track(spec.name, spec.program, spec.is_drum, np.concatenate([np.empty(0, NOTE), *notes]))
+        for spec, notes in zip(dataset.layout.tracks, parts, strict=True)
+    ]
+    return Song(_QUARTER, tracks, [Tempo(0, row["tempo"])], metres, at, row["title"])
+
+
+def export_songs(dataset: Dataset, numbers: Iterable[int], out: str | os.PathLike, pictures: bool = False) -> Path:
+    """Write songs as MIDI files, with a table of them that `musae data build folder --labels` reads.
+
+    Args:
+        dataset: The dataset.
+        numbers: Which songs, by their place in it.
+        out: Folder, made if needed.
+        pictures: Whether to draw the first bars of every song as a pianoroll beside it.
+
+    Returns:
+        The table.
+
+    Raises:
+        DatasetError: A file cannot be written.
+        MusicError: matplotlib is missing and pictures are wanted.
+    """
+    out = Path(out)
+    rows = []
+    for number in numbers:
+        row = dataset.songs[number]
+        song = song_of(dataset, number)
+        path = f"{number:06d}-{_slug(row['id'])}.mid"
+        try:
+            song.write(out / path)
+        except OSError as cause:
+            raise DatasetError(f"cannot write {out / path}: {cause.strerror or cause}") from cause
+        if pictures:
+            from musae_tf.music.picture import write_png
+
+            first = dataset.runs[dataset.runs[:, 0] == number][0, 1]
+            tokens = np.array(dataset.tokens[first : first + min(row["bars"], PICTURE_BARS)])
+            tokens[0, 0] = dataset.heads[first]
+            write_png(tokens, out / path.replace(".mid", ".png"), dataset.layout, row["title"] or row["id"])
+        rows.append({**row, "path": path})
+    write_text(out / TABLE, song_table(rows), DatasetError)
+    return out / TABLE
+
+
+def song_table(rows: Sequence[dict[str, Any]]) -> str:
+    """Songs as a CSV table; several labels are separated by `;`, and songs without one have none."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        labels = ";".join(label for label in row["labels"] if label != NONE)
+        values = {**row, "labels": labels, "path": row.get("path", row["source"])}
+        writer.writerow([_printable(values[column]) for column in COLUMNS])
+    return text.getvalue()
+
+
+def rejection_table(dataset: Dataset) -> str:
+    """What the dataset could not use, as a CSV table of source, kind and reason."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("source", "kind", "reason"))
+    for rejection in rejections(dataset):
+        writer.writerow([_printable(rejection[column]) for column in ("source", "kind", "reason")])
+    return text.getvalue()
+
+
+def rejections(dataset: Dataset) -> list[dict[str, str]]:
+    """What the dataset could not use. Raises DatasetError if its list cannot be read."""
+    path = dataset.path / REJECTED
+    try:
+        return [json.loads(line) for line in path.read_bytes().splitlines()]
+    except OSError as cause:
+        raise DatasetError(f"cannot read {path}: {cause.strerror}") from cause
+    except ValueError as cause:
+        raise DatasetError(f"{path} is damaged: {cause}") from cause
+
+
+def _printable(value: object) -> str:
+    # Names of files need not be valid Unicode, tables are.
+    return "" if value is None else str(value).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _slug(name: str) -> str:
+    stem = re.sub(r"\.(midi?|kar|npz|mxl|xml|musicxml|krn|abc)\b", "", name, flags=re.IGNORECASE)
+    return re.sub(r"[^0-9A-Za-z]+", "-", stem).strip("-")[-60:] or "song"
