@@ -78,9 +78,10 @@ class FolderSource:
 
     def load(self, item: FolderItem) -> Piece:
         """Read one file. Raises MusicError with the reason if it is no readable music file."""
-        path = self.root / item.path
-        song = Song.read(path) if path.suffix.lower() in MIDI else read_score(path)
-        return Piece(song, item.path, item.path, item.labels, title=PurePosixPath(item.path).stem, hints=item.hints)
+        path = f"{self.root}/{item.path}"
+        song = Song.read(path) if item.path.lower().endswith(MIDI) else read_score(Path(path))
+        title, _ = os.path.splitext(os.path.basename(item.path))
+        return Piece(song, item.path, item.path, item.labels, title=title, hints=item.hints)
 
     def rejected(self) -> list[Rejection]:
         """Files and folders that the last `items` could not use, sorted by path."""

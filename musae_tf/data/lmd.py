@@ -58,7 +58,7 @@ class LmdSource:
 
     def load(self, item: TrackItem) -> Piece:
         """Read one file and the labels of its track. Raises MusicError if one of them cannot be read."""
-        return track_piece(Song.read(self._root / item.path), item, self._labels)
+        return track_piece(Song.read(f"{self._root}/{item.path}"), item, self._labels)
 
     def rejected(self) -> list[Rejection]:
         """Files and folders that the last `items` could not use, sorted by path."""

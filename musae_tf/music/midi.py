@@ -6,6 +6,7 @@ hold neither).
 """
 
 import re
+from itertools import accumulate
 
 import numpy as np
 import symusic
@@ -51,7 +52,7 @@ def _song(score: symusic.types.Score, source: str) -> Song:
     try:
         return Song(
             ticks_per_quarter=score.ticks_per_quarter,
-            tracks=[_read_track(track) for track in score.tracks],
+            tracks=_read_tracks(score.tracks),
             tempos=[Tempo(tempo.time, _bpm(tempo.mspq)) for tempo in score.tempos],
             metres=[Metre(item.time, item.numerator, item.denominator) for item in score.time_signatures],
             end=max((marker.time for marker in score.markers if marker.text == END_MARKER), default=0),
@@ -84,19 +85,33 @@ def to_bytes(song: Song) -> bytes:
     return score.dumps_midi()
 
 
-def _read_track(track: symusic.types.Track) -> Track:
-    columns = track.notes.numpy()
-    notes = np.empty(len(columns["time"]), NOTE)
-    notes["start"], notes["duration"] = columns["time"], columns["duration"]
-    # symusic stores 7-bit values as signed bytes; both are 0..127.
-    notes["pitch"], notes["velocity"] = columns["pitch"].view(np.uint8), columns["velocity"].view(np.uint8)
-    program, is_drum = track.program, track.is_drum
-    if len(notes) == 0:
+def _read_tracks(tracks: symusic.types.Track) -> list[Track]:
+    """All tracks at once: a song has many short ones, and every call on an array costs as much as a hundred notes."""
+    columns = [track.notes.numpy() for track in tracks]
+    sizes = [len(column["time"]) for column in columns]
+    notes = np.empty(sum(sizes), NOTE)
+    if columns:
+        notes["start"] = np.concatenate([column["time"] for column in columns])
+        notes["duration"] = np.concatenate([column["duration"] for column in columns])
+        # symusic stores 7-bit values as signed bytes; both are 0..127.
+        notes["pitch"] = np.concatenate([column["pitch"] for column in columns]).view(np.uint8)
+        notes["velocity"] = np.concatenate([column["velocity"] for column in columns]).view(np.uint8)
+    ends = list(accumulate(sizes))
+    split = [notes[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+    return [
+        Track(track.name.strip("\0"), *_instrument(track, len(own) == 0), own)
+        for track, own in zip(tracks, split, strict=True)
+    ]
+
+
+def _instrument(track: symusic.types.Track, silent: bool) -> tuple[int, bool]:
+    """Program and kind of a track; a silent one may have them written out."""
+    if silent:
         for lyric in track.lyrics:
             found = _SILENT.fullmatch(lyric.text)
             if found:
-                program, is_drum = min(int(found[2]), 127), found[1] == "drums"
-    return Track(track.name.strip("\0"), program, is_drum, notes)
+                return min(int(found[2]), 127), found[1] == "drums"
+    return track.program, track.is_drum
 
 
 def _written_track(track: Track) -> symusic.types.Track:

@@ -4,6 +4,10 @@ import numpy as np
 
 from musae_tf.music.vocabulary import HOLD
 
+# A note as one number of 63 bits: where it begins, its rank (7 bits), its length (24 bits), from the top.
+_RANK = 24
+_BEGIN = _RANK + 7
+
 
 def lay_notes(
     flat: np.ndarray, role: np.ndarray, start: np.ndarray, end: np.ndarray, pitch: np.ndarray, keep_low: np.ndarray
@@ -28,24 +32,25 @@ def lay_notes(
     if len(start) == 0:
         return 0
     steps = flat.shape[1]
-    rank = np.where(keep_low[role], 127 - pitch, pitch)
-    # All tracks on one line, one after the other: no note reaches into the next track.
-    begin, finish = role * steps + start, role * steps + end
-    order = np.lexsort((finish, rank, begin))
-    begin = begin[order]
-    winners = np.append(begin[1:] != begin[:-1], True)
-    order = order[winners]
-    begin, finish, rank = begin[winners], finish[order], rank[order]
+    # All tracks on one line, one after the other: no note reaches into the next track. Begin, rank and length of a note
+    # make one number each, whose order is the order of the notes and which sorts many times faster than three arrays.
+    low = keep_low[role]
+    keys = (role * steps + start) << _BEGIN | np.where(low, 127 - pitch, pitch) << _RANK | (end - start)
+    keys.sort()
+    begin = keys >> _BEGIN
+    keys = keys[np.append(begin[1:] != begin[:-1], True)]
+    begin, rank = keys >> _BEGIN, keys >> _RANK & 127
+    finish = begin + (keys & ((1 << _RANK) - 1))
 
     if ((finish[:-1] > begin[1:]) & (rank[:-1] > rank[1:])).any():
         survivors = _survivors(begin.tolist(), finish.tolist(), rank.tolist())
-        order, begin, finish = order[survivors], begin[survivors], finish[survivors]
+        begin, finish, rank = begin[survivors], finish[survivors], rank[survivors]
 
     finish[:-1] = np.minimum(finish[:-1], begin[1:])
     length = finish - begin
     line = flat.reshape(-1)
     line[np.repeat(finish - np.cumsum(length), length) + np.arange(length.sum())] = HOLD
-    line[begin] = pitch[order]
+    line[begin] = np.where(keep_low[begin // steps], 127 - rank, rank)
     return len(begin)
 
 

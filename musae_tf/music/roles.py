@@ -41,14 +41,15 @@ def assign(song: Song, layout: Layout) -> np.ndarray:
     Raises:
         MusicError: No track of the song has a place in the layout.
     """
-    roles = np.full(len(song.tracks), -1, np.int64)
     wanted = {(track.name.casefold(), track.is_drum): index for index, track in enumerate(layout.tracks)}
-    melodic_names = [track.name.strip().casefold() for track in song.tracks if not track.is_drum]
+    names = [track.name.strip().casefold() for track in song.tracks]
+    melodic_names = [name for name, track in zip(names, song.tracks, strict=True) if not track.is_drum]
     telling = len(melodic_names) == 1 or len(set(melodic_names)) > 1
-    for index, track in enumerate(song.tracks):
-        if telling or track.is_drum:
-            roles[index] = wanted.get((track.name.strip().casefold(), track.is_drum), -1)
-    _place_by_rule(song, layout, roles)
+    named = [
+        wanted.get((name, track.is_drum), -1) if telling or track.is_drum else -1
+        for name, track in zip(names, song.tracks, strict=True)
+    ]
+    roles = np.array(_place_by_rule(song, layout, named), np.int64)
     _place_by_register(song, layout, roles)
     if not (roles != -1).any():
         found = ", ".join(_describe(track) for track in song.tracks) or "no tracks with notes"
@@ -134,31 +135,37 @@ def split_chords(start: np.ndarray, end: np.ndarray, pitch: np.ndarray, voices: 
     return voice
 
 
-def _place_by_rule(song: Song, layout: Layout, roles: np.ndarray) -> None:
-    """Fill in the roles of the tracks that no name decides and whose program (or channel) does."""
+def _place_by_rule(song: Song, layout: Layout, named: list[int]) -> list[int]:
+    """Roles by name, filled in for the tracks that no name decides and whose program (or channel) does."""
+    roles = list(named)
     for role, spec in enumerate(layout.tracks):
-        free = np.flatnonzero(roles == -1).tolist()
-        if spec.is_drum:
-            roles[[index for index in free if song.tracks[index].is_drum]] = role
-        elif spec.tiers:
-            named = any(len(song.tracks[index].notes) for index in np.flatnonzero(roles == role))
-            programs = spec.tiers[0] if named else _tier(song, spec.tiers, free)
-            taken = [i for i in free if song.tracks[i].program in programs and not song.tracks[i].is_drum]
-            roles[taken] = role
+        free = [
+            index for index, taken in enumerate(roles) if taken == -1 and song.tracks[index].is_drum == spec.is_drum
+        ]
+        if spec.tiers and free:
+            sounds = any(taken == role and len(song.tracks[index].notes) for index, taken in enumerate(named))
+            programs = spec.tiers[0] if sounds else _tier(song, spec.tiers, free)
+            free = [index for index in free if song.tracks[index].program in programs]
+        if spec.is_drum or spec.tiers:
+            for index in free:
+                roles[index] = role
     for role, spec in enumerate(layout.tracks):
         if spec.rule == "others":
-            roles[[i for i in np.flatnonzero(roles == -1).tolist() if not song.tracks[i].is_drum]] = role
+            roles = [role if r == -1 and not t.is_drum else r for r, t in zip(roles, song.tracks, strict=True)]
+    return roles
 
 
 def _tier(song: Song, tiers: Sequence[frozenset[int]], free: Sequence[int]) -> frozenset[int]:
     """The first programs of a rule that sound in the song, or its first ones if none do."""
-    sounding = {song.tracks[i].program for i in free if len(song.tracks[i].notes) and not song.tracks[i].is_drum}
+    sounding = {song.tracks[index].program for index in free if len(song.tracks[index].notes)}
     return next((programs for programs in tiers if programs & sounding), tiers[0])
 
 
 def _place_by_register(song: Song, layout: Layout, roles: np.ndarray) -> None:
     """Fill in the roles of the tracks that the rule "register" decides."""
     voices = [index for index, spec in enumerate(layout.tracks) if spec.rule == "register"]
+    if not voices:
+        return
     free = [index for index in voices if index not in roles]
     left = [
         index

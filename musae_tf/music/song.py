@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -52,14 +51,17 @@ class Track:
         if not 0 <= self.program <= 127:
             raise MusicError(f"track {self.name!r}: program is {self.program}, must be 0 to 127")
         notes = np.atleast_1d(np.asarray(self.notes, dtype=NOTE))
-        order = np.lexsort((notes["pitch"], notes["start"]))
-        self.notes = notes[order]
-        if len(notes) == 0:
-            return
-        if self.notes["start"][0] < 0 or notes["duration"].min() < 0:
-            raise MusicError(f"track {self.name!r}: a note has a negative start or duration")
-        if notes["pitch"].max() > 127 or notes["velocity"].max() > 127:
-            raise MusicError(f"track {self.name!r}: a note has a pitch or velocity above 127")
+        if len(notes):
+            # Start and pitch as one number, which tells in one look whether anything is out of order or negative.
+            place = notes["start"].astype(np.int64) * 256 + notes["pitch"]
+            if (place[1:] < place[:-1]).any():
+                order = np.argsort(place, kind="stable")
+                notes, place = notes[order], place[order]
+            if place[0] < 0 or notes["duration"].min() < 0:
+                raise MusicError(f"track {self.name!r}: a note has a negative start or duration")
+            if notes["pitch"].max() > 127 or notes["velocity"].max() > 127:
+                raise MusicError(f"track {self.name!r}: a note has a pitch or velocity above 127")
+        self.notes = notes
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Track):
@@ -119,13 +121,13 @@ class Song:
 
         if isinstance(source, (bytes, bytearray, memoryview)):
             return midi.from_bytes(bytes(source))
-        path = Path(source)
         try:
-            data = path.read_bytes()
+            with open(source, "rb") as file:
+                data = file.read()
         except OSError as cause:
-            raise MusicError(f"cannot read {path}: {cause.strerror or cause}") from cause
-        song = midi.from_bytes(data, str(path))
-        song.name = path.stem
+            raise MusicError(f"cannot read {source}: {cause.strerror or cause}") from cause
+        song = midi.from_bytes(data, os.fspath(source))
+        song.name = os.path.splitext(os.path.basename(source))[0]
         return song
 
     def to_bytes(self) -> bytes:
@@ -174,14 +176,15 @@ class Song:
 
     def _stop(self) -> int:
         """`end`, or the end of the last note where notes were added since."""
-        return max([int(self.end), *(last_tick(track.notes) for track in self.tracks)])
+        sounding = [track.notes for track in self.tracks if len(track.notes)]
+        return max([int(self.end), *([_last_tick(sounding)] if sounding else [])])
 
 
-def last_tick(notes: np.ndarray) -> int:
-    """Tick at which the last of `notes` ends, 0 without notes. A note of no length lasts a tick, as it is written."""
-    if len(notes) == 0:
-        return 0
-    end = int((notes["start"].astype(np.int64) + np.maximum(notes["duration"], 1)).max())
+def _last_tick(tracks: list[np.ndarray]) -> int:
+    """Tick at which the last note of some tracks ends. A note of no length lasts a tick, as it is written."""
+    # Column by column: joining whole notes, of ten bytes each, is several times slower.
+    start, duration = (np.concatenate([notes[column] for notes in tracks]) for column in ("start", "duration"))
+    end = int((start.astype(np.int64) + np.maximum(duration, 1)).max())
     if end >= 2**31:
         raise MusicError(f"a note ends at tick {end}, must lie before {2**31}")
     return end

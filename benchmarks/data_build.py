@@ -1,0 +1,269 @@
+"""How fast a dataset is built, and how small it is, beside the route of MusAE's authors on the same files.
+
+    python benchmarks/data_build.py --midi DIR [--limit N] [--out results/bench/data_build.json]
+
+Without --midi, band songs are composed and written to a temporary folder. Every route runs in a fresh process that is
+held to one core (two for the two workers). Both are asked for the same phrases: 4/4 throughout, drums, bass, guitar and
+strings by the authors' program map, all combinations of candidates, 16 bars in steps of one, all tracks sounding in
+every bar, one note at a time, drums as one voice.
+
+The authors' route is rebuilt here in its costly parts (Valenti et al., 2020: pretty_midi to check the metre,
+pypianoroll at four steps a beat, merging by program, windows, one-hot arrays X and Y to .npy), and kindly: windows, silence and
+one-hot coding are array operations instead of loops, and the .npz files between its two stages are left out.
+
+Times are of the processor, children included, and of the clock; on a machine that does other work only the first
+mean much.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from musae_tf import __version__
+from musae_tf.data import Dataset, build, get_source
+from musae_tf.data.filters import FILTERS, Filters
+from musae_tf.files import write_text
+from musae_tf.music import Metre, Song, Tempo, Track, get_layout
+from musae_tf.music.song import NOTE
+
+BARS, STEPS = 16, 16
+GOALS = {"speed": 60.0, "size": 500.0, "two_workers": 1.7}
+
+
+# --- the authors' route -----------------------------------------------------------------------------------------------
+
+
+def peer_file(path: Path, out: Path, rng: np.random.Generator) -> int:
+    """Phrases that the authors' route makes of one file; their arrays are written to `out`."""
+    import pretty_midi
+    import pypianoroll
+
+    try:
+        metres = pretty_midi.PrettyMIDI(str(path)).time_signature_changes
+        if any((metre.numerator, metre.denominator) != (4, 4) for metre in metres):
+            return 0
+        song = pypianoroll.read(str(path), resolution=4)
+    except Exception:  # as the authors do: a file that raises anything is passed over
+        return 0
+    parts: dict[str, list[np.ndarray]] = {"drums": [], "bass": [], "guitar": [], "strings": []}
+    length = max((len(track.pianoroll) for track in song.tracks), default=0)
+    for track in song.tracks:
+        roll = np.zeros((length, 128), bool)
+        roll[: len(track.pianoroll)] = track.pianoroll > 0
+        programs = "guitar" if track.program < 32 else "bass" if track.program < 40 else "strings"
+        parts["drums" if track.is_drum else programs].append(roll)
+    if not parts["strings"]:
+        return 0
+    strings = np.logical_or.reduce(parts["strings"])
+    phrases = 0
+    for guitar in parts["guitar"]:
+        for bass in parts["bass"]:
+            for drums in parts["drums"]:
+                windows = peer_windows(np.stack([drums, bass, guitar, strings], axis=-1), rng)
+                if len(windows):
+                    targets = peer_one_hot(windows)
+                    np.save(out / f"Y{path.stem}-{phrases}.npy", targets)
+                    np.save(out / f"X{path.stem}-{phrases}.npy", targets * 2 - 1)
+                phrases += len(windows)
+    return phrases
+
+
+def peer_windows(rolls: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Windows of 16 bars, one every bar, in which no track is silent for a bar; bool [n, 256, 128, 4], transposed."""
+    sounds = np.concatenate([np.zeros((1, 4), int), np.cumsum(rolls.any(axis=1), axis=0)])
+    bar_sounds = sounds[STEPS:] > sounds[:-STEPS]  # a bar from every step on
+    size = BARS * STEPS
+    starts = [
+        start for start in range(0, len(rolls) - size + 1, STEPS) if bar_sounds[start : start + size - STEPS + 1].all()
+    ]
+    windows = np.zeros((len(starts), size, 128, 4), bool)
+    for window, start in zip(windows, starts, strict=True):
+        shift = int(rng.integers(-5, 7))
+        window[:] = np.roll(rolls[start : start + size], shift, axis=1)
+        window[..., 0] = rolls[start : start + size, :, 0]
+    return windows
+
+
+def peer_one_hot(windows: np.ndarray) -> np.ndarray:
+    """float32 [n, 256, 130, 4]: one note a step, silence, and a hold wherever a step is like the one before."""
+    symbols = np.where(windows.any(axis=2), windows.argmax(axis=2), 128)
+    held = np.zeros_like(symbols, bool)
+    held[:, 1:] = symbols[:, 1:] == symbols[:, :-1]
+    return np.moveaxis(np.eye(130, dtype=np.float32)[np.where(held, 129, symbols)], -1, 2)
+
+
+def run_peer(files: list[Path], out: Path) -> dict:
+    """All files by the authors' route, one after the other."""
+    out.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    phrases = size = 0
+    for path in files:
+        phrases += peer_file(path, out, rng)
+        for written in out.iterdir():  # arrays of all files would fill the disk
+            size += written.stat().st_size
+            written.unlink()
+    return {"phrases": phrases, "bytes": size}
+
+
+# --- our builder ------------------------------------------------------------------------------------------------------
+
+
+def run_ours(root: Path, out: Path, workers: int) -> dict:
+    """The whole build of a dataset: reading, grouping, split, hashes."""
+    layout = get_layout("band_paper", drums="voice", keep="lowest")
+    source = get_source("folder", root=root)
+    build(source, out, layout, workers=workers, candidates="all", filters=Filters(FILTERS, BARS))
+    dataset = Dataset.open(out)
+    runs = dataset.runs[:, 2]
+    phrases = int(np.maximum(runs - BARS + 1, 0).sum())
+    return {"phrases": phrases, "bytes": sum(file.stat().st_size for file in out.iterdir())}
+
+
+# --- measuring --------------------------------------------------------------------------------------------------------
+
+
+def measure(route: str, cores: int, root: Path, out: Path) -> dict:
+    """Run one route in a fresh process on so many cores."""
+    available = sorted(os.sched_getaffinity(0))
+    if len(available) < cores:
+        return {}
+    command = [sys.executable, __file__, "--route", route, "--midi", str(root), "--work", str(out)]
+    process = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, check=True, env={**os.environ, "BENCH_CORES": str(cores)}
+    )
+    return json.loads(process.stdout.splitlines()[-1])
+
+
+def child(route: str, root: Path, out: Path) -> None:
+    """One measured run; prints its numbers."""
+    cores = int(os.environ["BENCH_CORES"])
+    os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[-cores:]))
+    files = sorted(root.rglob("*.mid"))
+    if route == "peer":
+        import pretty_midi  # noqa: F401 - loading libraries is not part of the work
+        import pypianoroll  # noqa: F401
+    began, worked = time.perf_counter(), processor_seconds()
+    result = run_peer(files, out) if route == "peer" else run_ours(root, out, cores)
+    result |= {"seconds": time.perf_counter() - began, "processor_seconds": processor_seconds() - worked}
+    result["peak_megabytes"] = max(resource.getrusage(who).ru_maxrss for who in WHO) // 1024
+    print(json.dumps(result))
+
+
+WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+
+
+def processor_seconds() -> float:
+    """Of this process and its children that have ended."""
+    return sum(usage.ru_utime + usage.ru_stime for usage in map(resource.getrusage, WHO))
+
+
+def compose(root: Path, songs: int) -> None:
+    """Band songs of 40 bars: drums, bass, two guitars, piano, strings and a lead, some 2,000 notes each."""
+    for number in range(songs):
+        rng = np.random.default_rng(number)
+        tracks = []
+        for name, program, low, high, voices in PARTS:
+            start = np.repeat(np.arange(0, 40 * 1920, 240), voices)
+            start = start[rng.random(len(start)) < 0.7]
+            notes = np.zeros(len(start), NOTE)
+            notes["start"], notes["duration"], notes["velocity"] = start, 200, 90
+            notes["pitch"] = rng.integers(low, high, len(start))
+            tracks.append(Track(name, program, name == "kit", notes))
+        song = Song(480, tracks, [Tempo(0, 100.0 + number % 60)], [Metre(0, 4, 4)], 40 * 1920)
+        song.write(root / f"genre {number % 4}" / f"{number:05d}.mid")
+
+
+PARTS = (
+    ("kit", 0, 36, 50, 2),
+    ("low", 33, 30, 45, 1),
+    ("guitar a", 25, 45, 65, 2),
+    ("guitar b", 29, 50, 75, 1),
+    ("keys", 0, 50, 80, 2),
+    ("strings", 48, 55, 80, 2),
+    ("lead", 73, 65, 90, 1),
+)
+
+
+def link(root: Path, limit: int | None, into: Path) -> None:
+    """A tree of links to some MIDI files, evenly chosen, so that every route reads the same."""
+    files = sorted(path for path in root.rglob("*") if path.suffix.lower() in (".mid", ".midi"))
+    if limit and limit < len(files):
+        files = [files[round(index * (len(files) - 1) / (limit - 1))] for index in range(limit)]
+    for number, file in enumerate(dict.fromkeys(files)):
+        target = into / file.parent.name / f"{number:06d}.mid"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(file.resolve())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--midi", type=Path, help="folder of real multi-track MIDI files")
+    parser.add_argument("--limit", type=int, help="of so many of them")
+    parser.add_argument("--songs", type=int, default=600, help="songs to compose without --midi")
+    parser.add_argument("--out", type=Path, default=Path("results/bench/data_build.json"))
+    parser.add_argument("--route", choices=("peer", "ours"), help=argparse.SUPPRESS)
+    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.route:
+        return child(arguments.route, arguments.midi, arguments.work)
+    with tempfile.TemporaryDirectory() as folder:
+        work, root = Path(folder), Path(folder) / "midi"
+        if arguments.midi:
+            link(arguments.midi, arguments.limit, root)
+        else:
+            compose(root, arguments.songs)
+        files = sum(1 for _ in root.rglob("*.mid"))
+        routes = {
+            "one worker": measure("ours", 1, root, work / "ours 1"),
+            "two workers": measure("ours", 2, root, work / "ours 2"),
+            "authors": measure("peer", 1, root, work / "peer"),
+        }
+    report(arguments, files, routes)
+
+
+def report(arguments: argparse.Namespace, files: int, routes: dict[str, dict]) -> None:
+    """Print the table and write the JSON file."""
+    ours, two, peer = routes["one worker"], routes["two workers"], routes["authors"]
+    ratios = {
+        "speed": peer["processor_seconds"] / ours["processor_seconds"],
+        "speed_by_the_clock": peer["seconds"] / ours["seconds"],
+        "size": (peer["bytes"] / peer["phrases"]) / (ours["bytes"] / ours["phrases"]),
+        "two_workers": ours["seconds"] / two["seconds"] if two else None,
+    }
+    print(f"\n{files:,} files, musae-tf {__version__}\n")
+    print(f"{'':<12}{'files/s of processor':>22}{'files/s':>10}{'phrases':>10}{'bytes a phrase':>16}{'peak MB':>9}")
+    for name, route in routes.items():
+        if route:
+            rates = [files / route[key] for key in ("processor_seconds", "seconds")]
+            size = route["bytes"] / route["phrases"]
+            print(
+                f"{name:<12}{rates[0]:>22,.1f}{rates[1]:>10,.1f}{route['phrases']:>10,}{size:>16,.0f}"
+                f"{route['peak_megabytes']:>9,}"
+            )
+    for name, ratio in ratios.items():
+        goal = f" (goal {GOALS[name]:g})" if name in GOALS else ""
+        print(f"{name.replace('_', ' ')}: {'not measured' if ratio is None else f'{ratio:,.1f}'}{goal}")
+    result = {
+        "files": files,
+        "midi": arguments.midi.name if arguments.midi else "composed",
+        "routes": routes,
+        "ratios": ratios,
+        "goals": GOALS,
+        "machine": {"cores": os.cpu_count(), "load": os.getloadavg(), "python": platform.python_version()},
+        "version": __version__,
+    }
+    write_text(arguments.out, json.dumps(result, indent=2) + "\n")
+    print(f"written to {arguments.out}")
+
+
+if __name__ == "__main__":
+    main()
