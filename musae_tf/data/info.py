@@ -64,9 +64,9 @@ def list_duplicates(dataset: Dataset) -> str:
     repeats = sorted((song["duplicate_of"], song["id"]) for song in dataset.songs if song["duplicate_of"] is not None)
     if not repeats:
         return "No song repeats another one.\n"
-    width = max(len(original) for original, _ in repeats)
-    lines = [f"{original:<{width}}  {song}" for original, song in (("song that is used", "repeated by"), *repeats)]
-    return _printable("\n".join(line.rstrip() for line in lines)) + "\n"
+    header = ("song that is used", "repeated by")
+    width = max(len(original) for original, _ in (header, *repeats))
+    return _printable("".join(f"{original:<{width}}  {song}\n" for original, song in (header, *repeats)))
 
 
 def list_rejected(dataset: Dataset) -> str:
