@@ -8,10 +8,13 @@ strings by the authors' program map, all combinations of candidates, 16 bars in 
 every bar, one note at a time, drums as one voice.
 
 The authors' route is rebuilt here step by step (Valenti et al., 2020): pretty_midi to check the metre, pypianoroll at
-four steps a beat, merging by program, all combinations, windows that are searched for silence from step to step, one-hot
-arrays X and Y with holds found from step to step, .npy files. Kinder than the original: their .npz files between the
-two stages are left out, and silence becomes a symbol in one array operation. "authors, vectorised" is the same with
-array operations for all of it, as nobody has published it.
+four steps a beat, merging by program, all combinations, windows that are searched for silence from step to step,
+one-hot arrays X and Y with holds found from step to step, .npy files. Kinder than the original: their .npz files
+between the two stages are left out, and silence becomes a symbol in one array operation. "authors, vectorised" is the
+same with array operations for all of it, as nobody has published it. Their time grows with the files and nothing else,
+so that --peer-limit files, evenly chosen, are enough to know it.
+
+"default" is `musae data build folder DIR` as it is: all bars of all songs, drums as a kit.
 
 Times are of the processor, children included, and of the clock; on a machine that does other work only the first
 mean much.
@@ -143,11 +146,14 @@ def run_peer(files: list[Path], out: Path, vectorised: bool) -> dict:
 # --- our builder ------------------------------------------------------------------------------------------------------
 
 
-def run_ours(root: Path, out: Path, workers: int) -> dict:
-    """The whole build of a dataset: reading, grouping, split, hashes."""
-    layout = get_layout("band_paper", drums="voice", keep="lowest")
+def run_ours(root: Path, out: Path, workers: int, default: bool) -> dict:
+    """The whole build of a dataset: start of processes, reading, grouping, split, hashes."""
     source = get_source("folder", root=root)
-    build(source, out, layout, workers=workers, candidates="all", filters=Filters(FILTERS, BARS))
+    if default:
+        build(source, out, workers=workers)
+    else:
+        layout = get_layout("band_paper", drums="voice", keep="lowest")
+        build(source, out, layout, workers=workers, candidates="all", filters=Filters(FILTERS, BARS))
     dataset = Dataset.open(out)
     runs = dataset.runs[:, 2]
     phrases = int(np.maximum(runs - BARS + 1, 0).sum())
@@ -157,32 +163,45 @@ def run_ours(root: Path, out: Path, workers: int) -> dict:
 # --- measuring --------------------------------------------------------------------------------------------------------
 
 
-def measure(route: str, cores: int, root: Path, out: Path) -> dict:
+def measure(route: str, cores: int, root: Path, out: Path, limit: int | None = None) -> dict:
     """Run one route in a fresh process on so many cores."""
     available = sorted(os.sched_getaffinity(0))
     if len(available) < cores:
         return {}
     command = [sys.executable, __file__, "--route", route, "--midi", str(root), "--work", str(out)]
+    command += ["--peer-limit", str(limit)] if limit else []
     process = subprocess.run(
         command, stdout=subprocess.PIPE, text=True, check=True, env={**os.environ, "BENCH_CORES": str(cores)}
     )
     return json.loads(process.stdout.splitlines()[-1])
 
 
-def child(route: str, root: Path, out: Path) -> None:
+def chosen(files: list[Path], limit: int | None) -> list[Path]:
+    """So many of the files, evenly chosen; all of them without a limit."""
+    if not limit or limit >= len(files):
+        return files
+    return [files[round(index * (len(files) - 1) / max(limit - 1, 1))] for index in range(limit)]
+
+
+def child(route: str, root: Path, out: Path, limit: int | None) -> None:
     """One measured run; prints its numbers."""
     cores = int(os.environ["BENCH_CORES"])
     os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[-cores:]))
     files = sorted(root.rglob("*.mid"))
-    if route != "ours":
+    if route in ("peer", "vectorised"):
         import pretty_midi  # noqa: F401 - loading libraries is not part of the work
         import pypianoroll  # noqa: F401
     began, worked = time.perf_counter(), processor_seconds()
-    if route == "ours":
-        result = run_ours(root, out, cores)
+    if route in ("ours", "default"):
+        result = run_ours(root, out, cores, default=route == "default")
     else:
+        files = chosen(files, limit)
         result = run_peer(files, out, vectorised=route == "vectorised")
-    result |= {"seconds": time.perf_counter() - began, "processor_seconds": processor_seconds() - worked}
+    result |= {
+        "files": len(files),
+        "seconds": time.perf_counter() - began,
+        "processor_seconds": processor_seconds() - worked,
+    }
     result["peak_megabytes"] = max(resource.getrusage(who).ru_maxrss for who in WHO) // 1024
     print(json.dumps(result))
 
@@ -224,9 +243,7 @@ PARTS = (
 
 def link(root: Path, limit: int | None, into: Path) -> None:
     """A tree of links to some MIDI files, evenly chosen, so that every route reads the same."""
-    files = sorted(path for path in root.rglob("*") if path.suffix.lower() in (".mid", ".midi"))
-    if limit and limit < len(files):
-        files = [files[round(index * (len(files) - 1) / (limit - 1))] for index in range(limit)]
+    files = chosen(sorted(path for path in root.rglob("*") if path.suffix.lower() in (".mid", ".midi")), limit)
     for number, file in enumerate(dict.fromkeys(files)):
         target = into / file.parent.name / f"{number:06d}.mid"
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -238,13 +255,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--midi", type=Path, help="folder of real multi-track MIDI files")
     parser.add_argument("--limit", type=int, help="of so many of them")
+    parser.add_argument("--peer-limit", type=int, help="files for the authors' route (default: all)")
     parser.add_argument("--songs", type=int, default=600, help="songs to compose without --midi")
     parser.add_argument("--out", type=Path, default=Path("results/bench/data_build.json"))
-    parser.add_argument("--route", choices=("peer", "vectorised", "ours"), help=argparse.SUPPRESS)
+    parser.add_argument("--route", choices=("peer", "vectorised", "ours", "default"), help=argparse.SUPPRESS)
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.route:
-        return child(arguments.route, arguments.midi, arguments.work)
+        return child(arguments.route, arguments.midi, arguments.work, arguments.peer_limit)
     with tempfile.TemporaryDirectory() as folder:
         work, root = Path(folder), Path(folder) / "midi"
         if arguments.midi:
@@ -252,35 +270,46 @@ def main() -> None:
         else:
             compose(root, arguments.songs)
         files = sum(1 for _ in root.rglob("*.mid"))
+        peer = arguments.peer_limit
         routes = {
             "one worker": measure("ours", 1, root, work / "ours 1"),
             "two workers": measure("ours", 2, root, work / "ours 2"),
-            "authors": measure("peer", 1, root, work / "peer"),
-            "authors, vectorised": measure("vectorised", 1, root, work / "vectorised"),
+            "default": measure("default", 1, root, work / "default"),
+            "authors": measure("peer", 1, root, work / "peer", peer),
+            "authors, vectorised": measure("vectorised", 1, root, work / "vectorised", peer),
         }
     report(arguments, files, routes)
 
 
 def report(arguments: argparse.Namespace, files: int, routes: dict[str, dict]) -> None:
     """Print the table and write the JSON file."""
-    ours, two, peer = routes["one worker"], routes["two workers"], routes["authors"]
+    rates = {
+        name: {key: route["files"] / route[key] for key in ("processor_seconds", "seconds")}
+        for name, route in routes.items()
+        if route
+    }
+
+    def times(name: str, other: str, key: str = "processor_seconds") -> float:
+        return rates[name][key] / rates[other][key]
+
+    sizes = {name: route["bytes"] / route["phrases"] for name, route in routes.items() if route}
     ratios = {
-        "speed": peer["processor_seconds"] / ours["processor_seconds"],
-        "speed_beside_vectorised": routes["authors, vectorised"]["processor_seconds"] / ours["processor_seconds"],
-        "speed_by_the_clock": peer["seconds"] / ours["seconds"],
-        "size": (peer["bytes"] / peer["phrases"]) / (ours["bytes"] / ours["phrases"]),
-        "two_workers": ours["seconds"] / two["seconds"] if two else None,
+        "speed": times("one worker", "authors"),
+        "size": sizes["authors"] / sizes["one worker"],
+        "two_workers": times("two workers", "one worker", "seconds") if routes["two workers"] else None,
+        "speed_of_default": times("default", "authors"),
+        "speed_beside_vectorised": times("one worker", "authors, vectorised"),
+        "speed_by_the_clock": times("one worker", "authors", "seconds"),
     }
     print(f"\n{files:,} files, musae-tf {__version__}\n")
-    print(f"{'':<20}{'files/s of processor':>22}{'files/s':>10}{'phrases':>10}{'bytes a phrase':>16}{'peak MB':>9}")
-    for name, route in routes.items():
-        if route:
-            rates = [files / route[key] for key in ("processor_seconds", "seconds")]
-            size = route["bytes"] / route["phrases"]
-            print(
-                f"{name:<20}{rates[0]:>22,.1f}{rates[1]:>10,.1f}{route['phrases']:>10,}{size:>16,.0f}"
-                f"{route['peak_megabytes']:>9,}"
-            )
+    head = ("", "files", "files/s of processor", "files/s", "phrases", "bytes a phrase", "peak MB")
+    print(f"{head[0]:<20}{head[1]:>7}{head[2]:>22}{head[3]:>10}{head[4]:>10}{head[5]:>16}{head[6]:>9}")
+    for name, rate in rates.items():
+        route = routes[name]
+        print(
+            f"{name:<20}{route['files']:>7,}{rate['processor_seconds']:>22,.1f}{rate['seconds']:>10,.1f}"
+            f"{route['phrases']:>10,}{sizes[name]:>16,.0f}{route['peak_megabytes']:>9,}"
+        )
     for name, ratio in ratios.items():
         goal = f" (goal {GOALS[name]:g})" if name in GOALS else ""
         print(f"{name.replace('_', ' ')}: {'not measured' if ratio is None else f'{ratio:,.1f}'}{goal}")

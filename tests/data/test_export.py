@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -152,7 +153,7 @@ def test_commands(band, tmp_path, capsys):
     assert main(["data", "info", str(band.path), "--labels", "--duplicates", "--rejected"]) == 0
     shown = capsys.readouterr().out
     assert "jazz, rock      2" in shown
-    assert "jazz/again.mid      rock/0.mid" in shown
+    assert re.search(r"^jazz/again.mid +rock/0.mid$", shown, re.MULTILINE)
     assert "unreadable: " in shown
     out = tmp_path / "out"
     assert main(["data", "export", str(band.path), "--out", str(out), "--genre", "rock", "--limit", "2"]) == 0

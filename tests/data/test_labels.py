@@ -95,7 +95,7 @@ def test_files_that_hold_no_labels(tmp_path, name, content, sentence):
 
 
 def test_folder_that_holds_no_labels(tmp_path):
-    with pytest.raises(DatasetError, match="holds no labels: no .cls, .tsv or .txt file and no .h5 file"):
+    with pytest.raises(DatasetError, match=r"holds no labels: no \.cls, \.tsv or \.txt file and no \.h5 file"):
         Labels([tmp_path])
 
 

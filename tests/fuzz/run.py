@@ -1,0 +1,128 @@
+"""Build datasets of mutated files and see that each is accounted for, within the limits of time and memory."""
+
+import json
+import resource
+import time
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from musae_tf.data import Dataset, build, get_source
+from musae_tf.data.check import check
+from musae_tf.data.folder import FolderSource
+from musae_tf.data.labels import Labels
+from musae_tf.errors import DatasetError
+from tests import corpus
+from tests.data.msd import folder_of, write_midi, write_npz
+from tests.fuzz.mutate import MIDI, NPZ, mutate
+from tests.fuzz.seeds import SEEDS
+
+
+def fuzz(work: Path, files: int, seed: int = 0, workers: int = 2) -> dict[str, dict]:
+    """Mutate `files` MIDI files, and a tenth as many of every other format.
+
+    Returns:
+        By format: files, accepted, rejected by kind, seconds of the whole build, and the peak of a worker in megabytes.
+
+    Raises:
+        AssertionError: A file is not accounted for, or the dataset of the others is not sound.
+    """
+    few = max(files // 10, 8)
+    return {
+        "midi": fuzz_midi(work / "midi", files, seed, workers),
+        "npz": fuzz_npz(work / "npz", few, seed, workers),
+        "h5": fuzz_h5(work / "h5", few, seed, workers),
+        "tables": fuzz_tables(work / "tables", few, seed),
+    }
+
+
+def fuzz_midi(work: Path, files: int, seed: int, workers: int) -> dict:
+    """Mutated MIDI files, and a good one."""
+    names = [f"{number:05d}.mid" for number in range(files)]
+    (work / "music").mkdir(parents=True)
+    for name, data in zip(names, mutants("*.mid", MIDI, files, seed), strict=True):
+        (work / "music" / name).write_bytes(data)
+    corpus.band_song(4).write(work / "music" / "good.mid")
+    return built(get_source("folder", root=work / "music"), work / "set", [*names, "good.mid"], workers)
+
+
+def fuzz_npz(work: Path, files: int, seed: int, workers: int) -> dict:
+    """Mutated pianorolls, zip bombs among them, and a good one."""
+    names = []
+    for number, data in enumerate(mutants("*.npz", NPZ, files, seed)):
+        path = folder_of(work / "npz", track(number)) / track(number) / "mutant.npz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        names.append(path.relative_to(work / "npz").as_posix())
+    good = write_npz(work / "npz", track(files), "good", corpus.band_song(4))
+    names.append(good.relative_to(work / "npz").as_posix())
+    return built(get_source("lpd", npz=work / "npz"), work / "set", names, workers)
+
+
+def fuzz_h5(work: Path, files: int, seed: int, workers: int) -> dict:
+    """Good MIDI files whose label files are mutated, and one without any."""
+    names = [write_midi(work / "midi", track(files), "good", corpus.band_song(4))]
+    for number, data in enumerate(mutants("*.h5", (), files, seed)):
+        names.append(write_midi(work / "midi", track(number), "song", corpus.band_song(2, number)))
+        path = folder_of(work / "h5", track(number)) / f"{track(number)}.h5"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return built(get_source("lmd", midi=work / "midi", labels=[work / "h5"]), work / "set", names, workers)
+
+
+def fuzz_tables(work: Path, files: int, seed: int) -> dict:
+    """Mutated label tables: each is read, or refused by a sentence that names it."""
+    began, refused, count = time.monotonic(), Counter(), 0
+    work.mkdir(parents=True)
+    corpus.band_song(2).write(work / "music" / "a.mid")
+    for pattern in ("*.cls", "*.txt", "*.csv"):
+        for number, data in enumerate(mutants(pattern, (), files, seed)):
+            path = work / f"{number}{pattern[1:]}"
+            path.write_bytes(data)
+            count += 1
+            try:
+                if pattern == "*.csv":
+                    FolderSource(work / "music", labels=path).items()
+                else:
+                    Labels([path])
+            except DatasetError as cause:
+                refused["refused" if str(path) in str(cause) else f"does not name the file: {cause}"] += 1
+    rejected = dict(refused)
+    return {"files": count, "accepted": count - sum(rejected.values()), "rejected": rejected,
+            "seconds": time.monotonic() - began, "peak_megabytes": 0}  # fmt: skip
+
+
+def mutants(pattern: str, mutations: tuple, files: int, seed: int) -> Iterable[bytes]:
+    """The seeds of one format in turn, mutated."""
+    seeds = [path.read_bytes() for path in sorted(SEEDS.glob(pattern))]
+    for number in range(files):
+        yield mutate(seeds[number % len(seeds)], mutations, np.random.default_rng([seed, number]))
+
+
+def track(number: int) -> str:
+    """A track id of the Million Song Dataset."""
+    letters = "".join(chr(65 + number // 26**power % 26) for power in range(5))
+    return f"TR{letters}128F{number:07X}"
+
+
+def built(source, out: Path, names: list[str], workers: int) -> dict:
+    """Build, and compare what came of it with the files that were there."""
+    began = time.monotonic()
+    build(source, out, workers=workers)
+    seconds = time.monotonic() - began
+    for _ in check(out):
+        pass
+    dataset = Dataset.open(out)
+    rejected = [json.loads(line) for line in (out / "rejected.jsonl").read_text().splitlines()]
+    accounted = [song["source"] for song in dataset.songs] + [row["source"] for row in rejected]
+    assert sorted(accounted) == sorted(names), "a file is not accounted for, or twice"
+    assert all(row["reason"].strip() for row in rejected)
+    return {
+        "files": len(names),
+        "accepted": len(dataset.songs),
+        "rejected": dict(sorted(Counter(row["kind"] for row in rejected).items())),
+        "seconds": seconds,
+        "peak_megabytes": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024,
+    }
