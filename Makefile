@@ -24,7 +24,7 @@ TF_SERVING_TAG ?= 2.21.0
 SETS := $(foreach change,$(SET),--set '$(change)')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data train evaluate samples tensorboard export serve image up down test acceptance lint clean
+.PHONY: help setup data train evaluate samples tensorboard export serve image up down test acceptance fuzz lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -84,6 +84,9 @@ test: lint ## all tests
 
 acceptance: $(DEV_STAMP) ## a client machine: an environment of its own with only the base install, and the README's script
 	$(BIN)/python -m pytest -m acceptance -s tests/acceptance
+
+fuzz: $(DEV_STAMP) ## 2,000 mutated MIDI files, and pianorolls, label files and tables, through the dataset builder
+	$(BIN)/python -m tests.fuzz --files 2000
 
 clean: ## remove what tools leave behind; keeps .venv, datasets and runs
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -26,6 +26,8 @@ TRAIN = [
     "scipy>=1.11",
 ]
 CORPUS = ["music21>=9"]
+LAKH = ["h5py>=3.8", "pypianoroll>=1.0.4"]  # labels of the Million Song Dataset; pianorolls
+BEAM = ["apache-beam>=2.60", "tqdm>=4.66"]
 DEV = [
     "pytest>=8",
     "pytest-xdist>=3.5",
@@ -57,7 +59,9 @@ setup(
         "train": TRAIN,
         "gpu": [*TRAIN, "tensorflow[and-cuda]>=2.21,<3"],
         "corpus": CORPUS,
-        "dev": [*TRAIN, *CORPUS, *DEV],
+        "lakh": [*LAKH, "tqdm>=4.66"],
+        "beam": BEAM,
+        "dev": [*TRAIN, *CORPUS, *LAKH, *DEV],
     },
     entry_points={"console_scripts": ["musae = musae_tf.cli:main"]},
     classifiers=[

@@ -41,12 +41,12 @@ def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def python(*command: str | Path, **options) -> subprocess.Popen:
+def python(*command: str | Path, interpreter: str = sys.executable, **options) -> subprocess.Popen:
     """Start Python in a process that finds this package and these tests."""
     found = [Path(musae_tf.__file__).parents[1], Path(__file__).parents[2], os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, found)), "TF_CPP_MIN_LOG_LEVEL": "2"}
     return subprocess.Popen(
-        [sys.executable, *map(str, command)],
+        [interpreter, *map(str, command)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

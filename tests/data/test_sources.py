@@ -1,5 +1,9 @@
+import inspect
+from importlib import import_module
+
 import pytest
 
+from musae_tf.commands.data_flags import SOURCES as BUILDS
 from musae_tf.data.folder import FolderSource
 from musae_tf.data.sources import SOURCES, get_source
 from musae_tf.errors import DatasetError
@@ -9,17 +13,27 @@ from tests.data.makers import output
 def test_sources_by_name(tmp_path):
     assert isinstance(get_source("folder", root=tmp_path), FolderSource)
     for name in SOURCES:
-        source = get_source(name, **({"root": tmp_path} if name == "folder" else {}))
+        folders = {"folder": "root", "lmd": "midi", "lpd": "npz"}
+        source = get_source(name, **({folders[name]: tmp_path} if name in folders else {}))
         assert source.name == name
         assert source.licence
         assert source.layout
 
 
 def test_unknown_source_or_option(tmp_path):
-    with pytest.raises(DatasetError, match="unknown source 'lakh'; known sources: corpus, folder"):
+    with pytest.raises(DatasetError, match="unknown source 'lakh'; known sources: corpus, folder, lmd, lpd"):
         get_source("lakh")
     with pytest.raises(DatasetError, match=r"source 'folder': .*'genre'; its options: root, labels"):
         get_source("folder", root=tmp_path, genre="rock")
+
+
+def test_every_source_has_a_command():
+    """What the command line offers is what there is, and its options are those of the source."""
+    assert {flags.name for flags in BUILDS} == set(SOURCES)
+    for flags in BUILDS:
+        module, attribute = SOURCES[flags.name].split(":")
+        parameters = inspect.signature(getattr(import_module(module), attribute)).parameters
+        assert {option.parameter for option in flags.options} <= set(parameters)
 
 
 def test_no_tensorflow_without_need():
