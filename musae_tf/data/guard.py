@@ -19,6 +19,7 @@ from musae_tf.errors import DatasetError, MusaeError
 CRASHED = "crashed the reader"
 TOO_SLOW = "too slow"
 _OUT_OF_MEMORY = "out of memory"
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt in the GNU C library
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,7 @@ def _work(connection: Connection, state, reader: Reader, memory: int) -> None:
     # Control-C is the parent's to handle, and a worker whose parent was killed must not go on.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
+    _keep_freed_memory()
     warm_up = getattr(reader.source, "warm_up", None)
     if warm_up is not None:
         warm_up()
@@ -215,6 +217,14 @@ def _work(connection: Connection, state, reader: Reader, memory: int) -> None:
             connection.send(cause)
         else:
             connection.send(len(chunk.items))
+
+
+def _keep_freed_memory() -> None:
+    """Let the C library keep what a file took for the next one: giving it back and asking again takes half the time."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_TRIM_THRESHOLD, 2**26)
+        mallopt(_MMAP_THRESHOLD, 2**25)
 
 
 def _limit_memory(most: int) -> None:
