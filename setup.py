@@ -53,7 +53,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["musae_tf", "musae_tf.*"]),
-    package_data={"musae_tf.protocol": ["*.binpb", "proto/**/*.proto"]},
+    package_data={"musae_tf.data.band": ["*.json"], "musae_tf.protocol": ["*.binpb", "proto/**/*.proto"]},
     install_requires=["numpy>=1.26", "symusic>=0.6", "protobuf>=5", "grpcio>=1.62"],
     extras_require={
         "train": TRAIN,

@@ -63,10 +63,11 @@ def build_dataset(arguments: Namespace) -> None:
         )
         write_text(out / SETTINGS, json.dumps(settings, indent=1) + "\n", DatasetError)
     print(describe(Dataset.open(out)), end="")
-    changed = "" if out == Path("datasets/corpus") else f" --set data.path={out}"
-    changed += "" if layout.name == "voices" else f" --set music.layout={layout.name}"
+    preset, usual = ("band", "datasets/band") if source.name == "band" else ("voices", "datasets/corpus")
+    changed = "" if out == Path(usual) else f" --set data.path={out}"
+    changed += "" if layout.name == preset else f" --set music.layout={layout.name}"
     changed += "" if arguments.drums == "kit" else f" --set music.drums={arguments.drums}"
-    print_next((f"train configs/voices.yaml{changed}", "train a model on it"))
+    print_next((f"train configs/{preset}.yaml{changed}", "train a model on it"))
 
 
 def info(arguments: Namespace) -> None:

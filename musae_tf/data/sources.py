@@ -7,6 +7,7 @@ from musae_tf.data.source import Source
 from musae_tf.errors import DatasetError
 
 SOURCES = {
+    "band": "musae_tf.data.band:BandSource",
     "corpus": "musae_tf.data.corpus:CorpusSource",
     "folder": "musae_tf.data.folder:FolderSource",
     "lmd": "musae_tf.data.lmd:LmdSource",

@@ -1,0 +1,170 @@
+"""Parts made up where a groove has none: a bass, a guitar that comps, and a line for the strings.
+
+Rhythms are written in sixteenths, a bar or two long: `x` strikes, `-` goes on, `.` is silent.
+"""
+
+from collections.abc import Iterator
+from random import Random
+
+import numpy as np
+
+from musae_tf.data.band.harmony import MAJOR, MINOR, Chord
+from musae_tf.data.band.plan import Plan
+from musae_tf.music.song import NOTE, Track
+
+STEPS = 16
+
+_BASS = (
+    "x-------x-------", "x-----x-x-------", "x---x---x---x---", "x-x-x-x-x-x-x-x-", "x-----x-----x---",
+    "x--x----x--x----", "x---------x-x---",
+)  # fmt: skip
+_COMPING = (
+    "..x...x...x...x.", "x-------x-------", "x---x---x---x---", "x-----x---x-----", "....x.......x...",
+    "x..x..x...x.x...", "x-x-x-x-x-x-x-x-", "x-----x-----x---",
+)  # fmt: skip
+_LINES = (
+    "x-------x---x---", "x-----x-x-------", "x---x---x-------", "x-------x-------", "x-x-x---x-------",
+    "..x-x-x-x-------", "x---x-x-x---x---", "....x---x---x---", "x-x-x-x-x---x---",
+)  # fmt: skip
+_STABS = (
+    "x.....x.........",
+    "........x..x....",
+    "..x.......x.....",
+    "x...............",
+    "......x.....x...",
+    "x..x..x.........",
+)
+_ARPEGGIOS = ("x-x-x-x-x-x-x-x-", "x---x---x---x---", "..x-x-x-..x-x-x-")
+
+
+def swings(drums: np.ndarray, bar: int) -> bool:
+    """Whether the off-beats of a drum track come late, as in triplets."""
+    within = drums["start"] % (bar // 4) / (bar // 4)
+    late, even = np.abs(within - 2 / 3) < 0.06, np.abs(within - 1 / 2) < 0.06
+    return bool(late.sum() > even.sum())
+
+
+def bass_line(plan: Plan, bar: int, drums: np.ndarray, swung: bool, dice: Random) -> Track:
+    """Roots and fifths on a rhythm, or on the strokes of the bass drum."""
+    rhythm = dice.choice(_BASS)
+    kicks = drums["start"][np.isin(drums["pitch"], (35, 36))]
+    steps = np.unique((kicks * STEPS // bar).astype(np.int64))
+    follows = len(steps) > len(plan.bars) and dice.random() < 0.5
+    notes = []
+    for number, planned in enumerate(plan.bars):
+        if follows:
+            inside = (steps[steps // STEPS == number] % STEPS).tolist() or [0]
+            rhythm = "".join("x" if step in inside else "-" if step > inside[0] else "." for step in range(STEPS))
+        for step, length in strokes(rhythm):
+            chord = _chord_at(planned.chords, step)
+            root = 28 + (chord.root - 28) % 12
+            fifth = root + 7 if root < 33 else root - 5
+            notes.append((number, step, length, fifth if step == 8 and len(planned.chords) == 1 else root))
+    return _track("Bass", 33, notes, bar, swung)
+
+
+def comping(plan: Plan, bar: int, swung: bool, dice: Random) -> Track:
+    """Three notes of the chord, moving as little as they can, on a rhythm."""
+    rhythm, top = dice.choice(_COMPING), dice.randint(60, 70)
+    notes, high = [], top
+    for number, planned in enumerate(plan.bars):
+        for step, length in strokes(rhythm):
+            chord = _chord_at(planned.chords, step)
+            high = _nearest(chord.classes, high, top - 5, top + 7)
+            below = [pitch for pitch in range(high - 1, high - 16, -1) if pitch % 12 in chord.classes][:2]
+            notes += [(number, step, length, pitch) for pitch in (high, *below)]
+    return _track("Chord", dice.choice((0, 4, 24, 25, 26)), notes, bar, swung)
+
+
+def strings_line(plan: Plan, bar: int, swung: bool, dice: Random) -> Track:
+    """Held chords, a melody, stabs or broken chords."""
+    kind = dice.random()
+    if kind < 0.35:
+        notes, program = _pad(plan, dice), dice.choice((48, 49, 50, 52, 89))
+    elif kind < 0.7:
+        notes, program = _melody(plan, dice), dice.choice((40, 56, 65, 68, 73, 48))
+    elif kind < 0.85:
+        notes, program = _pulse(plan, dice, dice.choice(_STABS)), dice.choice((61, 62, 48, 45))
+    else:
+        notes, program = _pulse(plan, dice, dice.choice(_ARPEGGIOS), broken=True), dice.choice((45, 46, 48, 81))
+    return _track("Strings", program, notes, bar, swung)
+
+
+def strokes(rhythm: str) -> Iterator[tuple[int, int]]:
+    """Step and length of every stroke of a rhythm."""
+    for step, sign in enumerate(rhythm):
+        if sign == "x":
+            rest = rhythm[step + 1 :]
+            yield step, 1 + len(rest) - len(rest.lstrip("-"))
+
+
+def _pad(plan: Plan, dice: Random) -> list[tuple[int, int, int, int]]:
+    rhythm = dice.choice(("x---------------", "x-------x-------"))
+    middle = dice.randint(66, 76)
+    notes, high = [], middle
+    for number, planned in enumerate(plan.bars):
+        for step, length in strokes(rhythm if len(planned.chords) == 1 else "x-------x-------"):
+            chord = _chord_at(planned.chords, step)
+            high = _nearest(chord.classes, high, middle - 6, middle + 6)
+            below = [pitch for pitch in range(high - 1, high - 16, -1) if pitch % 12 in chord.classes][:2]
+            notes += [(number, step, length, pitch) for pitch in (high, *below)]
+    return notes
+
+
+def _melody(plan: Plan, dice: Random) -> list[tuple[int, int, int, int]]:
+    """A motif of two bars that comes back: chord tones on the beat, steps of the scale between."""
+    rhythms = [dice.choice(_LINES), dice.choice(_LINES)]
+    scale = [(plan.tonic + tone) % 12 for tone in (MINOR if plan.minor else MAJOR)]
+    middle = dice.randint(67, 77)
+    moves = [dice.choice((-3, -2, -1, 1, 2, 3)) for _ in range(8)]
+    notes, pitch, count = [], middle, 0
+    for number, planned in enumerate(plan.bars):
+        if number % 4 == 0:
+            count = 0  # the motif begins anew
+        for step, length in strokes(rhythms[number % 2]):
+            classes = _chord_at(planned.chords, step).classes if step % 4 == 0 else scale
+            pitch = _nearest(classes, pitch + moves[count % len(moves)], middle - 9, middle + 9)
+            notes.append((number, step, length, pitch))
+            count += 1
+    return notes
+
+
+def _pulse(plan: Plan, dice: Random, rhythm: str, broken: bool = False) -> list[tuple[int, int, int, int]]:
+    middle, up = dice.randint(64, 74), dice.random() < 0.5
+    notes, high = [], middle
+    for number, planned in enumerate(plan.bars):
+        for count, (step, length) in enumerate(strokes(rhythm)):
+            chord = _chord_at(planned.chords, step)
+            if broken:
+                ladder = [pitch for pitch in range(middle - 6, middle + 8) if pitch % 12 in chord.classes]
+                pitches = [ladder[(count if up else -1 - count) % len(ladder)]]
+            else:
+                high = _nearest(chord.classes, high, middle - 5, middle + 7)
+                pitches = [high, *(one for one in range(high - 1, high - 10, -1) if one % 12 in chord.classes)][:3]
+            notes += [(number, step, length, pitch) for pitch in pitches]
+    return notes
+
+
+def _chord_at(chords: tuple[Chord, ...], step: int) -> Chord:
+    return chords[step * len(chords) // STEPS]
+
+
+def _nearest(classes: tuple[int, ...] | list[int], pitch: int, low: int, high: int) -> int:
+    """The pitch of one of the classes that is nearest to `pitch` within low..high, the lower one of two."""
+    allowed = [one for one in range(low, high + 1) if one % 12 in classes]
+    return min(allowed, key=lambda one: abs(one - pitch))
+
+
+def _track(name: str, program: int, notes: list[tuple[int, int, int, int]], bar: int, swung: bool) -> Track:
+    """Notes of (bar, step, length in steps, pitch) in ticks; with swing, the second half of a beat comes late."""
+    table = np.array(notes, np.int64).reshape(-1, 4)
+    first = table[:, 0] * STEPS + table[:, 1]
+    start, end = (_ticks(steps, bar, swung) for steps in (first, first + table[:, 2]))
+    rows = np.zeros(len(table), NOTE)
+    rows["start"], rows["duration"], rows["pitch"], rows["velocity"] = start, end - start, table[:, 3], 80
+    return Track(name, program, False, rows)
+
+
+def _ticks(steps: np.ndarray, bar: int, swung: bool) -> np.ndarray:
+    late = (steps % 4 == 2) & swung
+    return steps * bar // STEPS + late * (bar // 24)
