@@ -128,6 +128,8 @@ def _fetch_one(
         "unpacked": False,
     }
     _write_record(to / RECORD, record)
+    for left in to.glob(f".{archive.folder}-*"):  # of a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
     unpack(path, folder, archive.kind, limits)
     record[archive.name]["unpacked"] = True
     _write_record(to / RECORD, record)
