@@ -1,6 +1,7 @@
 # Everything runs in .venv, which `make` sets up by itself. Variables that pass through:
 #   CONFIG=configs/tiny.yaml   SET="training.steps=500 model.latent=64"   RUN=runs/mine
 #   DATA="folder ~/midi --layout band"   what `musae data build` makes before training; DATA= for nothing
+#   CONFIG=configs/band.yaml DATA=band   songs played by the program mma, which is installed if root and apt-get are there
 #   MODEL=exports/musae      where `musae export` publishes and servers read
 #   PYTHON=python3.12
 
@@ -42,8 +43,12 @@ $(DEV_STAMP): | $(STAMP)
 	$(PIP) install -e '.[dev]'
 	@touch $@
 
-data: setup ## dataset, if it is not there yet
+data: setup $(if $(filter band,$(firstword $(DATA))),mma) ## dataset, if it is not there yet
 	$(if $(DATA),$(MUSAE) data build $(DATA))
+
+mma: # the program that plays the songs of DATA=band; where it cannot be installed, `musae data build` says what to do
+	@command -v mma >/dev/null 2>&1 || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 && \
+		{ apt-get update && apt-get install --yes --no-install-recommends mma; }; } || true
 
 train: data ## dataset, training with CONFIG, evaluation, samples of every genre; RUN= names the run folder
 	@run="$(RUN)"; run="$${run:-runs/$(basename $(notdir $(CONFIG)))-$$(date +%Y%m%d-%H%M%S)}"; \

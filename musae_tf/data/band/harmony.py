@@ -67,7 +67,7 @@ def chord(numeral: str, tonic: int) -> Chord:
     if match is None or match[2].upper() not in NUMERALS:
         raise ValueError(f"{numeral!r} is no chord")
     shift = {"": 0, "b": -1, "#": 1}[match[1]]
-    quality = _SMALL[match[3]] if match[2].islower() else match[3]
+    quality = _SMALL.get(match[3]) if match[2].islower() else match[3]
     if quality not in TONES:
         raise ValueError(f"{numeral!r} has no chord quality that is known")
     return Chord((tonic + MAJOR[NUMERALS.index(match[2].upper())] + shift) % 12, quality)

@@ -95,4 +95,5 @@ def _run(command: list[str], library: str | None, folder: Path | None = None) ->
 
 def _complaint(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip() and not line.startswith("Warning")]
-    return " ".join(lines[-2:])[:200]
+    errors = [number for number, line in enumerate(lines) if line.lower().startswith("error")]
+    return " ".join(lines[errors[0] if errors else -1 :])[:200]
