@@ -13,7 +13,7 @@ from musae_tf.data.source import Piece, Rejection
 from musae_tf.errors import DatasetError, MusicError
 from musae_tf.music.song import Song
 
-SONGS = 60
+SONGS = 100
 TRIES = 3
 
 LICENCE = (
