@@ -1,40 +1,16 @@
-"""Parts made up where a groove has none: a bass, a guitar that comps, and a line for the strings.
-
-Rhythms are written in sixteenths, a bar or two long: `x` strikes, `-` goes on, `.` is silent.
-"""
+"""Parts made up where a groove has none: a bass, a guitar that comps, and strings, in the style of the genre."""
 
 from collections.abc import Iterator
 from random import Random
 
 import numpy as np
 
-from musae_tf.data.band.harmony import MAJOR, MINOR, Chord
+from musae_tf.data.band.harmony import Chord
 from musae_tf.data.band.plan import Plan
+from musae_tf.data.band.styles import STYLES
 from musae_tf.music.song import NOTE, Track
 
 STEPS = 16
-
-_BASS = (
-    "x-------x-------", "x-----x-x-------", "x---x---x---x---", "x-x-x-x-x-x-x-x-", "x-----x-----x---",
-    "x--x----x--x----", "x---------x-x---",
-)  # fmt: skip
-_COMPING = (
-    "..x...x...x...x.", "x-------x-------", "x---x---x---x---", "x-----x---x-----", "....x.......x...",
-    "x..x..x...x.x...", "x-x-x-x-x-x-x-x-", "x-----x-----x---",
-)  # fmt: skip
-_LINES = (
-    "x-------x---x---", "x-----x-x-------", "x---x---x-------", "x-------x-------", "x-x-x---x-------",
-    "..x-x-x-x-------", "x---x-x-x---x---", "....x---x---x---", "x-x-x-x-x---x---",
-)  # fmt: skip
-_STABS = (
-    "x.....x.........",
-    "........x..x....",
-    "..x.......x.....",
-    "x...............",
-    "......x.....x...",
-    "x..x..x.........",
-)
-_ARPEGGIOS = ("x-x-x-x-x-x-x-x-", "x---x---x---x---", "..x-x-x-..x-x-x-")
 
 
 def swings(drums: np.ndarray, bar: int) -> bool:
@@ -46,7 +22,7 @@ def swings(drums: np.ndarray, bar: int) -> bool:
 
 def bass_line(plan: Plan, bar: int, drums: np.ndarray, swung: bool, dice: Random) -> Track:
     """Roots and fifths on a rhythm, or on the strokes of the bass drum."""
-    rhythm = dice.choice(_BASS)
+    rhythm = dice.choice(STYLES[plan.genre].bass)
     kicks = drums["start"][np.isin(drums["pitch"], (35, 36))]
     steps = np.unique((kicks * STEPS // bar).astype(np.int64))
     follows = len(steps) > len(plan.bars) and dice.random() < 0.5
@@ -65,7 +41,7 @@ def bass_line(plan: Plan, bar: int, drums: np.ndarray, swung: bool, dice: Random
 
 def comping(plan: Plan, bar: int, swung: bool, dice: Random) -> Track:
     """Three notes of the chord, moving as little as they can, on a rhythm."""
-    rhythm, top = dice.choice(_COMPING), dice.randint(60, 70)
+    rhythm, top = dice.choice(STYLES[plan.genre].comping), dice.randint(60, 70)
     notes, high = [], top
     for number, planned in enumerate(plan.bars):
         for step, length in strokes(rhythm):
@@ -78,15 +54,16 @@ def comping(plan: Plan, bar: int, swung: bool, dice: Random) -> Track:
 
 def strings_line(plan: Plan, bar: int, swung: bool, dice: Random) -> Track:
     """Held chords, a melody, stabs or broken chords."""
-    kind = dice.random()
-    if kind < 0.35:
+    style = STYLES[plan.genre]
+    kind = dice.choices(("pad", "melody", "stabs", "broken"), style.strings)[0]
+    if kind == "pad":
         notes, program = _pad(plan, dice), dice.choice((48, 49, 50, 52, 89))
-    elif kind < 0.7:
+    elif kind == "melody":
         notes, program = _melody(plan, dice), dice.choice((40, 56, 65, 68, 73, 48))
-    elif kind < 0.85:
-        notes, program = _pulse(plan, dice, dice.choice(_STABS)), dice.choice((61, 62, 48, 45))
+    elif kind == "stabs":
+        notes, program = _pulse(plan, dice, dice.choice(style.stabs)), dice.choice((61, 62, 48, 45))
     else:
-        notes, program = _pulse(plan, dice, dice.choice(_ARPEGGIOS), broken=True), dice.choice((45, 46, 48, 81))
+        notes, program = _pulse(plan, dice, dice.choice(style.broken), broken=True), dice.choice((45, 46, 48, 81))
     return _track("Strings", program, notes, bar, swung)
 
 
@@ -113,8 +90,9 @@ def _pad(plan: Plan, dice: Random) -> list[tuple[int, int, int, int]]:
 
 def _melody(plan: Plan, dice: Random) -> list[tuple[int, int, int, int]]:
     """A motif of two bars that comes back: chord tones on the beat, steps of the scale between."""
-    rhythms = [dice.choice(_LINES), dice.choice(_LINES)]
-    scale = [(plan.tonic + tone) % 12 for tone in (MINOR if plan.minor else MAJOR)]
+    style = STYLES[plan.genre]
+    rhythms = [dice.choice(style.melodies), dice.choice(style.melodies)]
+    scale = [(plan.tonic + tone) % 12 for tone in style.scales[plan.minor]]
     middle = dice.randint(67, 77)
     moves = [dice.choice((-3, -2, -1, 1, 2, 3)) for _ in range(8)]
     notes, pitch, count = [], middle, 0

@@ -9,9 +9,9 @@ import re
 from random import Random
 from typing import NamedTuple
 
+from musae_tf.data.band.styles import MAJOR
+
 NOTES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
-MAJOR = (0, 2, 4, 5, 7, 9, 11)
-MINOR = (0, 2, 3, 5, 7, 8, 10)
 NUMERALS = ("I", "II", "III", "IV", "V", "VI", "VII")
 
 # Name after the root, in mma's language, and semitones above the root.

@@ -49,6 +49,7 @@ class Plan(NamedTuple):
     """
 
     title: str
+    genre: str
     key: str
     tonic: int
     minor: bool
@@ -77,6 +78,7 @@ def make_plan(file: GrooveFile, dice: Random) -> Plan:
     key = f"{NOTES[tonic]} {'minor' if minor else 'major'}"
     return Plan(
         title=f"{file.path}: {groove}",
+        genre=file.genre,
         key=key,
         tonic=tonic,
         minor=minor,

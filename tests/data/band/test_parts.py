@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from musae_tf.data.band.compose import STEPS, bass_line, comping, strings_line, strokes, swings
-from musae_tf.data.band.harmony import MAJOR, MINOR
 from musae_tf.data.band.parts import arrange
 from musae_tf.data.band.plan import make_plan
+from musae_tf.data.band.styles import STYLES
 from musae_tf.data.band.table import groove_files
 from musae_tf.errors import MusicError
 from musae_tf.music import Song, Track, get_layout
@@ -179,15 +179,28 @@ def test_drums_that_stop_early():
 # --- what is made up --------------------------------------------------------------------------------------------------
 
 
+def test_styles():
+    """Every genre has one, in rhythms a bar long."""
+    assert set(STYLES) == set(groove_files())
+    for style in STYLES.values():
+        assert sum(style.strings) == pytest.approx(1)
+        for rhythm in (*style.bass, *style.comping, *style.melodies, *style.stabs, *style.broken):
+            assert len(rhythm) == STEPS
+            assert set(rhythm) <= set("x-.")
+            assert "x" in rhythm
+            assert ".-" not in rhythm
+
+
 def test_strokes():
     assert list(strokes("x---x-..xx")) == [(0, 4), (4, 2), (8, 1), (9, 1)]
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_made_up_parts_play_the_chords(seed):
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("genre", STYLES)
+def test_made_up_parts_play_the_chords(genre, seed):
     dice = Random(seed)
-    plan = plan_of(seed)
-    scale = {(plan.tonic + tone) % 12 for tone in (MINOR if plan.minor else MAJOR)}
+    plan = plan_of(seed, groove_files()[genre][0])
+    scale = {(plan.tonic + tone) % 12 for tone in STYLES[genre].scales[plan.minor]}
     drums = beat(len(plan.bars))
     for track, low, high in (
         (bass_line(plan, BAR, drums, False, dice), 28, 47),
@@ -212,7 +225,7 @@ def test_swing():
     assert not swings(straight, BAR)
     assert swings(late, BAR)
     plan = plan_of(2)
-    tracks = [comping(plan, BAR, True, Random(seed)) for seed in range(9)]
+    tracks = [comping(plan, BAR, True, Random(seed)) for seed in range(19)]
     within = np.concatenate([track.notes["start"] % TICKS for track in tracks])
     assert set(within.tolist()) <= {0, 48, 128, 144}
     assert 128 in within
