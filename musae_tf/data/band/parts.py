@@ -1,5 +1,6 @@
 """From what mma played to a band of four: one instrument a part, and a part made up where the groove has none."""
 
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -17,6 +18,9 @@ WEAK = 0.6
 
 LEAST = 0.5
 """A song in which all four parts sound in fewer of the main bars than this is of no use."""
+
+NAMES = ("bass", "guitar", "strings")
+"""Every layout that has tracks of these names takes them, whatever instruments it counts as what."""
 
 BASS, GUITAR, STRINGS = range(32, 40), range(0, 32), range(40, 128)
 LOW = 52
@@ -53,7 +57,7 @@ def arrange(song: Song, drums: Song | None, plan: Plan) -> Song:
     bass = _choose(basses, plan, bar, dice) or bass_line(plan, bar, kit.notes, swung, dice)
     guitar = _choose(guitars, plan, bar, dice) or comping(plan, bar, swung, dice)
     line = _choose(strings, plan, bar, dice) or strings_line(plan, bar, swung, dice)
-    parts = [kit, bass, guitar, line]
+    parts = [kit, *(replace(track, name=name) for track, name in zip((bass, guitar, line), NAMES, strict=True))]
     together = np.logical_and.reduce([_sounding(part.notes, plan, bar) for part in parts]).mean()
     if together < LEAST:
         raise MusicError(f"all four parts sound in only {together:.0%} of the main bars")

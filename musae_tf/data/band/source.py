@@ -48,30 +48,28 @@ class BandSource:
     def __init__(
         self,
         songs: int = SONGS,
-        genres: int = 8,
         seed: int = 1,
-        command: str | None = None,
-        library: str | None = None,
+        fine: bool = False,
+        mma: str | None = None,
+        mma_library: str | None = None,
     ) -> None:
         """Nothing is played yet.
 
         Args:
             songs: Songs in each of the fourteen genres.
-            genres: 8 for neighbouring genres under one label, 14 for all.
             seed: Decides everything about the songs.
-            command: The program mma, see `find_mma`.
-            library: Its groove files.
+            fine: Fourteen genres under labels of their own; otherwise neighbours share one of eight.
+            mma: The program, see `find_mma`.
+            mma_library: Its groove files.
 
         Raises:
             DatasetError: An impossible number.
         """
-        if genres not in (len(set(MERGED.values())), len(MERGED)):
-            raise DatasetError(f"the source band has 8 genres or 14, not {genres}")
         if songs < 1:
             raise DatasetError(f"songs in a genre are {songs}; allowed: 1 or more")
-        self.songs, self.genres, self.seed = songs, genres, seed
-        self.command, self.library = command, library
-        self._mma: Mma | None = None
+        self.songs, self.seed, self.fine = songs, seed, fine
+        self.mma, self.mma_library = mma, mma_library
+        self._found: Mma | None = None
         self._rejected: list[Rejection] = []
 
     def items(self) -> list[BandItem]:
@@ -84,7 +82,7 @@ class BandSource:
             for file in set(files) - set(present):
                 reason = f"{file.path}: mma {mma.version} has no such file in {mma.library}"
                 self._rejected.append(Rejection(file.path, reason, "groove file not there"))
-            label = MERGED[genre] if self.genres < len(MERGED) else genre
+            label = genre if self.fine else MERGED[genre]
             for number in range(self.songs if present else 0):
                 file = present[number % len(present)]
                 items.append(BandItem(f"{genre}/{number:04d}", label, file.path, self.seed, f"mma {mma.version}"))
@@ -129,6 +127,6 @@ class BandSource:
         return arrange(song, drums, plan)
 
     def _find(self) -> Mma:
-        if self._mma is None:
-            self._mma = find_mma(self.command, self.library)
-        return self._mma
+        if self._found is None:
+            self._found = find_mma(self.mma, self.mma_library)
+        return self._found

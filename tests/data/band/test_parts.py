@@ -60,7 +60,7 @@ def test_a_complete_groove_stays_as_it_is():
     plan = plan_of(1)
     song = arrange(played(plan, *full(plan)), None, plan)
     assert [(track.name, track.program) for track in song.tracks] == [
-        ("drums", 0), ("Bass", 34), ("Chord", 26), ("Chord-Sus", 49)
+        ("drums", 0), ("bass", 34), ("guitar", 26), ("strings", 49)
     ]  # fmt: skip
     for track, source in zip(song.tracks[1:], full(plan), strict=True):
         np.testing.assert_array_equal(track.notes, source.notes)
@@ -72,8 +72,8 @@ def test_one_of_several_instruments():
     plan = plan_of(1)
     piano = Track("Chord-Piano", 1, False, held(range(len(plan.bars)), 64))
     song = arrange(played(plan, *full(plan), piano), None, plan)
-    assert song.tracks[2].name in ("Chord", "Chord-Piano")
-    assert len(song.tracks) == 4
+    assert song.tracks[2].program in (26, 1)
+    assert len(song.tracks[2].notes) == len(plan.bars)
 
 
 def test_instruments_that_take_turns_play_together():
@@ -92,14 +92,14 @@ def test_a_bass_is_known_by_its_name_and_depth(name, program, pitch):
     song = arrange(played(plan, tuba, *full(plan, "Bass")), None, plan)
     assert song.tracks[1].program == 33
     np.testing.assert_array_equal(song.tracks[1].notes, tuba.notes)
-    assert song.tracks[2].name == "Chord"
+    assert song.tracks[2].program == 26
 
 
 def test_a_high_line_is_no_bass_whatever_its_name():
     plan = plan_of(1)
     line = Track("Bass-2", 65, False, held(range(len(plan.bars)), 70))
     song = arrange(played(plan, line, *full(plan, "Bass", "Chord-Sus")), None, plan)
-    assert song.tracks[3].name == "Bass-2"
+    assert song.tracks[3].program == 65
     assert song.tracks[1].notes["pitch"].max() < 48
 
 
