@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from http.client import HTTPException
 from http.cookiejar import CookieJar
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 from musae_tf import __version__
@@ -152,14 +153,15 @@ class _Transfer:
         if self.have and self.state.validator is None:
             self.forget()  # nothing tells whether the rest would be of the same file
         try:
-            with self.opener.open(self._request(), timeout=self.timeout) as response:
-                self._take(response)
+            response = self.opener.open(self._request(), timeout=self.timeout)
         except urllib.error.HTTPError as error:
             self._refused(error)
         except urllib.error.URLError as error:
             raise _InterruptedError(f"no connection ({error.reason})") from error
-        except (HTTPException, TimeoutError, ConnectionError) as error:
-            raise _InterruptedError(f"the connection was lost ({str(error) or type(error).__name__})") from error
+        except (HTTPException, OSError) as error:
+            raise _lost(error) from error
+        with response:
+            self._take(response)
         if self.expected is not None and self.have < self.expected:
             raise _InterruptedError(f"the connection ended after {self.have:,} of {self.expected:,} bytes")
 
@@ -205,7 +207,7 @@ class _Transfer:
                     self.forget()
                     raise DatasetError(f"{self.state.url}: more came than the {limit:,} bytes that were announced")
 
-    def _refused(self, error: urllib.error.HTTPError) -> None:
+    def _refused(self, error: urllib.error.HTTPError) -> NoReturn:
         with error:
             if error.code == 416:  # the file has become shorter
                 self.forget()
@@ -229,8 +231,15 @@ class _Transfer:
 
 
 def _read(response) -> bytes:
-    # read1: what is there, so that the progress bar moves on a slow line; a short body shows by its length later.
-    return response.read1(CHUNK)
+    try:
+        # read1: what is there, so that the progress bar moves on a slow line; a short body shows by its length later.
+        return response.read1(CHUNK)
+    except (HTTPException, OSError) as error:
+        raise _lost(error) from error
+
+
+def _lost(error: Exception) -> _InterruptedError:
+    return _InterruptedError(f"the connection was lost ({str(error) or type(error).__name__})")
 
 
 def _validator(headers) -> str | None:
