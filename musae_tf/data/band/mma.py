@@ -59,6 +59,7 @@ def render(mma: Mma, score: str) -> bytes:
 
     Raises:
         MusicError: mma refuses the score, and why, or takes too long.
+        DatasetError: The program has gone.
     """
     with tempfile.TemporaryDirectory(prefix="musae-mma-") as folder:
         path = Path(folder)
@@ -71,7 +72,7 @@ def render(mma: Mma, score: str) -> bytes:
         except subprocess.TimeoutExpired as cause:
             raise MusicError(f"mma did not finish in {SECONDS} s") from cause
         except OSError as cause:
-            raise MusicError(f"mma cannot be run: {cause.strerror or cause}") from cause
+            raise DatasetError(f"{mma.command} cannot be run any more: {cause.strerror or cause}; {INSTALL}") from cause
         try:
             if done.returncode == 0:
                 return (path / "song.mid").read_bytes()

@@ -95,6 +95,7 @@ class BandSource:
 
         Raises:
             MusicError: None of the attempts gave a song; the reason of the last.
+            DatasetError: mma is not there any more.
         """
         genre = item.path.partition("/")[0]
         file = next(file for file in groove_files()[genre] if file.path == item.groove_file)
@@ -105,6 +106,7 @@ class BandSource:
                 break
             except MusicError as cause:
                 if attempt == TRIES - 1:
+                    find_mma(self.mma, self.mma_library)  # is it the song, or has the program gone?
                     raise MusicError(f"{item.path} over {file.path}, attempt {TRIES}: {cause}") from cause
         return Piece(
             song=song,

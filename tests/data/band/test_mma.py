@@ -100,7 +100,7 @@ def test_program_that_hangs(tmp_path, monkeypatch, library):
 
 
 def test_program_that_went_away(tmp_path, library):
-    with pytest.raises(MusicError, match="cannot be run"):
+    with pytest.raises(DatasetError, match="cannot be run any more"):
         render(Mma(str(tmp_path / "mma"), library, "1"), SCORE)
 
 

@@ -65,6 +65,18 @@ def test_songs_that_come_out_badly(fake):
         source.load(item)
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("after", ["sys.exit(1)", "__import__('os').remove(sys.argv[0])"])
+def test_program_that_goes_away(fake, tmp_path, capsys, after, workers):
+    """The build ends with a sentence: songs that nobody could play are no bad songs."""
+    body = f"if '-v' in sys.argv and not __import__('os').path.exists('{tmp_path}/gone'): print('21.09')"
+    mma = program(tmp_path / "leaving", f"{body}\nelse:\n    open('{tmp_path}/gone', 'w')\n    {after}")
+    command = ["data", "build", "band", "--mma", mma, "--mma-library", fake["mma_library"], "--songs", "40"]
+    assert main([*command, "--workers", workers, "--out", str(tmp_path / "out")]) == 2
+    assert "install it with" in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
+
+
 def test_another_seed_or_label_is_another_item(fake, tmp_path):
     """So that a build never goes on with parts of another one."""
     (tmp_path / "lib/pflib").mkdir()
