@@ -127,6 +127,14 @@ def _add_data(commands) -> None:
         for option in source.options:
             parser.add_argument(*option.flags, **option.settings)
         _add_build_options(parser, source)
+    public = "download a public collection of music: sizes and licences are shown first"
+    fetch = _command(kinds, "fetch", "fetch:fetch_collection", public, "the same command goes on from what has come")
+    fetch.add_argument("collection", choices=("lmd", "lpd"), help="the Lakh MIDI or the Lakh Pianoroll Dataset")
+    fetch.add_argument("--to", metavar="DIR", help="where to (default: downloads/<name>)")
+    fetch.add_argument("--only", action="append", default=[], metavar="PART", help="one of its folders; repeatable")
+    fetch.add_argument("--url", metavar="URL", help="a mirror: the files are at URL/<file name>")
+    fetch.add_argument("--keep", action="store_true", help="keep the archives after they are unpacked")
+    fetch.add_argument("--yes", action="store_true", help="agree to sizes and licences without being asked")
     info = _command(kinds, "info", "data:info", "what a dataset holds")
     info.add_argument("dataset", metavar="PATH", help="dataset folder")
     info.add_argument("--rejected", action="store_true", help="list every file that was not used, and why")

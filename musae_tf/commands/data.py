@@ -28,6 +28,8 @@ def build_dataset(arguments: Namespace) -> None:
     """`musae data build SOURCE`."""
     flags = next(flags for flags in SOURCES if flags.name == arguments.source)
     options = {option.parameter: getattr(arguments, option.parameter) for option in flags.options}
+    if flags.seeded:
+        options["seed"] = arguments.seed
     source = get_source(arguments.source, **options)
     out = Path(arguments.out or flags.out or Path("datasets") / Path(arguments.root).resolve().name)
     layout = get_layout(arguments.layout or source.layout, arguments.drums, arguments.keep)

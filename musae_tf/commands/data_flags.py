@@ -1,7 +1,9 @@
-"""What `musae data build` can be asked for: the sources and their own options. Read without importing anything else."""
+"""What `musae data build` can be asked for: the sources and their own options. Quick to import."""
 
 from dataclasses import dataclass, field
 from typing import Any
+
+from musae_tf.commands.values import integer
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class SourceFlags:
         options: Its own ones.
         out: Where the dataset goes; None for the name of the folder that is read.
         genres: How many genres it keeps if nothing is said; None for all.
+        seeded: Whether --seed decides the songs too, and not only their split.
     """
 
     name: str
@@ -36,6 +39,7 @@ class SourceFlags:
     options: tuple[Option, ...] = ()
     out: str | None = None
     genres: int | None = None
+    seeded: bool = False
 
 
 _LABELS = Option(
@@ -55,6 +59,35 @@ SOURCES = (
         "corpus",
         "four schools of four-voice music (Bach, quartets, Palestrina, Monteverdi) out of the music21 package",
         out="datasets/corpus",
+    ),
+    SourceFlags(
+        "band",
+        "songs made up over the groove files of the program mma: drums, bass, guitar, strings, eight genres",
+        (
+            Option(
+                ("--songs",),
+                "songs",
+                {
+                    "type": integer(1),
+                    "default": 100,
+                    "metavar": "N",
+                    "help": "songs in each of fourteen kinds of groove (default: 100)",
+                },
+            ),
+            Option(
+                ("--fine",),
+                "fine",
+                {"action": "store_true", "help": "fourteen genres; otherwise neighbours share one of eight"},
+            ),
+            Option(("--mma",), "mma", {"metavar": "COMMAND", "help": "name or path of the program (default: mma)"}),
+            Option(
+                ("--mma-library",),
+                "mma_library",
+                {"metavar": "DIR", "help": "its groove files (default: where the package puts them)"},
+            ),
+        ),
+        out="datasets/band",
+        seeded=True,
     ),
     SourceFlags(
         "folder",

@@ -70,6 +70,7 @@ class Reader:
 
         Raises:
             MemoryError: It is for the process that runs this to say what becomes of a file that is too large for it.
+            DatasetError: The source cannot go on.
         """
         where = place(item)
         kind = UNREADABLE
@@ -82,7 +83,7 @@ class Reader:
             return Rejection(where, reason if reason.startswith(where) else f"{where}: {reason}", cause.kind)
         except MusicError as cause:
             return Rejection(where, str(cause), kind)
-        except MemoryError:
+        except (MemoryError, DatasetError):  # not the file's fault
             raise
         except Exception as cause:  # one strange file must not end a build of a hundred thousand
             return Rejection(where, f"{where}: {type(cause).__name__}: {cause}", UNEXPECTED)
