@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from musae_tf.music import HOLD, REST, STEPS_PER_BAR, Layout
+from musae_tf.music import REST, STEPS_PER_BAR, Layout
+from musae_tf.music.sounding import SILENT, sounding_pitch
 from musae_tf.music.vocabulary import KIT, KIT_PIECES, STROKES
 
 # Names of the statistics, in the order of the last axis.
@@ -23,6 +24,7 @@ def phrase_statistics(tokens: np.ndarray, layout: Layout) -> np.ndarray:
     """
     tokens = np.asarray(tokens, np.int32)  # tokens of a dataset are unsigned, and -1 is needed below
     bars = tokens.shape[1] / STEPS_PER_BAR
+    pitch = sounding_pitch(tokens, layout)
     result = np.empty((len(tokens), len(layout.tracks), 3))
     for track, spec in enumerate(layout.tracks):
         symbols = tokens[..., track]
@@ -37,17 +39,10 @@ def phrase_statistics(tokens: np.ndarray, layout: Layout) -> np.ndarray:
             onset = symbols < REST
             highest = np.where(onset, symbols, -1).max(axis=1)
             lowest = np.where(onset, symbols, REST).min(axis=1)
-            columns = onset.sum(axis=1) / bars, _silence(symbols), np.where(onset.any(axis=1), highest - lowest, 0)
+            silence = (pitch[..., track] == SILENT).mean(axis=1)
+            columns = onset.sum(axis=1) / bars, silence, np.where(onset.any(axis=1), highest - lowest, 0)
         result[:, track] = np.stack(columns, axis=-1)
     return result
-
-
-def _silence(symbols: np.ndarray) -> np.ndarray:
-    # A hold is silent where the last symbol that is not a hold is a rest, or where there is none.
-    steps = np.arange(symbols.shape[1])
-    last = np.maximum.accumulate(np.where(symbols != HOLD, steps, -1), axis=1)
-    sounding = (last >= 0) & (np.take_along_axis(symbols, np.maximum(last, 0), axis=1) != REST)
-    return 1.0 - sounding.mean(axis=1)
 
 
 def share_within(generated: np.ndarray, real: np.ndarray, low: float = 5.0, high: float = 95.0) -> dict[str, object]:
