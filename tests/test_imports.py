@@ -12,8 +12,8 @@ import musae_tf
 PACKAGE = Path(musae_tf.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # Nothing may import what stands to the right of it. Modules directly in the package count by their name.
-ORDER = ("errors", "files", "progress", "config", "protocol", "music", "data", "models", "training", "evaluation",
-         "generation", "export", "server", "client", "commands", "cli")  # fmt: skip
+ORDER = ("errors", "files", "progress", "config", "protocol", "music", "data", "models", "training", "latent",
+         "evaluation", "generation", "export", "server", "client", "commands", "cli")  # fmt: skip
 # What talks over the wire knows nothing of what makes the model.
 ALLOWED = {
     "protocol": {"errors", "protocol"},
@@ -109,3 +109,15 @@ def test_help_loads_nothing_beyond_the_standard_library():
     loaded = loaded_after(code)
     assert "argparse" in loaded
     assert not loaded & {*HEAVY, "numpy", "yaml", "symusic", "tqdm"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODULES if part(path) == "latent" and path.stem != "of_run"],
+    ids=lambda path: path.name,
+)
+def test_tools_of_the_latent_space_need_only_numpy(path):
+    assert {name.split(".")[1] for name in imports(path) if name.startswith("musae_tf.")} <= {
+        "errors", "files", "music", "latent",
+    }  # fmt: skip
+    assert {name.split(".")[0] for name in imports(path)} <= LIGHT

@@ -1,0 +1,145 @@
+"""Attribute vectors and genre directions: where to move a code so that its music has more of something.
+
+An attribute vector is fitted to what the decoder does: codes of training phrases are moved at random, one way and the
+other, and the change of the decoded music is regressed on the move. (Differences of mean codes, as in MusicVAE, also
+carry whatever happens to go along with the attribute in the data.) Only numpy is needed to use the vectors.
+"""
+
+import difflib
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from musae_tf.errors import RunError
+from musae_tf.files import atomic_path
+
+FORMAT = 1
+_ARRAYS = ("names", "directions", "units", "genres", "genre_means")
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """What is known about a model's latent space; one .npz file (see `save`).
+
+    Attributes:
+        names: of the A attributes, as `musae_tf.latent.attribute_names` gives them.
+        directions: float32 [A, D]. Adding a row to a code raises the attribute by about one of its `units`.
+        units: float32 [A], one standard deviation of the attribute over training phrases: notes a bar, semitones or
+            steps.
+        genres: names of the G genres.
+        genre_means: float32 [G, D], mean code of each genre's training phrases.
+    """
+
+    names: tuple[str, ...]
+    directions: np.ndarray
+    units: np.ndarray
+    genres: tuple[str, ...]
+    genre_means: np.ndarray
+
+    def number(self, name: str) -> int:
+        """The row of an attribute.
+
+        Raises:
+            RunError: no such attribute; the message lists the known ones.
+        """
+        return attribute_number(self.names, name)
+
+    def genre_direction(self, source: str, target: str) -> np.ndarray:
+        """From the codes of one genre to those of another, float32 [D].
+
+        Raises:
+            RunError: no such genre.
+        """
+        for name in (source, target):
+            if name not in self.genres:
+                raise RunError(f"there is no genre {name!r} in this model; it knows: {', '.join(self.genres)}")
+        return self.genre_means[self.genres.index(target)] - self.genre_means[self.genres.index(source)]
+
+    def move(self, codes: np.ndarray, changes: dict[str, float]) -> np.ndarray:
+        """Codes float [N, D] moved by so many units of each attribute (negative: less of it), float32 [N, D].
+
+        Raises:
+            RunError: no such attribute.
+        """
+        moved = np.array(codes, np.float32)
+        for name, units in changes.items():
+            moved += np.float32(units) * self.directions[self.number(name)]
+        return moved
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write one .npz file in one atomic step; its arrays are named as the attributes of this class.
+
+        Raises:
+            RunError: it cannot be written.
+        """
+        with atomic_path(path, RunError) as temporary, temporary.open("wb") as file:
+            np.savez(file, format=FORMAT, **{key: np.array(getattr(self, key)) for key in _ARRAYS})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "Attributes":
+        """Read what `save` wrote.
+
+        Raises:
+            RunError: missing, damaged, or of another format.
+        """
+        try:
+            with np.load(Path(path), allow_pickle=False) as file:
+                if int(file["format"]) != FORMAT:
+                    raise RunError(f"{path} has format {file['format']}, this version reads {FORMAT}; remove it")
+                names, directions, units, genres, means = (file[key] for key in _ARRAYS)
+        except FileNotFoundError:
+            raise RunError(f"there is no {path}: musae evaluate makes it") from None
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as cause:
+            raise RunError(f"{path} is damaged ({cause}); remove it, and musae evaluate makes it anew") from cause
+        return cls(tuple(map(str, names)), directions, units, tuple(map(str, genres)), means)
+
+
+def attribute_number(names: Sequence[str], name: str) -> int:
+    """The place of an attribute among those of a model.
+
+    Raises:
+        RunError: no such attribute; the message lists the known ones.
+    """
+    if name in names:
+        return names.index(name)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    raise RunError(f"there is no attribute {name!r}{hint}; this model knows: {', '.join(names)}")
+
+
+def fit_directions(
+    offsets: np.ndarray, more: np.ndarray, less: np.ndarray, units: np.ndarray, ridge: float = 10.0
+) -> np.ndarray:
+    """Attribute vectors from what moves of codes did to the music.
+
+    Ridge regression of the change on the move gives the attribute's slope b; the shortest move that raises it by one
+    unit is b / |b|^2.
+
+    Args:
+        offsets: float [N, D], moves drawn from a Gaussian of one variance on all axes.
+        more: float [N, A], attributes of the music of code + offset; NaN where there is none.
+        less: float [N, A], those of code - offset.
+        units: float [A], what one unit of an attribute is.
+        ridge: penalty, in moves.
+
+    Returns:
+        float32 [A, D]; a row of zeros for an attribute that no move changed.
+    """
+    offsets = np.asarray(offsets, np.float64)
+    change = (more - less) / np.where(units > 0, units, 1.0)
+    change = np.where(np.isfinite(change), change, 0.0)
+    penalty = ridge * offsets.var() * np.eye(offsets.shape[1])
+    # The change is that of a move by twice the offset.
+    slopes = np.linalg.solve(2 * offsets.T @ offsets + penalty, offsets.T @ change).T
+    squares = (slopes**2).sum(axis=1, keepdims=True)
+    return np.where(squares > 0, slopes / np.where(squares > 0, squares, 1.0), 0.0).astype(np.float32)
+
+
+def genre_means(codes: np.ndarray, genre: np.ndarray, genres: Sequence[str]) -> np.ndarray:
+    """Mean code of each genre, float32 [G, D], of codes [N, D] and genre int [N]; zeros for one without codes."""
+    rows = [codes[genre == number] for number in range(len(genres))]
+    return np.stack([row.mean(axis=0) if len(row) else np.zeros(codes.shape[1]) for row in rows]).astype(np.float32)

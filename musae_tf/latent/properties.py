@@ -1,0 +1,98 @@
+"""Low-level properties of phrases: what the latent space is said to be ordered by, and what can be asked for.
+
+The six of Valenti, Carta and Bacciu (2020), by which they order their latent space: held steps, silent steps, onsets,
+and the highest, lowest and mean pitch, of each track. Three attributes that a listener would ask for are made of them.
+"""
+
+import warnings
+
+import numpy as np
+
+from musae_tf.music import REST, STEPS_PER_BAR, Layout
+from musae_tf.music.sounding import SILENT, onsets, sounding_pitch
+from musae_tf.music.vocabulary import KIT, STROKES
+
+PROPERTIES = ("holds", "rests", "onsets", "highest", "lowest", "mean_pitch")
+"""Names of the six properties, in the order of the last axis of `phrase_properties`."""
+
+ATTRIBUTES = ("notes", "register", "length")
+"""What a piece can be given more of: notes a bar, mean pitch, and steps a note lasts."""
+
+TOTAL = "all"
+"""Stands for all tracks together."""
+
+
+def phrase_properties(tokens: np.ndarray, layout: Layout) -> np.ndarray:
+    """The six properties of every track.
+
+    Args:
+        tokens: int [N, T, K].
+        layout: what the tracks are.
+
+    Returns:
+        float64 [N, K, 6]: steps in which a note is held, silent steps, onsets (these three add up to T), and the
+        highest, lowest and mean pitch of the onsets. NaN where there is no such thing: pitches of a track without
+        onsets; holds and pitches of a kit, whose onsets are strokes and whose rests are steps without one.
+    """
+    tokens = np.asarray(tokens, np.int32)
+    begins = onsets(tokens, layout)
+    pitch = np.where(begins, tokens, 0)
+    count = begins.sum(axis=1)
+    silent = (sounding_pitch(tokens, layout) == SILENT).sum(axis=1)
+    result = np.stack(
+        [
+            tokens.shape[1] - silent - count,
+            silent,
+            count,
+            pitch.max(axis=1),
+            np.where(begins, tokens, REST).min(axis=1),
+            pitch.sum(axis=1) / np.maximum(count, 1),
+        ],
+        axis=-1,
+    ).astype(np.float64)
+    result[count == 0, 3:] = np.nan
+    for track, spec in enumerate(layout.tracks):
+        if spec.vocabulary == KIT:
+            result[:, track] = np.nan
+            result[:, track, 1] = (tokens[..., track] == KIT.rest).sum(axis=1)
+            result[:, track, 2] = STROKES[tokens[..., track]].sum(axis=1)
+    return result
+
+
+def attribute_names(layout: Layout) -> tuple[str, ...]:
+    """Names of all attributes: `notes` of all tracks together, `soprano:notes` of one, and so on.
+
+    A kit has strokes but neither register nor length.
+    """
+    names = list(ATTRIBUTES)
+    for spec in layout.tracks:
+        names += [f"{spec.name}:{name}" for name in (ATTRIBUTES[:1] if spec.vocabulary == KIT else ATTRIBUTES)]
+    return tuple(names)
+
+
+def attribute_values(tokens: np.ndarray, layout: Layout) -> np.ndarray:
+    """Every attribute of every phrase.
+
+    Args:
+        tokens: int [N, T, K].
+        layout: what the tracks are.
+
+    Returns:
+        float64 [N, A] in the order of `attribute_names`: onsets a bar; mean MIDI pitch of the onsets; mean length of
+        a note in steps. NaN where a track has no note that could have one.
+    """
+    properties = phrase_properties(tokens, layout)
+    bars = np.shape(tokens)[1] / STEPS_PER_BAR
+    holds, _, count, _, _, mean = np.moveaxis(properties, -1, 0)
+    melodic = np.array([spec.vocabulary != KIT for spec in layout.tracks])
+    sums = np.nan_to_num(mean * count)[:, melodic], (holds + count)[:, melodic], count[:, melodic]
+    pitches, steps, notes = (values.sum(axis=1) for values in sums)
+    with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)
+        columns = [count.sum(axis=1) / bars, pitches / notes, steps / notes]
+        for track, pitched in enumerate(melodic):
+            columns.append(count[:, track] / bars)
+            if pitched:
+                columns += [mean[:, track], (holds[:, track] + count[:, track]) / count[:, track]]
+    result = np.stack(columns, axis=1)
+    return np.where(np.isfinite(result), result, np.nan)
