@@ -24,6 +24,7 @@ TRAIN = [
     "tqdm>=4.66",
     "scikit-learn>=1.4",
     "scipy>=1.11",
+    "soundfile>=0.12",  # its wheel carries an MP3 encoder: sound small enough for the page of an evaluation
 ]
 CORPUS = ["music21>=9"]
 LAKH = ["h5py>=3.8", "pypianoroll>=1.0.4"]  # labels of the Million Song Dataset; pianorolls
@@ -33,6 +34,8 @@ DEV = [
     "pytest-xdist>=3.5",
     "hypothesis>=6.100",
     "mir_eval>=0.8",
+    "muspy>=0.5",  # the same statistics by other hands
+    "playwright>=1.40",  # drives a Chromium that is installed; downloads none
     "ruff>=0.6",
     # Checks of what is in serving/ and of the protocol.
     "grpcio-tools>=1.62",
@@ -53,7 +56,11 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["musae_tf", "musae_tf.*"]),
-    package_data={"musae_tf.data.band": ["*.json"], "musae_tf.protocol": ["*.binpb", "proto/**/*.proto"]},
+    package_data={
+        "musae_tf.data.band": ["*.json"],
+        "musae_tf.evaluation.page": ["*.css", "*.js"],
+        "musae_tf.protocol": ["*.binpb", "proto/**/*.proto"],
+    },
     install_requires=["numpy>=1.26", "symusic>=0.6", "protobuf>=5", "grpcio>=1.62"],
     extras_require={
         "train": TRAIN,

@@ -104,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(commands)
     _add_evaluate(commands)
     _add_music(commands)
+    _add_change(commands)
     _add_export(commands)
     _add_serve(commands)
     _add_request(commands)
@@ -201,14 +202,34 @@ def _add_train(commands) -> None:
 
 
 def _add_evaluate(commands) -> None:
-    evaluate = _command(commands, "evaluate", "evaluate:evaluate", "measure a trained model on held-out songs")
-    _add_run(evaluate)
-    evaluate.add_argument("--dataset", metavar="PATH", help="where the run's dataset is now, if it was moved")
+    evaluate = _command(commands, "evaluate", "evaluate:evaluate", "measure trained models on held-out songs")
+    evaluate.add_argument("runs", nargs="*", metavar="RUN", help="run folders (default: the newest in ./runs)")
+    beside = "evaluated runs to stand beside it on its page"
+    evaluate.add_argument("--against", nargs="+", action="extend", default=[], metavar="RUN", help=beside)
+    evaluate.add_argument("--quick", action="store_true", help="reconstruction, prior and statistics only: seconds")
+    _add_dataset(evaluate)
+    compare = _command(commands, "compare", "compare:compare", "put evaluated runs side by side")
+    compare.add_argument("runs", nargs="+", metavar="RUN", help="run folders; differences are to the first")
+    compare.add_argument("--out", metavar="FILE.csv", help="write the table with intervals as well")
 
 
 def _add_music(commands) -> None:
     for parser in _music_commands(commands, "music", _add_run):
         _add_output(parser, "RUN/samples")
+
+
+def _add_change(commands) -> None:
+    change = _command(commands, "change", "change:change", "give a piece more or less notes, register or length")
+    _add_run(change)
+    change.add_argument("song", metavar="SONG.mid")
+    what = "notes, register or length of all tracks, or of one as in soprano:notes; may be repeated"
+    for flag in ("--more", "--less"):
+        change.add_argument(flag, action="append", default=[], metavar="NAME", help=what)
+    units = "in standard deviations over the training music (default: 1.5)"
+    change.add_argument("--strength", type=_number(0, 10), default=1.5, metavar="X", help=units)
+    change.add_argument("--bars", type=_integer(1), metavar="N", help="take the first N bars only (default: all)")
+    _add_dataset(change)
+    _add_output(change, "RUN/samples")
 
 
 def _add_request(commands) -> None:
@@ -296,6 +317,10 @@ def _add_output(parser: _Parser, folder: str) -> None:
 
 def _add_run(parser: _Parser) -> None:
     parser.add_argument("run", nargs="?", metavar="RUN", help="run folder (default: the newest in ./runs)")
+
+
+def _add_dataset(parser: _Parser) -> None:
+    parser.add_argument("--dataset", metavar="PATH", help="where the run's dataset is now, if it was moved")
 
 
 def _add_server(parser: _Parser) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from musae_tf.errors import RunError
+from musae_tf.latent import Attributes
 from musae_tf.models import MusAE
 from musae_tf.models.inference import decode, encode, sample_prior
 from musae_tf.music import STEPS_PER_BAR, Grid, Layout, Song, pieces, tokenize
@@ -121,6 +122,35 @@ def transfer(
     moved = model.transfer_latent(tf.constant(codes), tf.fill([rows], origin), tf.fill([rows], target), amount)
     tokens = _tokens(model, moved.numpy(), temperature, seed)
     return pieces.changed_song(tokens, grid, f"{song.name} to {to}")
+
+
+def change(
+    model: MusAE,
+    layout: Layout,
+    song: Song,
+    attributes: Attributes,
+    changes: dict[str, float],
+    temperature: float = 0.0,
+    seed: int = 0,
+) -> Song:
+    """The song with more or less of some attributes: each phrase moved along their vectors.
+
+    Args:
+        model: of `run.load_model()`.
+        layout: of the run.
+        song: the piece; tempo and programs are kept.
+        attributes: of `musae_tf.latent.of_run.load_attributes`.
+        changes: units (standard deviations over the training music) by name; negative for less.
+        temperature: of the tokens; 0 takes the most probable symbol.
+        seed: 0 or more.
+
+    Raises:
+        RunError: no such attribute.
+        MusicError: the song has none of the layout's tracks or no bar of 16 sixteenths.
+    """
+    grid = tokenize(song, layout)
+    tokens = _tokens(model, attributes.move(_codes(model, grid), changes), temperature, seed)
+    return pieces.changed_song(tokens, grid, song.name)
 
 
 def infer_genre(model: MusAE, layout: Layout, song: Song) -> str:

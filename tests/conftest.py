@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,6 +77,18 @@ def tiny_run(shared, tiny_dataset):
         assert train(run, tiny_dataset, QuickEvaluator(run, tiny_dataset)) == 0
 
     return Run.open(shared("run", make))
+
+
+@pytest.fixture(scope="session")
+def evaluated_run(shared, tiny_run, tiny_dataset):
+    """A copy of `tiny_run` with its full evaluation. Tests must leave it as it is."""
+    from musae_tf.evaluation import evaluate_run
+    from musae_tf.training import Run
+
+    def make(folder: Path) -> None:
+        evaluate_run(Run.open(shutil.copytree(tiny_run.path, folder)), tiny_dataset, lambda text: None)
+
+    return Run.open(shared("evaluated", make))
 
 
 @pytest.fixture(scope="session")

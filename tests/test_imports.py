@@ -104,6 +104,12 @@ def test_importing_music_and_data_loads_no_tensorflow():
     assert not loaded & {*HEAVY, "matplotlib", "pypianoroll", "pretty_midi", "music21", "scipy"}
 
 
+def test_comparing_runs_loads_no_tensorflow():
+    loaded = loaded_after("import musae_tf.evaluation, musae_tf.evaluation.judge, musae_tf.latent")
+    assert "sklearn" in loaded
+    assert not loaded & set(HEAVY)
+
+
 def test_help_loads_nothing_beyond_the_standard_library():
     code = "from musae_tf.cli import main\ntry: main(['train', '--help'])\nexcept SystemExit: pass"
     loaded = loaded_after(code)

@@ -1,7 +1,8 @@
 """Songs as files: what the commands share that make music, whether with a run or with a server."""
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -90,6 +91,13 @@ def interpolated(start: Song, end: Song, songs: Sequence[Song]) -> list[Piece]:
 def transferred(source: Song, origin: str, target: str, strength: float, song: Song) -> Piece:
     """A piece moved from one genre towards another."""
     return Piece(f"{source.name}-to-{plain(target)}", song, f"{source.name}, {origin} to {target} by {strength:g}")
+
+
+def changed(source: Song, changes: Mapping[str, float], song: Song) -> Piece:
+    """A piece with so many units more (or less, if negative) of some attributes."""
+    words = [f"{'more' if math.copysign(1, units) > 0 else 'less'} {name}" for name, units in changes.items()]
+    title = ", ".join(f"{word} by {abs(units):g}" for word, units in zip(words, changes.values(), strict=True))
+    return Piece(f"{source.name}-{plain('-'.join(words))}", song, f"{source.name}, {title}")
 
 
 def write_pieces(

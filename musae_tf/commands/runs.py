@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,11 +48,11 @@ def open_dataset(path: str | os.PathLike) -> Dataset:
     return Dataset.open(path)
 
 
-def evaluate_and_print(run: "Run", dataset: Dataset) -> None:
+def evaluate_and_print(run: "Run", dataset: Dataset, quick: bool = True, against: Sequence["Run"] = ()) -> None:
     """Measure the run's model on held-out songs; tables to the screen, files to RUN/evaluation."""
     from musae_tf.evaluation import evaluate_run
 
-    evaluate_run(run, dataset, print)
+    evaluate_run(run, dataset, print, quick, against)
 
 
 def print_next(*commands: tuple[str, str]) -> None:

@@ -29,14 +29,16 @@ class HeldOut:
     genres: tuple[str, ...]
 
     @classmethod
-    def read(cls, dataset: Dataset, config: Config, split: str, limit: int | None = None) -> "HeldOut":
-        """Phrases of a split that do not overlap, evenly over the genres if limited.
+    def read(
+        cls, dataset: Dataset, config: Config, split: str, limit: int | None = None, seed: int | None = None
+    ) -> "HeldOut":
+        """Phrases of a split that do not overlap, evenly over the genres if limited; `seed` (the run's) draws them.
 
         Raises:
             DatasetError: the split has no phrase.
         """
         index = dataset.phrases(split, config.music.bars, sounding=config.data.sounding)
-        index, genre = held_out_phrases(index, limit, config.seed)
+        index, genre = held_out_phrases(index, limit, config.seed if seed is None else seed)
         return cls(index.tokens().astype(np.int32), genre, index.songs, index.layout, index.genres)
 
     def of_genre(self, genre: int) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 
 from musae_tf.data import Dataset
 from musae_tf.evaluation.held_out import HeldOut
-from musae_tf.evaluation.prior_match import two_sample_accuracy
+from musae_tf.evaluation.prior_match import two_sample_tests
 from musae_tf.models import MusAE
 from musae_tf.models.inference import decode, encode, sample_prior
 from musae_tf.music.metrics import onset_f1, step_accuracy
@@ -72,10 +72,6 @@ def prior_match(
         seed: of the draws.
     """
     noise = np.random.default_rng([seed, _POSTERIOR]).standard_normal(mean.shape, np.float32)
-    codes = mean + deviation * noise
-    prior_codes = sample_prior(model, held_out.genre, row_seeds(seed, _PRIOR, len(mean)))
-    result = {}
-    for number, name in enumerate(held_out.genres):
-        rows = held_out.of_genre(number)
-        result[name] = two_sample_accuracy(codes[rows], prior_codes[rows], held_out.songs[rows], seed)
-    return result
+    draws = sample_prior(model, held_out.genre, row_seeds(seed, _PRIOR, len(mean)))
+    tests = two_sample_tests(mean + deviation * noise, draws, held_out, seed)
+    return {name: float("nan") if test is None else float(test.right.mean()) for name, test in tests.items()}

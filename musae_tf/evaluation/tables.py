@@ -5,8 +5,26 @@ from typing import Any
 
 import numpy as np
 
+from musae_tf.evaluation.headline import HEADLINES
 from musae_tf.evaluation.statistics import STATISTICS
 from musae_tf.music import Layout
+
+
+def headline_table(rows: dict[str, dict[str, float]], references: dict[str, dict[str, float]]) -> str:
+    """The numbers by which models are compared, with intervals and what to read them against."""
+    lines = [["metric", "value", "95 % interval", "", "read against"]]
+    for headline in HEADLINES:
+        if headline.key in rows:
+            row = rows[headline.key]
+            limits = f"{_number(row['low'])} to {_number(row['high'])}" if "low" in row else ""
+            against = [f"{what} {value:.3f}" for what, value in references.get(headline.key, {}).items()]
+            lines.append([headline.title, _number(row["value"]), limits, headline.better, "  " + "; ".join(against)])
+    widths = [max(len(line[column]) for line in lines) for column in range(4)]
+    return "\n".join(
+        "  ".join([line[0].ljust(widths[0]), *(line[c].rjust(widths[c]) for c in (1, 2)), line[3].ljust(widths[3]),
+                   line[4].strip()]).rstrip()
+        for line in lines
+    )  # fmt: skip
 
 
 def reconstruction_lines(table: dict[str, dict], layout: Layout) -> str:

@@ -21,7 +21,7 @@ def test_sources_by_name(tmp_path):
 
 
 def test_unknown_source_or_option(tmp_path):
-    with pytest.raises(DatasetError, match="unknown source 'lakh'; known sources: corpus, folder, lmd, lpd"):
+    with pytest.raises(DatasetError, match="unknown source 'lakh'; known sources: band, corpus, folder, lmd, lpd"):
         get_source("lakh")
     with pytest.raises(DatasetError, match=r"source 'folder': .*'genre'; its options: root, labels"):
         get_source("folder", root=tmp_path, genre="rock")

@@ -1,0 +1,128 @@
+"""Confidence intervals by resampling songs.
+
+Phrases of a song are alike, so that N phrases of S songs say less than N independent ones: songs are drawn with
+replacement, all phrases of a song together (cluster bootstrap; Efron and Tibshirani 1993, chapters 8 and 13:
+percentile intervals).
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+RESAMPLES = 1000
+LEVEL = 0.95
+
+
+class Interval(NamedTuple):
+    """A value and the limits between which it lies at `LEVEL` confidence."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Difference(NamedTuple):
+    """A difference of two values, its limits, and how often chance alone would show one as large."""
+
+    value: float
+    low: float
+    high: float
+    p: float
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A metric that is a ratio of sums, so that any resampling of its songs has a value.
+
+    Attributes:
+        parts: float [N], what each unit (a phrase, a pair) adds above the line.
+        wholes: float [N], what it adds below.
+        songs: int or str [N], the song of each unit.
+        strata: int [N]; the value is the mean of the strata's ratios (balanced accuracy: strata are the classes).
+            None for a single ratio of all.
+    """
+
+    parts: np.ndarray
+    wholes: np.ndarray
+    songs: np.ndarray
+    strata: np.ndarray | None = None
+
+    def value(self) -> float:
+        """The metric; NaN if there is nothing below the line."""
+        parts, wholes, _ = self._sums()
+        return float(_mean_ratio(parts.sum(axis=0), wholes.sum(axis=0)))
+
+    def interval(self, seed: int = 0, resamples: int = RESAMPLES) -> Interval:
+        """The metric with a percentile interval over resampled songs; NaN limits with fewer than 2 songs."""
+        parts, wholes, _ = self._sums()
+        if len(parts) < 2:
+            return Interval(self.value(), float("nan"), float("nan"))
+        weights = _weights(len(parts), seed, resamples)
+        return Interval(self.value(), *_limits(_mean_ratio(weights @ parts, weights @ wholes)))
+
+    def minus(self, other: "Ratio", seed: int = 0, resamples: int = RESAMPLES) -> Difference:
+        """How much larger this metric is than another one of the same songs: both are resampled together.
+
+        `p` is two-sided: twice the smaller share of resamples on one side of 0, and never below 1 / resamples.
+
+        Raises:
+            ValueError: they are of other songs.
+        """
+        ours, ours_below, songs = self._sums()
+        theirs, theirs_below, other_songs = other._sums()
+        if not np.array_equal(songs, other_songs):
+            raise ValueError("the two metrics were not measured on the same songs")
+        value = self.value() - other.value()
+        if len(songs) < 2:
+            return Difference(value, float("nan"), float("nan"), float("nan"))
+        weights = _weights(len(songs), seed, resamples)
+        draws = _mean_ratio(weights @ ours, weights @ ours_below) - _mean_ratio(
+            weights @ theirs, weights @ theirs_below
+        )
+        draws = draws[np.isfinite(draws)]
+        if not len(draws):
+            return Difference(value, float("nan"), float("nan"), float("nan"))
+        beyond = 2 * min((draws <= 0).mean(), (draws >= 0).mean())
+        return Difference(value, *_limits(draws), float(np.clip(beyond, 1 / resamples, 1.0)))
+
+    def of(self, rows: np.ndarray) -> "Ratio":
+        """The same of some units."""
+        strata = None if self.strata is None else self.strata[rows]
+        return Ratio(self.parts[rows], self.wholes[rows], self.songs[rows], strata)
+
+    def _sums(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Sums of each song and stratum, float [songs, strata] twice, and the songs."""
+        songs, song = np.unique(self.songs, return_inverse=True)
+        strata = np.zeros(len(song), int) if self.strata is None else np.unique(self.strata, return_inverse=True)[1]
+        sums = np.zeros((2, len(songs), strata.max(initial=0) + 1))
+        for number, values in enumerate((self.parts, self.wholes)):
+            np.add.at(sums[number], (song, strata), values)
+        return sums[0], sums[1], songs
+
+
+def mean_of(values: np.ndarray, songs: np.ndarray, strata: np.ndarray | None = None) -> Ratio:
+    """The mean of values float [N] as a `Ratio`; NaNs are left out."""
+    known = np.isfinite(values)
+    return Ratio(np.where(known, values, 0.0), known.astype(float), songs, strata)
+
+
+def _weights(songs: int, seed: int, resamples: int) -> np.ndarray:
+    """How often each song is in each resampling, float [resamples, songs]."""
+    return np.random.default_rng(seed).multinomial(songs, np.full(songs, 1 / songs), size=resamples).astype(float)
+
+
+def _mean_ratio(parts: np.ndarray, wholes: np.ndarray) -> np.ndarray:
+    """Ratios [..., strata], then their mean over the strata that are there."""
+    known = wholes > 0
+    ratios = np.where(known, parts / np.where(known, wholes, 1.0), 0.0)
+    count = known.sum(axis=-1)
+    return np.where(count > 0, ratios.sum(axis=-1) / np.maximum(count, 1), np.nan)
+
+
+def _limits(draws: np.ndarray) -> tuple[float, float]:
+    draws = draws[np.isfinite(draws)]
+    if not len(draws):
+        return float("nan"), float("nan")
+    low, high = np.percentile(draws, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
+    return float(low), float(high)

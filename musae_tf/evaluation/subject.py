@@ -1,0 +1,177 @@
+"""The model under test: held-out and training phrases with their codes, and the only place that calls the model."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from musae_tf.data import Dataset
+from musae_tf.evaluation.held_out import HeldOut
+from musae_tf.evaluation.judge import GenreJudge
+from musae_tf.evaluation.ledger import Ledger
+from musae_tf.models import MusAE, inference
+from musae_tf.music import Layout
+from musae_tf.music.pieces import row_seeds
+from musae_tf.training import Run
+
+# At most so many phrases, evenly over the genres.
+TEST_PHRASES = 2000
+TRAIN_PHRASES = 8000
+_CODES = 4000
+
+SAMPLES = 200
+"""Phrases drawn from the prior of each genre."""
+
+# Stream of random numbers.
+_SAMPLES = 100
+
+SEED = 1
+"""Of all random choices. Not the run's: runs of several seeds are measured on the same phrases, pairs and draws."""
+
+
+class Clip(NamedTuple):
+    """Music for the page: tokens int [T, K] at a tempo, with a title."""
+
+    title: str
+    tokens: np.ndarray
+    tempo: float
+
+
+@dataclass
+class Subject:
+    """What the families of metrics share.
+
+    Attributes:
+        run: the run.
+        dataset: its dataset.
+        model: its model.
+        held_out: phrases of test songs.
+        ledger: where metrics enter what they find, song by song.
+        clips: music to show, by section of the page.
+    """
+
+    run: Run
+    dataset: Dataset
+    model: MusAE
+    held_out: HeldOut
+    ledger: Ledger = field(default_factory=Ledger)
+    clips: dict[str, list[list[Clip]]] = field(default_factory=dict)
+    _samples: dict[int, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, run: Run, dataset: Dataset) -> "Subject":
+        """Load the model and the phrases.
+
+        Raises:
+            RunError: no checkpoint.
+            DatasetError: the test split has no phrase.
+        """
+        return cls(run, dataset, run.load_model(), HeldOut.read(dataset, run.config, "test", TEST_PHRASES, SEED))
+
+    @property
+    def layout(self) -> Layout:
+        """What the tracks are."""
+        return self.held_out.layout
+
+    @property
+    def genres(self) -> tuple[str, ...]:
+        """Names of the genres."""
+        return self.held_out.genres
+
+    @cached_property
+    def train(self) -> HeldOut:
+        """Phrases that the model was trained on."""
+        return HeldOut.read(self.dataset, self.run.config, "train", TRAIN_PHRASES, SEED)
+
+    @cached_property
+    def posterior(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of the held-out phrases' codes, float32 [N, D]."""
+        return inference.encode(self.model, self.held_out.tokens)
+
+    @property
+    def codes(self) -> np.ndarray:
+        """Posterior means of the held-out phrases, float32 [N, D]."""
+        return self.posterior[0]
+
+    @cached_property
+    def rebuilt(self) -> np.ndarray:
+        """Greedy decoding of `codes`, int32 [N, T, K]."""
+        return self.decode(self.codes)
+
+    @cached_property
+    def encoded(self) -> HeldOut:
+        """Training phrases that are encoded, fewer than `train`."""
+        return HeldOut.read(self.dataset, self.run.config, "train", _CODES, SEED)
+
+    @cached_property
+    def train_codes(self) -> np.ndarray:
+        """Posterior means of the phrases of `encoded`, float32 [M, D]."""
+        return inference.encode(self.model, self.encoded.tokens)[0]
+
+    @cached_property
+    def judge(self) -> GenreJudge | None:
+        """The classifier trained on real phrases; None with one genre."""
+        return GenreJudge.train(self.train.tokens, self.train.genre, self.layout)
+
+    @cached_property
+    def song_names(self) -> np.ndarray:
+        """The song of each held-out phrase, str [N]."""
+        return np.array([self.dataset.songs[song]["id"] for song in self.held_out.songs])
+
+    @cached_property
+    def genre_names(self) -> np.ndarray:
+        """The genre of each held-out phrase, str [N]."""
+        return np.array(self.genres)[self.held_out.genre]
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """Greedy tokens int32 [N, T, K] of codes [N, D]."""
+        return inference.decode(self.model, codes)
+
+    def draw(self, genre: np.ndarray, stream: int) -> np.ndarray:
+        """One code from the prior of each genre int [N], float32 [N, D]; the same again for the same stream."""
+        return inference.sample_prior(self.model, genre, row_seeds(SEED, stream, len(genre)))
+
+    def draw_target(self, genre: np.ndarray, stream: int) -> np.ndarray:
+        """`draw`, but from what training pulled the codes to: a prior may have been fitted to them afterwards."""
+        return inference.sample_target(self.model, genre, row_seeds(SEED, stream, len(genre)))
+
+    def transfer(self, codes: np.ndarray, source: np.ndarray, target: np.ndarray, strength: float) -> np.ndarray:
+        """Codes [N, D] moved from genre int [N] to genre int [N]."""
+        genres = (tf.constant(np.asarray(genre, np.int32)) for genre in (source, target))
+        amount = tf.fill([len(codes)], tf.constant(strength, tf.float32))
+        return self.model.transfer_latent(tf.constant(codes), *genres, amount).numpy()
+
+    def between(self, start: np.ndarray, end: np.ndarray, points: int) -> np.ndarray:
+        """The model's way from codes [N, D] to codes [N, D], float32 [N, points, D]."""
+        positions = np.linspace(0.0, 1.0, points, dtype=np.float32)
+        steps = [
+            self.model.interpolate_latent(tf.constant(start), tf.constant(end), tf.fill([len(start)], position))
+            for position in positions
+        ]
+        return np.stack([step.numpy() for step in steps], axis=1)
+
+    def samples(self, genre: int) -> np.ndarray:
+        """`SAMPLES` phrases from the prior of a genre, int32 [SAMPLES, T, K]."""
+        if genre not in self._samples:
+            self._samples[genre] = self.decode(self.draw(np.full(SAMPLES, genre), _SAMPLES + genre))
+        return self._samples[genre]
+
+    def some(self, count: int, stream: int) -> np.ndarray:
+        """Row numbers of so many held-out phrases of each genre (all of a genre with fewer), drawn at random."""
+        rng = np.random.default_rng([SEED, stream])
+        rows = [rng.permutation(self.held_out.of_genre(number))[:count] for number in range(len(self.genres))]
+        return np.concatenate(rows)
+
+    def enter(self, metric: str, part: str, rows: np.ndarray, above: np.ndarray, below: np.ndarray | None = None):
+        """Enter a metric of held-out phrases, by row number, into the ledger."""
+        self.ledger.add(metric, part, self.song_names[rows], self.genre_names[rows], above, below)
+
+    def show(self, section: str, *clips: Clip) -> None:
+        """Put clips side by side into a section of the page."""
+        self.clips.setdefault(section, []).append(list(clips))
+
+    def clip(self, title: str, tokens: np.ndarray, genre: str) -> Clip:
+        """A clip at the usual tempo of a genre."""
+        return Clip(title, tokens, self.run.facts.get("tempos", {}).get(genre, 120.0))
