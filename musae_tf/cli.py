@@ -226,8 +226,8 @@ def _add_change(commands) -> None:
     for flag in ("--more", "--less"):
         change.add_argument(flag, action="append", default=[], metavar="NAME", help=what)
     units = "in standard deviations over the training music (default: 1.5)"
-    change.add_argument("--strength", type=_number(0, 10), default=1.5, metavar="X", help=units)
-    change.add_argument("--bars", type=_integer(1), metavar="N", help="take the first N bars only (default: all)")
+    change.add_argument("--strength", type=number(0, 10), default=1.5, metavar="X", help=units)
+    change.add_argument("--bars", type=integer(1), metavar="N", help="take the first N bars only (default: all)")
     _add_dataset(change)
     _add_output(change, "RUN/samples")
 
