@@ -187,7 +187,7 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=64, help="(default: 64)")
     parser.add_argument("--phrases", type=int, nargs="+", default=[1, 4], help="of a request (default: 1 and 4)")
     parser.add_argument("--swaps", type=int, default=10, help="version swaps under load (default: 10)")
-    parser.add_argument("--flood", type=int, default=1000, help="requests sent at once (default: 1000)")
+    parser.add_argument("--flood", type=int, default=200, help="requests of 64 phrases sent at once (default: 200)")
     parser.add_argument("--batching", type=Path, default=BATCHING, help="BatchingParameters (default: serving/config)")
     parser.add_argument("--out", type=Path, help="JSON file")
     arguments = parser.parse_args()

@@ -141,7 +141,11 @@ class BatchQueue:
         self._scheduler.metrics.input_batch_size.observe(task.rows)
         if task.rows > limits.max_rows:
             raise invalid(f"Task size {task.rows} is larger than maximum input batch size {limits.max_rows}")
-        pieces = task.pieces(limits.max_run_rows) if limits.splits and task.rows > limits.max_run_rows else [task]
+        pieces = [task]
+        if limits.splits and task.rows > limits.max_run_rows:
+            # Before the pieces are copied: a server that is flooded has no time for what it then refuses.
+            self._refuse_if_full(-(-task.rows // limits.max_run_rows) - 1)
+            pieces = task.pieces(limits.max_run_rows)
         # With padding, any two shapes of one rank fit together.
         form = tuple(
             (tensor.dtype, len(tensor.shape) if limits.pad_inputs else tensor.shape[1:]) for tensor in task.inputs
@@ -153,12 +157,7 @@ class BatchQueue:
         limits = self.limits
         last = self.batches[-1] if self.batches else None
         fits = last is not None and last.form == form and last.rows + pieces[0].rows <= limits.max_run_rows
-        if len(self.batches) + len(pieces) - fits > limits.max_batches:
-            raise StatusError(
-                Code.UNAVAILABLE,
-                "The batch scheduling queue to which this task was submitted is full; currently "
-                f"{len(self.batches)} batches enqueued and max_enqueued_batches is {limits.max_batches}",
-            )
+        self._refuse_if_full(len(pieces) - fits)
         for number, piece in enumerate(pieces):
             if number or not fits:
                 last = _Batch(form, time.monotonic())
@@ -167,6 +166,16 @@ class BatchQueue:
             last.rows += piece.rows
             if len(last.tasks) == 1 or last.rows >= limits.max_run_rows:
                 self._scheduler.wake(self)
+
+    def _refuse_if_full(self, more: int) -> None:
+        """Raise UNAVAILABLE if there is no room for so many more batches."""
+        waiting, most = len(self.batches), self.limits.max_batches
+        if waiting + more > most:
+            raise StatusError(
+                Code.UNAVAILABLE,
+                "The batch scheduling queue to which this task was submitted is full; currently "
+                f"{waiting} batches enqueued and max_enqueued_batches is {most}",
+            )
 
     def take(self, now: float, closing: bool) -> _Batch | None:
         """The oldest batch if it is full, closed by a later one, or old enough; the scheduler's lock is held."""
