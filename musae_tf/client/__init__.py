@@ -21,18 +21,20 @@ from musae_tf.client.errors import (
     UnknownGenreError,
     WrongModelError,
 )
-from musae_tf.client.replies import Description, Encoding, VersionStatus
+from musae_tf.client.replies import Attributes, Description, Encoding, LatentMap, VersionStatus
 from musae_tf.client.songs import Music
 from musae_tf.client.sync import MusaeClient
 
 __all__ = [
     "AccessDeniedError",
     "AsyncMusaeClient",
+    "Attributes",
     "ClientError",
     "DeadlineExceededError",
     "Description",
     "Encoding",
     "InvalidRequestError",
+    "LatentMap",
     "MusaeClient",
     "Music",
     "NotFoundError",

@@ -11,7 +11,7 @@ import numpy as np
 from musae_tf.client import methods, songs
 from musae_tf.client.base import BaseClient
 from musae_tf.client.exchange import Pause, Steps
-from musae_tf.client.replies import Description, Encoding, VersionStatus
+from musae_tf.client.replies import Description, Encoding, LatentMap, VersionStatus
 from musae_tf.client.songs import Music
 from musae_tf.music import Song
 from musae_tf.music.grid import DEFAULT_TEMPO
@@ -79,6 +79,10 @@ class AsyncMusaeClient(BaseClient):
     async def describe(self) -> Description:
         """As `MusaeClient.describe`."""
         return await self._run(songs.describe)
+
+    async def map(self) -> LatentMap:
+        """As `MusaeClient.map`."""
+        return await self._run(songs.latent_map)
 
     async def status(self) -> list[VersionStatus]:
         """As `MusaeClient.status`."""

@@ -15,6 +15,38 @@ FORMAT = 1
 """Of the JSON that the signature `describe` returns: the one that this client reads."""
 
 
+class Attributes(NamedTuple):
+    """Directions of the latent space in which properties of the music grow.
+
+    Attributes:
+        names: of the properties, for instance "density of the bass".
+        directions: float32 [A, D]; what to add to a code for one step more of each.
+    """
+
+    names: tuple[str, ...]
+    directions: np.ndarray
+
+
+class LatentMap(NamedTuple):
+    """A plane of the latent space, with N songs of the training on it.
+
+    Attributes:
+        mean: float32 [D], the code at (0, 0).
+        axes: float32 [2, D], what 1 to the right and 1 up add to a code; orthonormal.
+        position: float32 [N, 2], where the songs are.
+        genre: int32 [N], number of each song's genre; -1 for none.
+        title: of each song.
+        latent: float32 [N, D], codes of a phrase of each song.
+    """
+
+    mean: np.ndarray
+    axes: np.ndarray
+    position: np.ndarray
+    genre: np.ndarray
+    title: tuple[str, ...]
+    latent: np.ndarray
+
+
 @dataclass(frozen=True)
 class Description:
     """A served model.
@@ -31,6 +63,9 @@ class Description:
         created: when it was exported, ISO 8601 in UTC.
         dataset_hash: of the dataset that it was trained on.
         signatures: inputs and outputs of each signature: {"inputs": {name: {"dtype", "shape"}}, "outputs": ...}.
+        attributes: directions for `decode`, if the model knows any.
+        points: how many songs `MusaeClient.map` has; 0 if there is no map.
+        plane: its mean and axes, float32 [3, D].
     """
 
     name: str
@@ -44,6 +79,9 @@ class Description:
     created: str
     dataset_hash: str
     signatures: Mapping[str, Any]
+    attributes: Attributes | None = None
+    points: int = 0
+    plane: np.ndarray | None = None
 
     @classmethod
     def from_json(cls, text: bytes, version: int, target: str) -> "Description":
@@ -59,6 +97,8 @@ class Description:
                     f"the model at {target} describes itself in format {facts['format']!r}, this client reads {FORMAT}",
                     hint="install the version of musae-tf that exported it",
                 )
+            latent = int(facts["latent"])
+            points, plane = _plane(facts, latent)
             return cls(
                 name=str(facts["name"]),
                 version=version,
@@ -67,10 +107,13 @@ class Description:
                 tempos={str(genre): float(tempo) for genre, tempo in facts["tempos"].items()},
                 steps=int(facts["steps"]),
                 bars=int(facts["bars"]),
-                latent=int(facts["latent"]),
+                latent=latent,
                 created=str(facts["created"]),
                 dataset_hash=str(facts["dataset_hash"]),
                 signatures=facts["signatures"],
+                attributes=_attributes(facts, latent),
+                points=points,
+                plane=plane,
             )
         except (ValueError, KeyError, TypeError, AttributeError, MusicError) as cause:
             raise WrongModelError(f"the model at {target} gives no usable description of itself: {cause!r}") from cause
@@ -82,6 +125,20 @@ class Description:
             UnknownGenreError: no such genre; the message lists those there are.
         """
         return pieces.genre_number(self.genres, genre, UnknownGenreError)
+
+
+def _attributes(facts: Mapping[str, Any], latent: int) -> Attributes | None:
+    if not facts.get("attributes"):
+        return None
+    names = tuple(map(str, facts["attributes"]["names"]))
+    return Attributes(names, np.array(facts["attributes"]["directions"], np.float32).reshape(len(names), latent))
+
+
+def _plane(facts: Mapping[str, Any], latent: int) -> tuple[int, np.ndarray | None]:
+    if not facts.get("map"):
+        return 0, None
+    rows = [facts["map"]["mean"], *facts["map"]["axes"]]
+    return int(facts["map"]["points"]), np.array(rows, np.float32).reshape(3, latent)
 
 
 class VersionStatus(NamedTuple):

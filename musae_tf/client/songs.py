@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, TypeAlias, Union
 
 import numpy as np
 
-from musae_tf.client.errors import InvalidRequestError
+from musae_tf.client.errors import InvalidRequestError, WrongModelError
 from musae_tf.client.exchange import Exchange, Steps
-from musae_tf.client.replies import Description, Encoding, VersionStatus
+from musae_tf.client.replies import Description, Encoding, LatentMap, VersionStatus
 from musae_tf.errors import MusicError
 from musae_tf.music import Grid, Layout, Song, detokenize, pieces, tokenize
 from musae_tf.music.grid import DEFAULT_TEMPO
@@ -48,6 +48,20 @@ def describe(exchange: Exchange) -> Steps[Description]:
 def status(exchange: Exchange) -> Steps[list[VersionStatus]]:
     """As `MusaeClient.status`."""
     return (yield from exchange.status())
+
+
+def latent_map(exchange: Exchange) -> Steps[LatentMap]:
+    """As `MusaeClient.map`."""
+    model = yield from exchange.description()
+    if not model.points:
+        raise WrongModelError(
+            f"the model {model.name!r} has no map of its latent space",
+            hint="export it again where the dataset of its training is",
+        )
+    inputs = {"point": np.arange(model.points, dtype=np.int32)}
+    position, genre, title, latent = yield from exchange.predict("map", inputs, "position", "genre", "title", "latent")
+    titles = tuple(text.decode("utf-8", "replace") for text in title)
+    return LatentMap(model.plane[0], model.plane[1:], position, genre, titles, latent)
 
 
 def sample(

@@ -12,7 +12,7 @@ import numpy as np
 from musae_tf.client import methods, songs
 from musae_tf.client.base import BaseClient
 from musae_tf.client.exchange import Pause, Steps
-from musae_tf.client.replies import Description, Encoding, VersionStatus
+from musae_tf.client.replies import Description, Encoding, LatentMap, VersionStatus
 from musae_tf.client.songs import Music
 from musae_tf.music import Song
 from musae_tf.music.grid import DEFAULT_TEMPO
@@ -116,6 +116,14 @@ class MusaeClient(BaseClient):
     def describe(self) -> Description:
         """Layout, genres and sizes of the model; asked for once, and again when the server has a new version."""
         return self._run(songs.describe)
+
+    def map(self) -> LatentMap:
+        """The songs of the training on a plane of the latent space.
+
+        Raises:
+            WrongModelError: the model was exported without a map.
+        """
+        return self._run(songs.latent_map)
 
     def status(self) -> list[VersionStatus]:
         """The versions of the model that the server knows of and their states, newest first."""

@@ -1,10 +1,11 @@
 """Requests that a model must answer: for the check of an export and for its warm-up."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from musae_tf.export.signatures import DEFAULT, SERVING_DEFAULT, Signature, signatures_of
+from musae_tf.export.signatures import DEFAULT, SERVING_DEFAULT, Signature
 from musae_tf.models import MusAE
 
 BATCH_SIZES = (1, 8, 32)
@@ -18,11 +19,10 @@ class Request(NamedTuple):
     inputs: dict[str, np.ndarray]
 
 
-def requests(model: MusAE) -> list[Request]:
+def requests(model: MusAE, signatures: Mapping[str, Signature]) -> list[Request]:
     """Requests of every signature, the default one included, at all BATCH_SIZES; the same for the same shapes."""
     random = np.random.default_rng(1)
-    signatures = signatures_of(model)
-    signatures[SERVING_DEFAULT] = signatures[DEFAULT]
+    signatures = {**signatures, SERVING_DEFAULT: signatures[DEFAULT]}
     return [
         Request(name, example(model, signature, rows, random))
         for name, signature in signatures.items()
@@ -38,6 +38,7 @@ def example(model: MusAE, signature: Signature, rows: int, random: np.random.Gen
         "target": (0, genres),
         "source": (-1, genres),
         "request": (0, 1),
+        "point": (0, 1),  # the only one that every map has
         "seed": (-(2**31), 2**31),
         **dict.fromkeys(("tokens", "start", "end"), (0, model.vocabulary_sizes)),
     }

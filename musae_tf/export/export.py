@@ -5,14 +5,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from musae_tf.data import Dataset
+from musae_tf.errors import DatasetError
 from musae_tf.export.errors import ExportError
 from musae_tf.export.examples import requests
+from musae_tf.export.map import LatentMap, make_map
 from musae_tf.export.metadata import describe
 from musae_tf.export.publish import Version, new_version, size
 from musae_tf.export.signatures import Servable
 from musae_tf.export.verify import verify
 from musae_tf.export.warmup import write_warmup
 from musae_tf.files import write_text
+from musae_tf.models import MusAE
 
 if TYPE_CHECKING:
     from musae_tf.training import Run
@@ -42,16 +46,32 @@ def export_run(run: "Run", to: str | os.PathLike | None = None, say: Callable[[s
     with new_version(base) as draft:
         name, number = base.resolve().name, draft.number
         say(f"{base}: writing version {number}")
-        servable = Servable(model, lambda signatures: describe(run, name, number, signatures))
+        songs = _map(run, model, say)
+        servable = Servable(model, lambda signatures: describe(run, name, number, signatures, songs), songs)
         servable.save(draft.folder)
         write_text(draft.folder / DESCRIPTION, servable.metadata + "\n", ExportError)
-        asked = requests(model)
+        asked = requests(model, servable.signatures)
         write_warmup(draft.folder, name, asked)
         say(f"checking {len(asked)} requests of {len(servable.signatures)} signatures in a fresh process")
         verify(draft.folder, servable, asked)
     published = Version(number, base / str(number))
     say(f"published {published.folder} ({size(published.folder) / 1e6:.1f} MB)")
     return published
+
+
+def _map(run: "Run", model: MusAE, say: Callable[[str], None]) -> LatentMap | None:
+    """The map of the training songs, if the dataset is still where the run was trained on it."""
+    path = run.facts["dataset"]["path"]
+    try:
+        dataset = Dataset.open(path)
+    except DatasetError:
+        say(f"no map of the latent space: the dataset {path} is not there")
+        return None
+    if dataset.hash != run.facts["dataset"]["hash"]:
+        say(f"no map of the latent space: {path} is not the dataset of the run any more")
+        return None
+    say("finding the training songs in the latent space")
+    return make_map(model, dataset)
 
 
 def check_folder(path: str | os.PathLike) -> Path:

@@ -5,6 +5,9 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from musae_tf.export.map import LatentMap
 from musae_tf.music import STEPS_PER_BAR
 
 if TYPE_CHECKING:
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 
-def describe(run: "Run", name: str, version: int, signatures: Mapping[str, Any]) -> str:
+def describe(run: "Run", name: str, version: int, signatures: Mapping[str, Any], songs: LatentMap | None = None) -> str:
     """The description of version `version` of the model `name`, exported now from a run.
 
     Args:
@@ -21,11 +24,13 @@ def describe(run: "Run", name: str, version: int, signatures: Mapping[str, Any])
         name: of the model on a server.
         version: its number.
         signatures: as JSON, by name.
+        songs: the map of its latent space, if it has one.
 
     Returns:
         A JSON object: "format", "name", "version", "layout", "genres", "tempos" (genre to quarter notes a minute; a
         genre whose songs name no tempo is missing), "steps" and "bars" of a phrase, "tracks", "latent" (axes),
-        "vocabulary_sizes", "created" (UTC), "dataset_hash", "signatures".
+        "vocabulary_sizes", "created" (UTC), "dataset_hash", "signatures"; with a map "map": "points" (how many the
+        signature `map` has), "mean" and "axes" (the code at (0, 0) and the codes that 1 to the right and 1 up add).
     """
     layout, steps = run.layout, run.config.music.bars * STEPS_PER_BAR
     facts = {
@@ -44,4 +49,7 @@ def describe(run: "Run", name: str, version: int, signatures: Mapping[str, Any])
         "dataset_hash": run.facts["dataset"]["hash"],
         "signatures": signatures,
     }
+    if songs is not None:
+        plane = {name: np.round(getattr(songs, name).astype(float), 5).tolist() for name in ("mean", "axes")}
+        facts["map"] = {"points": len(songs.title), **plane}
     return json.dumps(facts, ensure_ascii=False)

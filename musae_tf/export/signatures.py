@@ -17,6 +17,7 @@ import keras
 import tensorflow as tf
 
 from musae_tf.export.errors import ExportError, reason
+from musae_tf.export.map import LatentMap
 from musae_tf.models import MusAE
 
 BLOCK = 16
@@ -44,13 +45,19 @@ class Signature(NamedTuple):
         }
 
 
-def signatures_of(model: MusAE) -> dict[str, Signature]:
-    """All signatures of a model, by name."""
+def signatures_of(model: MusAE, with_map: bool = False) -> dict[str, Signature]:
+    """All signatures of a model, by name; that of a map of its latent space if it has one."""
     tokens = _rows(tf.int32, model.steps, len(model.vocabulary_sizes))
     code, number, genre = _rows(tf.float32, model.latent), _rows(tf.float32), _rows(tf.int32)
     dice = {"temperature": number, "seed": _rows(tf.int32, 2)}
     music = {"tokens": tokens, "latent": code}
     posterior = {"mean": code, "log_variance": code, "genre_scores": _rows(tf.float32, len(model.genres))}
+    title = _rows(tf.string)
+    points = {
+        "map": Signature(
+            {"point": genre}, {"position": _rows(tf.float32, 2), "genre": genre, "title": title, "latent": code}
+        )
+    }
     return {
         "encode": Signature({"tokens": tokens}, posterior),
         "decode": Signature({"latent": code, **dice}, {"tokens": tokens, "log_probability": number}),
@@ -59,6 +66,7 @@ def signatures_of(model: MusAE) -> dict[str, Signature]:
         "interpolate": Signature({"start": tokens, "end": tokens, "position": number, **dice}, music),
         "transfer": Signature({"tokens": tokens, "source": genre, "target": genre, "strength": number, **dice}, music),
         "describe": Signature({"request": _rows(tf.int32)}, {"metadata": _rows(tf.string)}),
+        **(points if with_map else {}),
     }
 
 
@@ -73,14 +81,15 @@ class Servable:
         model: the live model. Its LSTMs or GRUs are told to leave cuDNN alone from now on: a graph with cuDNN's ops
             cannot run on a CPU.
         describe: makes the text that the signature `describe` returns from the signatures as JSON.
+        songs: what the signature `map` answers with; without it there is no such signature.
     """
 
-    def __init__(self, model: MusAE, describe: Callable[[Mapping[str, Any]], str]):
+    def __init__(self, model: MusAE, describe: Callable[[Mapping[str, Any]], str], songs: LatentMap | None = None):
         _leave_cudnn(model)
-        self._model = model
-        self.signatures = signatures_of(model)
+        self._model, self._songs = model, songs
+        self.signatures = signatures_of(model, songs is not None)
         self.metadata = describe({name: signature.to_dict() for name, signature in self.signatures.items()})
-        self._limits = _limits(model)
+        self._limits = _limits(model, 0 if songs is None else len(songs.title))
         # Functions of their own, so that the graph holds each network once and not once a signature.
         tokens, latent = (self.signatures["reconstruct"].outputs[name] for name in ("tokens", "latent"))
         self._encode_block = tf.function(model.encode, [_block(tokens)], autograph=False)
@@ -123,7 +132,7 @@ class Servable:
 
         def function(**arguments: tf.Tensor) -> Tensors:
             arguments = _checked(arguments, inputs, self._limits)
-            return serve(**arguments) if name == "describe" else _in_blocks(serve, arguments, outputs)
+            return serve(**arguments) if name in ("describe", "map") else _in_blocks(serve, arguments, outputs)
 
         specs = {key: tf.TensorSpec(spec.shape, spec.dtype, key) for key, spec in inputs.items()}
         return tf.function(function, autograph=False).get_concrete_function(**specs)
@@ -162,6 +171,10 @@ class Servable:
     def _describe(self, request: tf.Tensor) -> Tensors:
         return {"metadata": tf.fill(tf.shape(request), self.metadata)}
 
+    def _map(self, point: tf.Tensor) -> Tensors:
+        columns = {name: getattr(self._songs, name) for name in self.signatures["map"].outputs}
+        return {name: tf.gather(tf.constant(column), point) for name, column in columns.items()}
+
     def _music(self, latent: tf.Tensor, dice: Tensors) -> Tensors:
         return {"tokens": self._decode(latent, **dice)["tokens"], "latent": latent}
 
@@ -174,7 +187,7 @@ class _Limits(NamedTuple):
     allowed: str
 
 
-def _limits(model: MusAE) -> dict[str, _Limits]:
+def _limits(model: MusAE, points: int) -> dict[str, _Limits]:
     """What each input may be; those that are missing here may be anything."""
     genres, sizes = len(model.genres), model.vocabulary_sizes
     last = [size - 1 for size in sizes]
@@ -184,6 +197,7 @@ def _limits(model: MusAE) -> dict[str, _Limits]:
     return {
         **dict.fromkeys(("tokens", "start", "end"), tokens),
         **dict.fromkeys(("genre", "target"), genre),
+        "point": _Limits(0, points - 1, f"from 0 to {points - 1}"),
         "source": _Limits(-1, genres - 1, f"from 0 to {genres - 1}, or -1 for the likeliest"),
         **dict.fromkeys(("latent", "position", "strength"), finite),
         "temperature": _Limits(0.0, MAXIMUM_TEMPERATURE, f"from 0 to {MAXIMUM_TEMPERATURE:g}"),

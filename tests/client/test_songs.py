@@ -11,6 +11,7 @@ from musae_tf import generation
 from musae_tf.client import AsyncMusaeClient, InvalidRequestError, MusaeClient, UnknownGenreError
 from musae_tf.client.exchange import MAX_ROWS
 from musae_tf.errors import MusicError
+from musae_tf.export.map import make_map
 from musae_tf.models.inference import encode
 from musae_tf.music import Song, Tempo, cut, detokenize, tokenize
 from musae_tf.music.multitrack import to_multitrack
@@ -104,6 +105,16 @@ def test_the_description_is_that_of_the_run(musae, tiny_run, layout):
         "dtype": "float32",
         "shape": [None, description.latent],
     }
+
+
+def test_the_map_is_that_of_the_run(musae, model, tiny_dataset):
+    songs, live = musae.map(), make_map(model, tiny_dataset)
+    assert songs.title == live.title
+    assert np.array_equal(songs.genre, live.genre)
+    for name in ("mean", "axes", "position", "latent"):
+        assert np.allclose(getattr(songs, name), getattr(live, name), atol=1e-4)
+    # A place on the map is a code.
+    assert np.allclose((songs.latent - songs.mean) @ songs.axes.T, songs.position, atol=1e-3)
 
 
 def test_a_sample_has_the_tempo_of_its_genre_unless_another_is_asked_for(musae, tiny_run):
@@ -201,6 +212,7 @@ def test_the_asyncio_client_gives_the_same(target, musae):
                 twin.encode(song),
                 twin.decode(np.zeros((1, (await twin.describe()).latent))),
                 twin.status(),
+                twin.map(),
                 *(twin.sample("dances", 4, seed=seed) for seed in range(20)),
             )
 
@@ -214,6 +226,7 @@ def test_the_asyncio_client_gives_the_same(target, musae):
         musae.encode(song),
         musae.decode(np.zeros((1, musae.describe().latent))),
         musae.status(),
+        musae.map(),
         *(musae.sample("dances", 4, seed=seed) for seed in range(20)),
     ]
     for one, two in zip(made, expected, strict=True):

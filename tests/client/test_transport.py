@@ -158,6 +158,25 @@ def test_a_model_of_another_kind(scripted, ask):
             ask(scripted.target, "describe")
 
 
+def test_attributes_and_a_map_are_there_if_the_model_says_so(scripted, ask):
+    assert ask(scripted.target, "describe").attributes is None
+    with pytest.raises(WrongModelError, match="'echo' has no map of its latent space; export it again"):
+        ask(scripted.target, "map")
+    facts = {**DESCRIPTION, "attributes": {"names": ["density"], "directions": [[1, 2, 3]]}}
+
+    def describing(facts):
+        text = np.full(1, json.dumps(facts).encode(), object)
+        scripted.answer = lambda request: scripted.reply(metadata=text)
+
+    describing(facts)
+    known = ask(scripted.target, "describe").attributes
+    assert known.names == ("density",)
+    assert known.directions.tolist() == [[1.0, 2.0, 3.0]]
+    describing({**facts, "attributes": {"names": ["density"], "directions": [[1, 2]]}})
+    with pytest.raises(WrongModelError, match="no usable description"):
+        ask(scripted.target, "describe")
+
+
 def test_a_reply_that_is_no_tensor(scripted, ask):
     def answer(request: Message) -> Message:
         reply = scripted.echo(request)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from musae_tf.export import Servable, Version
+from musae_tf.export.map import LatentMap, make_map
 from musae_tf.export.publish import versions
 from musae_tf.export.signatures import signatures_of
 from musae_tf.models import MusAE
@@ -25,13 +26,18 @@ def model(tiny_run) -> MusAE:
 
 
 @pytest.fixture(scope="session")
-def signatures(model):
-    return signatures_of(model)
+def songs(model, tiny_dataset) -> LatentMap:
+    return make_map(model, tiny_dataset)
 
 
 @pytest.fixture(scope="session")
-def servable(model) -> Servable:
-    return Servable(model, str)
+def signatures(model):
+    return signatures_of(model, with_map=True)
+
+
+@pytest.fixture(scope="session")
+def servable(model, songs) -> Servable:
+    return Servable(model, str, songs)
 
 
 @pytest.fixture(scope="session")

@@ -71,7 +71,7 @@ def test_all_warm_up_records_pass_and_reach_every_signature(exported, session, s
 
 def test_the_command_publishes_prunes_and_says_what_next(tiny_run, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(exporting, "requests", lambda model: requests(model)[:1])  # others ask them all
+    monkeypatch.setattr(exporting, "requests", lambda *them: requests(*them)[:1])  # others ask them all
     shutil.copytree(tiny_run.path, "run")
     base = Path("run/export/musae")
     for number in ("1", "2", "03"):

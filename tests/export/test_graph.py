@@ -91,6 +91,6 @@ def test_where_a_gpu_is_seen_cudnn_must_be_kept_out(gpu, tiny_run, monkeypatch):
 
 def test_a_model_built_for_a_gpu_is_exported_for_any_machine(gpu, tiny_run, tmp_path, monkeypatch):
     # One signature runs both networks; other tests check them all.
-    monkeypatch.setattr(export, "requests", lambda model: requests(model)[-1:])
+    monkeypatch.setattr(export, "requests", lambda *them: requests(*them)[-1:])
     version = export_run(tiny_run, tmp_path / "tunes", lambda sentence: None)
     assert unservable(graph_of(version.folder)) == set()

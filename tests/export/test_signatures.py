@@ -58,7 +58,7 @@ def live(model, signature: str, inputs) -> dict[str, np.ndarray]:
     return {name: array[:rows] for name, array in joined(parts).items()}
 
 
-def test_a_process_without_musae_gives_the_live_models_answers(exported, model, signatures, tmp_path):
+def test_a_process_without_musae_gives_the_live_models_answers(exported, model, songs, signatures, tmp_path):
     random = np.random.default_rng(3)
     archive, names = {}, []
     for name, signature in signatures.items():
@@ -66,6 +66,11 @@ def test_a_process_without_musae_gives_the_live_models_answers(exported, model, 
         if name == "describe":
             text = np.bytes_((exported.folder / "assets.extra" / "musae.json").read_bytes().rstrip(b"\n"))
             answers = {"metadata": np.full(sum(len(inputs["request"]) for inputs in asked), text)}
+        elif name == "map":
+            points = joined(asked)["point"]
+            titles = np.array([title.encode() for title in songs.title])
+            answers = {"position": songs.position[points], "genre": songs.genre[points], "title": titles[points],
+                       "latent": songs.latent[points]}  # fmt: skip
         else:
             answers = live(model, name, joined(asked))
         first = 0
@@ -75,7 +80,7 @@ def test_a_process_without_musae_gives_the_live_models_answers(exported, model, 
                 archive |= {f"{len(names)}.{side}.{key}": array for key, array in arrays.items()}
             names.append(name)
             first = last
-    assert len(names) == 700
+    assert len(names) == 800
 
     np.savez(tmp_path / "requests.npz", signatures=np.array(names), **archive)
     command = [sys.executable, "-I", str(SCRIPT), str(exported.folder), str(tmp_path / "requests.npz")]
@@ -156,7 +161,7 @@ def test_signatures_agree_with_each_other(session, model, signatures):
     np.testing.assert_allclose(at_end["latent"], session("encode", {"tokens": other})["mean"], atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["encode", *MUSIC, "describe"])
+@pytest.mark.parametrize("name", ["encode", *MUSIC, "describe", "map"])
 def test_no_rows_are_no_error(session, model, signatures, name):
     answer = session(name, example(model, signatures[name], 0, np.random.default_rng(0)))
     for key, spec in signatures[name].outputs.items():
@@ -184,6 +189,7 @@ WRONG = {
     r"\[3,32,3\]": ("encode", "tokens", lambda tokens: tokens[:, :, :3]),
     r"\[6,16,4\]": ("encode", "tokens", lambda tokens: tokens.reshape(6, 16, 4)),
     r"\[3,1\]": ("decode", "temperature", lambda value: value[:, None]),
+    "point must be from 0 to 15": ("map", "point", lambda point: point + 16),
     r"expected shape \[\?\]": ("describe", "request", lambda value: value[0]),
     r"\[3,3\]": ("sample", "seed", lambda seed: seed[:, [0, 0, 1]]),
 }  # fmt: skip
@@ -228,5 +234,9 @@ def test_describe_says_what_a_client_must_know(session, exported, tiny_run, sign
             "log_probability": {"dtype": "float32", "shape": [None]},
         },
     }
+    assert facts["map"]["points"] == 16
+    assert np.shape(facts["map"]["mean"]) == (16,)
+    assert np.shape(facts["map"]["axes"]) == (2, 16)
+    assert len(text) < 20_000, "every client asks for it"
     dtypes = {spec.dtype.name for signature in signatures.values() for side in signature for spec in side.values()}
     assert dtypes == {"int32", "float32", "string"}

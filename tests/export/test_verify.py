@@ -13,8 +13,8 @@ from musae_tf.export.verify import SCRIPT, verify
 
 
 @pytest.fixture
-def asked(model):
-    return [request for request in requests(model) if request.signature == "transfer"]
+def asked(model, signatures):
+    return [request for request in requests(model, signatures) if request.signature == "transfer"]
 
 
 def test_an_answer_that_is_not_the_live_models_is_found(exported, servable, asked):

@@ -1,0 +1,104 @@
+"""A map of the latent space: the training songs as points of a plane.
+
+The plane goes through the mean of all codes. Its first directions are those in which the mean codes of the genres lie
+apart, since the codes of a genre are spread alike on all axes (the prior's Gaussians see to it), so that the plane of
+the means is the one of linear discriminant analysis; where the genres do not fill a plane, the principal components of
+what is left take their place. The axes are orthonormal: a point of the plane is a code, and moving by 1 on the map is
+moving by 1 in the space.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from musae_tf.data import Dataset
+from musae_tf.data.phrases import PhraseIndex
+from musae_tf.models import MusAE
+from musae_tf.models.inference import encode
+from musae_tf.music import STEPS_PER_BAR
+
+MOST_SONGS = 2000
+"""Songs of a map. More dots than that hide each other."""
+
+PHRASES_A_SONG = 8
+"""Phrases that stand for a song: enough to find a typical one, few enough for a dataset of many songs."""
+
+
+class LatentMap(NamedTuple):
+    """Training songs in the latent space, N of them.
+
+    Attributes:
+        mean: float32 [D], the code at (0, 0).
+        axes: float32 [2, D], orthonormal.
+        latent: float32 [N, D]: of each song the code of its most typical phrase, the one nearest to their mean.
+        genre: int32 [N], the first of each song's genres; -1 for a song that has none.
+        title: of each song.
+    """
+
+    mean: np.ndarray
+    axes: np.ndarray
+    latent: np.ndarray
+    genre: np.ndarray
+    title: tuple[str, ...]
+
+    @property
+    def position(self) -> np.ndarray:
+        """Where the codes lie on the map, float32 [N, 2]."""
+        return (self.latent - self.mean) @ self.axes.T
+
+
+def make_map(model: MusAE, dataset: Dataset, songs: int = MOST_SONGS) -> LatentMap | None:
+    """The map of a model; None if the dataset has fewer than 3 training phrases of the model's length.
+
+    Args:
+        model: the model.
+        dataset: the one that it was trained on.
+        songs: how many at most. Every genre gets its turn, its songs evenly spaced in the order of the dataset.
+    """
+    bars = model.steps // STEPS_PER_BAR
+    index = dataset.phrases("train", bars, hop=bars)
+    if len(index) < 3:
+        return None
+    chosen = _songs(index, songs)
+    rows = [_spaced(np.flatnonzero(index.songs == song), PHRASES_A_SONG) for song in chosen]
+    codes = encode(model, index.tokens(np.concatenate(rows)))[0]
+    parts = np.split(codes, np.cumsum([len(part) for part in rows])[:-1])
+    genre = np.array([_genre(index.song_labels[song]) for song in chosen], np.int32)
+    mean, axes = _plane(codes, np.repeat(genre, [len(part) for part in rows]))
+    typical = np.stack([part[np.argmin(((part - part.mean(0)) ** 2).sum(1))] for part in parts])
+    return LatentMap(mean, axes, typical, genre, tuple(dataset.songs[song]["title"] for song in chosen))
+
+
+def _genre(labels: np.ndarray) -> int:
+    return int(labels.argmax()) if labels.any() else -1
+
+
+def _spaced(rows: np.ndarray, count: int) -> np.ndarray:
+    """At most `count` of some rows, evenly spaced."""
+    if len(rows) <= count:
+        return rows
+    return rows[np.arange(count) * len(rows) // count]
+
+
+def _songs(index: PhraseIndex, most: int) -> np.ndarray:
+    """Numbers of at most `most` songs, as many of each genre as of the others as far as they go."""
+    songs = np.unique(index.songs)
+    genre = np.array([_genre(index.song_labels[song]) for song in songs])
+    groups = [songs[genre == number] for number in np.unique(genre)]
+    left, shares = most, []
+    for turn, group in enumerate(sorted(groups, key=len)):
+        shares.append(_spaced(group, left // (len(groups) - turn)))
+        left -= len(shares[-1])
+    return np.sort(np.concatenate(shares))
+
+
+def _plane(codes: np.ndarray, genre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and axes of the map of codes [n, D] with their genres [n]."""
+    mean = codes.mean(0)
+    centred = (codes - mean).astype(np.float64)
+    centres = np.stack([centred[genre == number].mean(0) for number in np.unique(genre)])
+    centres -= centres.mean(0)
+    first = np.linalg.svd(centres, full_matrices=False)[2][: min(2, len(centres) - 1)]
+    rest = centred - centred @ first.T @ first
+    others = np.linalg.svd(rest, full_matrices=False)[2][: 2 - len(first)]
+    return mean.astype(np.float32), np.concatenate([first, others]).astype(np.float32)

@@ -1,0 +1,80 @@
+"""The map of the latent space."""
+
+import numpy as np
+import pytest
+
+from musae_tf.data import Dataset, build, get_source
+from musae_tf.export import export
+from musae_tf.export.map import PHRASES_A_SONG, _plane, make_map
+from musae_tf.models.inference import encode
+from musae_tf.music import get_layout
+from musae_tf.training import Run
+from tests.conftest import write_songs
+
+
+def test_every_training_song_is_there_with_a_phrase_of_its_own(songs, model, tiny_dataset):
+    training = [song for song in tiny_dataset.songs if song["split"] == "train"]
+    assert list(songs.title) == [song["title"] for song in training]
+    assert [tiny_dataset.genres[number] for number in songs.genre] == [song["labels"][0] for song in training]
+    index = tiny_dataset.phrases("train", 2, hop=2)
+    codes = encode(model, index.tokens())[0]
+    for number, code in zip(np.unique(index.songs), songs.latent, strict=True):
+        own = codes[index.songs == number]
+        gaps = np.linalg.norm(own - own.mean(0), axis=1)
+        assert np.allclose(code, own[gaps.argmin()], atol=1e-5)
+    assert 4 <= len(codes) // len(training) <= PHRASES_A_SONG
+
+
+def test_the_plane_shows_the_genres_apart():
+    random = np.random.default_rng(4)
+    centres = np.zeros((3, 12))
+    centres[1, 5], centres[2, 9] = 6.0, 6.0
+    genre = np.repeat(np.arange(3), 200)
+    # A direction that varies more than the genres differ is not what the map is for.
+    codes = centres[genre] + random.normal(size=(600, 12)) * np.where(np.arange(12) == 0, 9.0, 1.0)
+    mean, axes = _plane(codes.astype(np.float32), genre)
+    assert np.allclose(axes @ axes.T, np.eye(2), atol=1e-5)
+    places = (codes - mean) @ axes.T
+    middle = np.stack([places[genre == number].mean(0) for number in range(3)])
+    nearest = np.linalg.norm(places[:, None] - middle, axis=2).argmin(1)
+    assert (nearest == genre).mean() > 0.9
+
+
+@pytest.mark.parametrize("genres", [1, 2])
+def test_fewer_genres_leave_room_for_what_varies_most(genres):
+    random = np.random.default_rng(5)
+    genre = np.arange(300) % genres
+    codes = random.normal(size=(300, 8)) * np.array([5.0, 3.0, *[0.1] * 6])
+    codes[:, 7] += 4.0 * genre
+    axes = _plane(codes.astype(np.float32), genre)[1]
+    assert np.allclose(axes @ axes.T, np.eye(2), atol=1e-5)
+    # Where the means lie apart by chance on other axes too, the first direction leans a little.
+    seen = np.abs(axes).max(axis=0)
+    assert seen[0] > 0.8
+    assert seen[1] > 0.8 if genres == 1 else seen[7] > 0.8
+
+
+def test_of_many_songs_every_genre_has_its_share(model, tmp_path):
+    write_songs(tmp_path / "songs", songs=8)
+    for path in sorted((tmp_path / "songs" / "dances").iterdir())[2:]:
+        path.unlink()
+    build(get_source("folder", root=tmp_path / "songs"), tmp_path / "data", get_layout("voices"), workers=1)
+    dataset = Dataset.open(tmp_path / "data")
+    few = make_map(model, dataset, songs=4)
+    assert len(few.title) == 4
+    assert len(set(few.title)) == 4
+    assert set(few.genre) == {0, 1} & set(make_map(model, dataset).genre)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"path": "nowhere"}, "the dataset nowhere is not there"),
+        ({"hash": "0"}, "is not the dataset of the run any more"),
+    ],
+)
+def test_without_the_dataset_there_is_no_map_and_a_sentence(tiny_run, model, change, words):
+    facts = {**tiny_run.facts, "dataset": {**tiny_run.facts["dataset"], **change}}
+    said = []
+    assert export._map(Run(tiny_run.path, tiny_run.config, facts), model, said.append) is None
+    assert words in said[0]
