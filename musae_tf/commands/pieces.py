@@ -14,6 +14,7 @@ from musae_tf.files import atomic_path
 from musae_tf.music import Layout, Metre, Song, Tempo, Track, tokenize
 from musae_tf.music.audio import write_wav
 from musae_tf.music.picture import pianoroll
+from musae_tf.music.pieces import losses_in_words
 
 
 class Piece(NamedTuple):
@@ -42,21 +43,11 @@ def read_song(path: str, layout: Layout, bars: int | None) -> Song:
     """
     song = _first_bars(Song.read(path), bars)
     try:
-        losses = tokenize(song, layout).losses
+        losses = losses_in_words(tokenize(song, layout))
     except MusicError as error:
         raise MusicError(f"{path}: {error}") from None
-    parts = [
-        f"{losses[key]} {words}"
-        for key, words in (
-            ("bars_other_metre", f"of {losses['bars']} bars are not 16 sixteenths long and are left out"),
-            ("outside_layout", f"of {losses['notes']} notes belong to none of the tracks {', '.join(layout.names)}"),
-            ("overlapped", "notes are lost, since a track plays one note at a time"),
-            ("off_grid", "notes are moved to the nearest sixteenth"),
-        )
-        if losses[key]
-    ]
-    if parts:
-        print(f"{path}: {'; '.join(parts)}")
+    if losses:
+        print(f"{path}: {losses}")
     return song
 
 

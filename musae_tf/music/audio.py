@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from musae_tf.errors import MusicError
-from musae_tf.files import atomic_path
+from musae_tf.files import write_bytes
 from musae_tf.music.optional import require
 from musae_tf.music.song import Song, Tempo
 
@@ -52,18 +52,29 @@ def render(song: Song, sample_rate: int = 44100) -> np.ndarray:
     return _normalise(sound)
 
 
-def write_wav(song: Song, path: str | os.PathLike, sample_rate: int = 44100) -> None:
-    """Render a song and write a 16 bit stereo WAV file in one atomic step.
+def to_wav(song: Song, sample_rate: int = 44100) -> bytes:
+    """The sound of a song as a 16 bit stereo WAV file.
 
     Raises:
-        MusicError: As `render`, or the file cannot be written.
+        MusicError: As `render`.
     """
     samples = np.rint(render(song, sample_rate) * 32767).astype("<i2")
-    with atomic_path(path, MusicError) as temporary, wave.open(str(temporary), "wb") as file:
+    data = io.BytesIO()
+    with wave.open(data, "wb") as file:
         file.setnchannels(2)
         file.setsampwidth(2)
         file.setframerate(sample_rate)
         file.writeframes(samples.tobytes())
+    return data.getvalue()
+
+
+def write_wav(song: Song, path: str | os.PathLike, sample_rate: int = 44100) -> None:
+    """Write `to_wav` to a file in one atomic step.
+
+    Raises:
+        MusicError: As `render`, or the file cannot be written.
+    """
+    write_bytes(path, to_wav(song, sample_rate), MusicError)
 
 
 def seconds(song: Song) -> float:

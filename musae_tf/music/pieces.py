@@ -72,6 +72,18 @@ def phrases_of(grid: Grid, bars: int) -> np.ndarray:
     return cut(whole, bars, hop=bars).astype(np.int32)
 
 
+def losses_in_words(grid: Grid) -> str:
+    """What of a song its grid could not hold, for the one who brought it; empty if it holds all."""
+    losses, names = grid.losses, ", ".join(grid.layout.names)
+    parts = (
+        ("bars_other_metre", f"of {losses['bars']} bars are not 16 sixteenths long and are left out"),
+        ("outside_layout", f"of {losses['notes']} notes belong to none of the tracks {names}"),
+        ("overlapped", "notes are lost, since a track plays one note at a time"),
+        ("off_grid", "notes are moved to the nearest sixteenth"),
+    )
+    return "; ".join(f"{losses[key]} {words}" for key, words in parts if losses[key])
+
+
 def new_song(
     phrases: np.ndarray, bars: int, layout: Layout, tempo: float = DEFAULT_TEMPO, name: str = "", programs=None
 ) -> Song:
