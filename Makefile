@@ -13,7 +13,7 @@ DATA ?= corpus
 
 BIN := .venv/bin
 MUSAE := $(BIN)/musae
-EXTRAS := train,corpus$(shell nvidia-smi -L 2>/dev/null | grep -q GPU && echo ,gpu)
+EXTRAS := train,corpus,studio$(shell nvidia-smi -L 2>/dev/null | grep -q GPU && echo ,gpu)
 # The names tell what was installed from: when these files change, or a GPU appears, the stamps are others.
 FILES := $(shell cat setup.py pyproject.toml | cksum | cut -d " " -f 1)
 STAMP := .venv/.installed-$(EXTRAS)-$(FILES)
@@ -25,7 +25,8 @@ TF_SERVING_TAG ?= 2.21.0
 SETS := $(foreach change,$(SET),--set '$(change)')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data train evaluate samples tensorboard export serve image up down test acceptance fuzz lint clean
+.PHONY: help setup data train evaluate samples tensorboard export serve studio image up down
+.PHONY: browser screenshots latency test acceptance fuzz lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -71,6 +72,9 @@ serve: export ## answer gRPC and REST with RUN, or the newest run, without a con
 	$(MUSAE) serve $(MODEL) --enable-batching --batching-parameters-file serving/config/batching.config \
 		--monitoring-config-file serving/config/monitoring.config
 
+studio: setup ## explore RUN, or the newest run, by ear in the browser
+	$(MUSAE) studio $(RUN)
+
 image: export ## container image of the server with the model in it
 	docker build serving --build-context model=$(MODEL) --build-arg TF_SERVING_TAG=$(TF_SERVING_TAG) --tag $(IMAGE)
 
@@ -84,7 +88,20 @@ down: ## stop them
 lint: $(DEV_STAMP) ## ruff
 	$(BIN)/ruff check .
 
-test: lint ## all tests
+# Tests of the studio drive the system's Chromium; without one they are skipped.
+browser: ## Chromium for the tests of the studio, where this may install Debian's
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
+		echo "no Chromium: tests of the studio will be skipped"
+
+screenshots: $(DEV_STAMP) browser ## pictures of the studio in docs/images
+	$(BIN)/python -m docs.screenshots $(RUN)
+
+latency: $(DEV_STAMP) browser ## seconds from click to sound in the studio
+	$(BIN)/python -m benchmarks.studio_latency $(RUN)
+
+test: lint browser ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 acceptance: $(DEV_STAMP) ## a client machine: an environment of its own with only the base install, and the README's script

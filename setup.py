@@ -29,6 +29,7 @@ TRAIN = [
 CORPUS = ["music21>=9"]
 LAKH = ["h5py>=3.8", "pypianoroll>=1.0.4"]  # labels of the Million Song Dataset; pianorolls
 BEAM = ["apache-beam>=2.60", "tqdm>=4.66"]
+STUDIO = ["nicegui>=3.4,<4", "midirenderer>=0.1.3", "pretty_midi>=0.2.11"]
 DEV = [
     "pytest>=8",
     "pytest-xdist>=3.5",
@@ -45,6 +46,7 @@ DEV = [
     "kubernetes-validate>=1.37",
     "promql-parser>=0.12",
     "grafana-foundation-sdk",
+    "playwright>=1.40",  # drives the Chromium that the system has
 ]
 
 setup(
@@ -60,6 +62,7 @@ setup(
         "musae_tf.data.band": ["*.json"],
         "musae_tf.evaluation.page": ["*.css", "*.js"],
         "musae_tf.protocol": ["*.binpb", "proto/**/*.proto"],
+        "musae_tf.studio": ["*.css", "*.js"],
     },
     install_requires=["numpy>=1.26", "symusic>=0.6", "protobuf>=5", "grpcio>=1.62"],
     extras_require={
@@ -68,7 +71,8 @@ setup(
         "corpus": CORPUS,
         "lakh": [*LAKH, "tqdm>=4.66"],
         "beam": BEAM,
-        "dev": [*TRAIN, *CORPUS, *LAKH, *DEV],
+        "studio": STUDIO,
+        "dev": [*TRAIN, *CORPUS, *LAKH, *STUDIO, *DEV],
     },
     entry_points={"console_scripts": ["musae = musae_tf.cli:main"]},
     classifiers=[

@@ -108,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_export(commands)
     _add_serve(commands)
     _add_request(commands)
+    _add_studio(commands)
     return parser
 
 
@@ -304,6 +305,21 @@ def _add_serve(commands) -> None:
         names = {name, *([flag.also, flag.also.replace("-", "_")] if flag.also else [])} - {flag.name}
         for other in sorted(names):
             serve.add_argument(f"--{other}", dest=name, help=argparse.SUPPRESS, **settings)
+
+
+def _add_studio(commands) -> None:
+    summary = "explore a model by ear in the browser"
+    studio = _command(commands, "studio", "studio:studio", summary, "the studio was not open yet")
+    where = "a run, or a folder of numbered versions (default: the newest run)"
+    studio.add_argument("model", nargs="?", metavar="RUN|MODEL_DIR", help=where)
+    studio.add_argument("--server", metavar="HOST:PORT", help="use the model on this server instead")
+    studio.add_argument("--model-name", default="musae", metavar="NAME", help="its name there (default: musae)")
+    limit = "seconds until an answer must be there (default: 30)"
+    studio.add_argument("--deadline", type=number(0.001, 1e6), default=30.0, metavar="S", help=limit)
+    host = "address of the page; 0.0.0.0 lets others in (default: 127.0.0.1)"
+    studio.add_argument("--host", default="127.0.0.1", help=host)
+    studio.add_argument("--port", type=integer(1, 65535), default=8080, metavar="N", help="default: 8080")
+    studio.add_argument("--no-browser", action="store_false", dest="browser", help="do not open a browser")
 
 
 def _add_output(parser: _Parser, folder: str) -> None:

@@ -13,12 +13,13 @@ PACKAGE = Path(musae_tf.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # Nothing may import what stands to the right of it. Modules directly in the package count by their name.
 ORDER = ("errors", "files", "progress", "config", "protocol", "music", "data", "models", "training", "latent",
-         "evaluation", "generation", "export", "server", "client", "commands", "cli")  # fmt: skip
+         "evaluation", "generation", "export", "server", "client", "studio", "commands", "cli")  # fmt: skip
 # What talks over the wire knows nothing of what makes the model.
 ALLOWED = {
     "protocol": {"errors", "protocol"},
     "server": {"errors", "files", "protocol", "server"},
     "client": {"errors", "files", "music", "protocol", "client"},
+    "studio": {"errors", "files", "music", "protocol", "client", "studio"},
 }
 HEAVY = ("tensorflow", "keras", "tensorflow_probability", "tf_keras")
 # What a base install has.

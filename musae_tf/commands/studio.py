@@ -1,0 +1,41 @@
+"""`musae studio`: the web page."""
+
+import subprocess
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from musae_tf.commands.runs import find_run
+from musae_tf.errors import RunError
+
+
+def studio(arguments: Namespace) -> None:
+    """`musae studio [RUN|MODEL_DIR]` or `musae studio --server HOST:PORT`."""
+    from musae_tf.studio.app import check_port, run
+    from musae_tf.studio.embedded import MODEL, EmbeddedServer, RemoteServer
+
+    check_port(arguments.host, arguments.port)
+    if arguments.server is not None:
+        if arguments.model is not None:
+            raise RunError(f"{arguments.model} and --server were given: the model is either here or on a server")
+        server, name = RemoteServer(arguments.server), arguments.model_name
+    else:
+        server, name = EmbeddedServer(str(_model(arguments.model))), MODEL
+        print("loading the model ...", flush=True)
+    with server:
+        arguments.stopped = "the studio is closed"
+        print(f"studio: http://{arguments.host}:{arguments.port}", flush=True)
+        run(server, name, arguments.deadline, arguments.host, arguments.port, arguments.browser)
+
+
+def _model(named: str | None) -> Path:
+    """A run that has been exported, or a model folder."""
+    path = find_run(None) if named is None else Path(named)
+    if not path.is_dir():
+        raise RunError(f"{path} is neither a run nor a model folder: there is no such folder")
+    if (path / "run.json").is_file() and not (path / "export" / "musae").is_dir():
+        # In a process of its own: this one is to stay small.
+        done = subprocess.run([sys.executable, "-m", "musae_tf.cli", "export", str(path)])
+        if done.returncode:
+            raise RunError(f"{path} could not be exported")
+    return path

@@ -1,0 +1,127 @@
+"""Form fields of the page, with labels that everyone can read or hear."""
+
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from nicegui import ui
+from nicegui.elements.mixins.text_element import TextElement
+from nicegui.events import GenericEventArguments
+
+from musae_tf.studio.recipe import FIELDS, Field
+
+
+def text(tag: str, content: str = "", classes: str = "") -> TextElement:
+    """An HTML element with text in it, which is never taken for markup."""
+    return TextElement(tag=tag, text=content).classes(classes)
+
+
+def value_text(value: Any) -> str:
+    """What stands in a number's field; empty if nothing does."""
+    if value is None:
+        return ""
+    return str(int(value)) if value == int(value) else f"{value:g}"
+
+
+class Slider(ui.element, component="range.js"):
+    """A slider with its name and value above it.
+
+    Args:
+        label: its name.
+        known: its limits and default.
+        step: between two values.
+        words: a value in words.
+        on_release: called when the user has moved it and let go.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        known: Field,
+        step: float,
+        words: Callable[[float], str],
+        on_release: Callable[[], Awaitable[None]] | None = None,
+    ):
+        super().__init__()
+        self._words = words
+        self._props["label"], self._props["low"], self._props["step"] = label, known.low, step
+        self.limit(known.high)
+        self.value = known.default
+
+        async def moved(event: GenericEventArguments) -> None:
+            self._props["value"] = event.args
+            if on_release is not None:
+                await on_release()
+
+        self.on("moved", moved)
+
+    def limit(self, high: float) -> None:
+        """Set its right end."""
+        low, step = self._props["low"], self._props["step"]
+        self._props["high"] = high
+        self._props["texts"] = [self._words(low + at * step) for at in range(round((high - low) / step) + 1)]
+        self.update()
+
+    @property
+    def value(self) -> float:
+        """Where it stands."""
+        return self._props["value"]
+
+    @value.setter
+    def value(self, value: float) -> None:
+        self._props["value"] = value
+        self.update()
+
+
+class Dice:
+    """Bars, temperature and seed, which every request has.
+
+    Args:
+        temperature: to start with.
+        bars: label of the number of bars; None for none.
+    """
+
+    def __init__(self, temperature: float, bars: str | None):
+        self.bars = None
+        with ui.element("div").classes("row-of-fields"):
+            if bars is not None:
+                self.bars = number(bars, FIELDS["bars"])
+            self.seed = number("Seed", FIELDS["seed"])
+            new = ui.button(icon="casino", on_click=self._new_seed).props('flat round aria-label="New seed"')
+            new.tooltip("New seed")
+        words = "{:.2f}".format
+        self.temperature = Slider("Temperature", FIELDS["temperature"]._replace(default=temperature), 0.05, words)
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """What the fields say, by name."""
+        found = {"temperature": self.temperature.value, "seed": self.seed.value}
+        if self.bars is not None:
+            found["bars"] = self.bars.value
+        return {name: value_text(value) for name, value in found.items()}
+
+    def set(self, numbers: dict[str, float]) -> None:
+        """Show the numbers of a recipe."""
+        self.temperature.value, self.seed.value = numbers["temperature"], numbers["seed"]
+        if self.bars is not None:
+            self.bars.value = numbers["bars"]
+
+    def _new_seed(self) -> None:
+        self.seed.value = secrets.randbelow(100_000)
+
+
+def number(label: str, known: Field) -> ui.number:
+    """A field for a whole number."""
+    field = ui.number(label, value=known.default, min=known.low, max=known.high, precision=0, step=1)
+    return field.props("outlined dense hide-bottom-space").classes("number")
+
+
+def choice(label: str, options: Sequence[str], on_change: Callable[[], Any] | None = None) -> ui.select:
+    """A list to choose one of."""
+    field = ui.select(list(options), label=label, value=options[0], on_change=on_change and (lambda: on_change()))
+    return field.props("outlined dense options-dense behavior=menu").classes("choice")
+
+
+def action(label: str, on_click: Callable[[], Any]) -> ui.button:
+    """The button that makes music."""
+    return ui.button(label, icon="play_arrow", on_click=on_click).props("unelevated no-caps").classes("action")

@@ -1,0 +1,38 @@
+// A label around a native file input: keyboards and screen readers know it, and a file can be dropped on it.
+export default {
+  template: `
+    <label class="drop" :class="{ over, filled: piece }" @dragover.prevent="over = true" @dragleave="over = false"
+           @drop.prevent="over = false; take($event.dataTransfer.files[0])">
+      <input type="file" accept=".mid,.midi,audio/midi,audio/x-midi" :aria-label="label" :aria-describedby="id"
+             @change="take($event.target.files[0]); $event.target.value = ''" />
+      <span class="drop-label">{{ label }}</span>
+      <span :id="id" class="drop-text">
+        <template v-if="busy">Reading…</template>
+        <template v-else-if="piece"><b>{{ piece.name }}</b><br />{{ piece.facts }}</template>
+        <template v-else>Drop a MIDI file here, or press to choose one</template>
+      </span>
+    </label>`,
+  props: { label: String, limit: Number, piece: Object },
+  emits: ["file", "refusal"],
+  data: () => ({ over: false, busy: false, id: "drop-" + Math.random().toString(36).slice(2) }),
+  methods: {
+    async take(file) {
+      if (!file) return;
+      if (file.size > this.limit) {
+        const size = (file.size / 1e6).toFixed(1);
+        this.$emit("refusal", `${file.name} has ${size} MB; a MIDI file may have ${this.limit / 1e6} MB.`);
+        return;
+      }
+      this.busy = true;
+      try {
+        const reply = await fetch((window.path_prefix || "") + "/pieces", { method: "POST", body: file });
+        if (reply.ok) this.$emit("file", { key: await reply.text(), name: file.name });
+        else this.$emit("refusal", `${file.name}: ${await reply.text()}`);
+      } catch {
+        this.$emit("refusal", `${file.name} could not be read, or the studio does not answer.`);
+      } finally {
+        this.busy = false;
+      }
+    },
+  },
+};

@@ -1,0 +1,207 @@
+"""The page: panels on one side, the result on the other, one line for what goes wrong."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import parse_qsl, urlencode
+
+from nicegui import ui
+
+from musae_tf.client import Description
+from musae_tf.errors import MusaeError
+from musae_tf.studio.controls import text
+from musae_tf.studio.panels import BetweenPanel, ChangePanel, MapPanel, Panel, SamplePanel
+from musae_tf.studio.piece import Piece
+from musae_tf.studio.player import Player
+from musae_tf.studio.recipe import PIECES, Recipe, make
+from musae_tf.studio.results import Result
+from musae_tf.studio.service import Service
+
+CSS = Path(__file__).with_name("studio.css")
+PANELS = (SamplePanel, ChangePanel, BetweenPanel, MapPanel)
+RETRY_SECONDS = 3.0
+
+
+class Page:
+    """One visitor's page.
+
+    Args:
+        service: of the studio.
+        query: of the address.
+    """
+
+    def __init__(self, service: Service, query: Mapping[str, str]):
+        self._service = service
+        self._query = query
+        self._panels: dict[str, Panel] = {}
+        self._turn = 0
+        self._line: tuple[object, list[Result]] | None = None
+        ui.add_css(CSS)
+        self._frame()
+
+    def _frame(self) -> None:
+        dark = ui.dark_mode(None)
+        with ui.element("header").classes("top"):
+            with ui.element("div"):
+                text("h1", "MusAE studio")
+                self._about = text("p", "looking for the model …", "about")
+            button = ui.button(icon="contrast", on_click=lambda: self._next_scheme(dark)).props("flat round")
+            button.props["aria-label"] = "Light or dark"
+            button.tooltip("Light or dark")
+        self._alert = text("p", classes="alert").props('role="alert"')
+        with ui.element("main").classes("columns"):
+            self._left = ui.element("section").classes("controls").props('aria-label="Make music"')
+            with ui.element("section").classes("result").props('aria-label="Result"'):
+                self._status = text("p", "", "status").props('role="status" aria-live="polite"')
+                self._player = Player()
+                self._player.on("failure", lambda event: self._say(str(event.args)))
+        self._dark = dark
+
+    def _next_scheme(self, dark: ui.dark_mode) -> None:
+        dark.value = {None: True, True: False, False: None}[dark.value]
+        ui.run_javascript(f"localStorage.setItem('musae-dark', '{json.dumps(dark.value)}')")
+
+    async def start(self) -> None:
+        """Fill the page as soon as the browser and the model are there."""
+        await ui.context.client.connected()
+        found = await ui.run_javascript("[localStorage.getItem('musae-dark'), location.hash.slice(1)]", timeout=10)
+        if found is None:
+            return  # the visitor has left
+        self._dark.value = json.loads(found[0]) if found[0] in ("true", "false") else None
+        self._model = model = await self._find()
+        self._about.text = f"{model.name}, version {model.version}: {', '.join(model.layout.names)}"
+        with self._left:
+            self._build(model)
+        await self._follow(model, dict(parse_qsl(found[1])))
+
+    async def _find(self) -> Description:
+        while True:
+            try:
+                model = await self._service.model()
+            except MusaeError as error:
+                self._fail(error)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                self._say("")
+                return model
+
+    def _build(self, model: Description) -> None:
+        shown = [kind for kind in PANELS if kind is not MapPanel or model.points]
+        with ui.tabs().props('no-caps inline-label aria-label="Ways to make music"').classes("tabs") as self._tabs:
+            for kind in shown:
+                ui.tab(kind.title)
+        with ui.tab_panels(self._tabs, value=shown[0].title, animated=False, keep_alive=True).classes("panels"):
+            for kind in shown:
+                with ui.tab_panel(kind.title):
+                    panel = kind(self._service, model, self._make, self._fail)
+                self._panels |= dict.fromkeys(kind.kinds, panel)
+        if "map" in self._panels:
+            self._tabs.on_value_change(lambda event: self._panels["map"].look() if event.value == "Map" else None)
+
+    async def _follow(self, model: Description, fragment: Mapping[str, str]) -> None:
+        """Make what the address asks for."""
+        try:
+            recipe = Recipe.from_query(self._query)
+            if recipe is None or recipe.kind not in self._panels:
+                return
+            panel = self._panels[recipe.kind]
+            self._tabs.value = panel.title
+            panel.set(recipe)
+            places = PIECES.get(recipe.kind, ())
+            missing = [place for place in places if not fragment.get(place)]
+            for place in places:
+                if place not in missing:
+                    panel.put(place, Piece.from_text(fragment[place], model.layout))
+        except MusaeError as error:
+            self._fail(error)
+            return
+        if missing:
+            self._say("This link does not carry its piece, which is too long for one: bring the file again.")
+            return
+        await self._make(panel, play=False)
+
+    async def _make(self, panel: Panel, play: bool = True) -> None:
+        """Make a panel's recipe and show it. Of several at a time only the last one is shown."""
+        self._turn += 1
+        turn = self._turn
+        try:
+            recipe = panel.recipe()
+            brought = [panel.brought[place] for place in PIECES.get(recipe.kind, ())]
+            made = (recipe.at(at=0), brought) if recipe.kind == "interpolate" else None
+            if made is not None and self._line is not None and self._line[0] == made:
+                result = self._line[1][int(recipe["at"])]
+            else:
+                self._status.text = "Making …"
+                self._status.classes(replace="status")
+                self._say("")
+                await self._service.model()
+                songs_map = await self._service.map() if recipe.kind == "map" else None
+                songs = await make(self._service.client, recipe, brought, songs_map)
+                if turn != self._turn:
+                    return
+                results = [
+                    self._service.results.add(song, stem(recipe, song.name, at)) for at, song in enumerate(songs)
+                ]
+                result = results[min(int(recipe.numbers.get("at", 0)), len(results) - 1)]
+                self._line = None if made is None else (made, results)
+        except MusaeError as error:
+            if turn == self._turn:
+                self._fail(error)
+            return
+        self._show(panel, recipe, brought, result, play)
+
+    def _show(self, panel: Panel, recipe: Recipe, brought: Sequence[Piece], result: Result, play: bool) -> None:
+        bars = int(recipe.numbers.get("bars", 1))
+        texts = {place: piece.to_text(bars) for place, piece in zip(PIECES.get(recipe.kind, ()), brought, strict=True)}
+        carried = all(texts.values())
+        fragment = f"#{urlencode(texts)}" if texts and carried else ""
+        query = f"{recipe.query()}&{urlencode({'made': self._model.created})}"
+        ui.run_javascript(f"history.replaceState(null, '', {json.dumps(f'?{query}{fragment}')})")
+        notes = [] if carried else ["The link carries all settings but not the piece, which is too long for one."]
+        if self._query.get("made", self._model.created) != self._model.created:
+            notes.append("The link was made with another version of the model: the music may differ.")
+        words = title(recipe, result.song.name)
+        self._say("")
+        self._status.text = f"Ready: {words}"
+        self._status.classes(replace="unseen")
+        self._player.show(result, words, " ".join(notes), play)
+        self._query = {}
+
+    def _fail(self, error: MusaeError) -> None:
+        self._say(str(error))
+
+    def _say(self, sentence: str) -> None:
+        """Show a sentence about what is wrong; the empty one takes it away."""
+        sentence = sentence[:1].upper() + sentence[1:]
+        self._alert.text = sentence if not sentence or sentence.endswith(".") else f"{sentence}."
+        if sentence:
+            self._status.text = ""
+
+
+def title(recipe: Recipe, name: str) -> str:
+    """What a result is, in words."""
+    if recipe.kind == "sample":
+        return f"{recipe.genre}, {recipe['bars']} bars, seed {recipe['seed']}"
+    if recipe.kind == "reconstruct":
+        return f"{name}, reconstructed"
+    if recipe.kind == "transfer":
+        return f"{name} by {recipe['strength']:g}"
+    if recipe.kind == "reshape":
+        return f"{name}, reshaped"
+    if recipe.kind == "interpolate":
+        return f"{name}, {recipe['at'] / (recipe['points'] - 1):.0%} of the way"
+    return name or f"At {recipe['x']:.2f}, {recipe['y']:.2f} of the map"
+
+
+def stem(recipe: Recipe, name: str, at: int) -> str:
+    """Name of a result's files."""
+    if recipe.kind == "sample":
+        return f"{recipe.genre}-{recipe['seed']}"
+    if recipe.kind == "interpolate":
+        return f"{name}-{at + 1}"
+    if recipe.kind == "transfer":
+        return name
+    if recipe.kind == "map" and not name:
+        return f"map-{recipe['x']:.2f}-{recipe['y']:.2f}"
+    return f"{name}-{recipe.kind}"

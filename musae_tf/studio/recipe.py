@@ -1,0 +1,186 @@
+"""What a result was made of: a kind of request and its parameters. A recipe is the query of a link."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+import numpy as np
+
+from musae_tf.client import AsyncMusaeClient, Description, LatentMap
+from musae_tf.music import Song
+from musae_tf.studio.errors import StudioError
+from musae_tf.studio.piece import MAX_BARS, Piece
+
+
+class Field(NamedTuple):
+    """A parameter: its limits and what it is before anyone touches it. Whole numbers have a whole default."""
+
+    low: float
+    high: float
+    default: float
+
+    def read(self, name: str, text: str) -> float:
+        """The number that a text means.
+
+        Raises:
+            StudioError: it is none, or beyond the limits.
+        """
+        whole = isinstance(self.default, int)
+        try:
+            value = int(text) if whole else float(text)
+        except ValueError:
+            value = None
+        if value is None or not self.low <= value <= self.high:  # NaN compares false
+            kind = "a whole number" if whole else "a number"
+            raise StudioError(f"{name} is {text[:40]!r}, must be {kind} from {self.low:g} to {self.high:g}")
+        return value
+
+
+FIELDS = {
+    "bars": Field(1, MAX_BARS, 8),
+    "temperature": Field(0.0, 2.0, 0.0),
+    "seed": Field(0, 2**31 - 1, 1),
+    "strength": Field(0.0, 2.0, 1.0),
+    "points": Field(3, 17, 9),
+    "at": Field(0, 16, 0),
+    "point": Field(-1, 10**6, -1),
+    "x": Field(-1000.0, 1000.0, 0.0),
+    "y": Field(-1000.0, 1000.0, 0.0),
+}
+AMOUNT = Field(-3.0, 3.0, 0.0)
+"""Of an attribute: steps along its direction."""
+
+_DICE = ("temperature", "seed")
+KINDS = {
+    "sample": ("bars", *_DICE),
+    "reconstruct": ("bars", *_DICE),
+    "transfer": ("strength", "bars", *_DICE),
+    "reshape": ("bars", *_DICE),
+    "interpolate": ("points", "at", "bars", *_DICE),
+    "map": ("point", "x", "y", *_DICE),
+}
+"""The kinds of requests, and the numbers that each takes."""
+
+GENRE = {"sample": "genre", "transfer": "to"}
+"""Kinds that take a genre, and what it is called in a link."""
+
+PIECES = {"reconstruct": ("piece",), "transfer": ("piece",), "reshape": ("piece",), "interpolate": ("from", "to")}
+"""Kinds that start from pieces of the user, and what these are called in the fragment of a link."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One request.
+
+    Attributes:
+        kind: a key of `KINDS`.
+        genre: for the kinds of `GENRE`.
+        numbers: values of the fields of the kind, by name.
+        amounts: for "reshape", steps along each direction of the model.
+    """
+
+    kind: str
+    genre: str = ""
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    amounts: tuple[float, ...] = ()
+
+    def __getitem__(self, name: str) -> float:
+        return self.numbers[name]
+
+    def at(self, **numbers: float) -> "Recipe":
+        """The same with other numbers."""
+        return replace(self, numbers={**self.numbers, **numbers})
+
+    def query(self) -> str:
+        """As the query of a link."""
+        named = {GENRE[self.kind]: self.genre} if self.kind in GENRE else {}
+        if self.kind == "reshape":
+            named["amounts"] = ",".join(f"{amount:g}" for amount in self.amounts)
+        numbers = {name: f"{value:g}" if isinstance(value, float) else value for name, value in self.numbers.items()}
+        return urlencode({"do": self.kind, **named, **numbers})
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str]) -> "Recipe | None":
+        """The recipe of a link; None if it asks for nothing. What a link leaves out has its default.
+
+        Raises:
+            StudioError: there is no such kind, or a value is impossible.
+        """
+        kind = query.get("do")
+        if kind is None:
+            return None
+        if kind not in KINDS:
+            raise StudioError(f"do is {kind[:40]!r} in this link, must be one of {', '.join(KINDS)}")
+        numbers = {}
+        for name in KINDS[kind]:
+            known = FIELDS[name]
+            numbers[name] = known.read(name, query[name]) if name in query else known.default
+        texts = query.get("amounts", "").split(",") if kind == "reshape" and query.get("amounts") else []
+        amounts = tuple(AMOUNT.read("amounts", text) for text in texts)
+        return cls(kind, query.get(GENRE.get(kind, ""), ""), numbers, amounts)
+
+
+async def make(
+    client: AsyncMusaeClient, recipe: Recipe, brought: Sequence[Piece] = (), songs_map: LatentMap | None = None
+) -> list[Song]:
+    """Have the model make what a recipe says: one song, or for "interpolate" one a point.
+
+    Args:
+        client: of the model.
+        recipe: what to make.
+        brought: as many pieces as the kind starts from.
+        songs_map: the model's, for "map".
+
+    Raises:
+        MusaeError: the server cannot be reached or refuses, or the model has no such genre or point.
+    """
+    model = await client.describe()
+    dice = {"temperature": recipe["temperature"], "seed": recipe["seed"]}
+    songs = [piece.song(model.layout, recipe["bars"]) for piece in brought]
+    if recipe.kind == "sample":
+        return [await client.sample(recipe.genre, recipe["bars"], **dice)]
+    if recipe.kind == "reconstruct":
+        return [await client.reconstruct(*songs, **dice)]
+    if recipe.kind == "transfer":
+        return [await client.transfer(*songs, to=recipe.genre, strength=recipe["strength"], **dice)]
+    if recipe.kind == "interpolate":
+        return await client.interpolate(*songs, points=recipe["points"], **dice)
+    if recipe.kind == "reshape":
+        return [await _reshaped(client, model, recipe, brought[0], songs[0], dice)]
+    return [await _from_map(client, model, recipe, songs_map, dice)]
+
+
+async def _reshaped(
+    client: AsyncMusaeClient, model: Description, recipe: Recipe, piece: Piece, song: Song, dice: Mapping[str, float]
+) -> Song:
+    known = model.attributes
+    if known is None or len(known.names) != len(recipe.amounts):
+        count = 0 if known is None else len(known.names)
+        raise StudioError(f"this link has {len(recipe.amounts)} attributes, the model has {count}")
+    codes = (await client.encode(song)).mean + np.array(recipe.amounts, np.float32) @ known.directions
+    bars = min(recipe["bars"], len(piece.tokens))
+    reshaped = await client.decode(codes, bars=bars, tempo=piece.tempo, **dice)
+    for track, program in zip(reshaped.tracks, piece.programs, strict=True):
+        track.program = program
+    reshaped.name = song.name
+    return reshaped
+
+
+async def _from_map(
+    client: AsyncMusaeClient, model: Description, recipe: Recipe, songs: LatentMap, dice: Mapping[str, float]
+) -> Song:
+    number = recipe["point"]
+    if number >= len(songs.title):
+        raise StudioError(f"this link has song {number} of the map, the model's has {len(songs.title)}")
+    if number >= 0:
+        code, genre, name = songs.latent[number], int(songs.genre[number]), songs.title[number]
+    else:
+        code = songs.mean + np.array([recipe["x"], recipe["y"]], np.float32) @ songs.axes
+        # An empty place has the tempo of the song next to it.
+        nearest = np.argmin(((songs.position - [recipe["x"], recipe["y"]]) ** 2).sum(axis=1))
+        genre, name = int(songs.genre[nearest]), ""
+    tempo = {"tempo": model.tempos[model.genres[genre]]} if genre >= 0 and model.genres[genre] in model.tempos else {}
+    song = await client.decode(code[None], **dice, **tempo)
+    song.name = name
+    return song

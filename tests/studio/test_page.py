@@ -1,0 +1,371 @@
+"""Every action of the page with mouse and with keyboard, on the real studio over its real server."""
+
+import re
+import wave
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+
+from musae_tf.music import Song, detokenize, get_layout, tokenize
+from musae_tf.music.audio import TAIL_SECONDS, seconds
+from tests.studio.conftest import ATTRIBUTES
+
+
+class Hand:
+    """Uses a page by mouse or by keyboard alone."""
+
+    def __init__(self, page, kind: str):
+        self.page, self.keys = page, kind == "keyboard"
+
+    def press(self, target, key: str = "Enter") -> None:
+        if self.keys:
+            target.focus()
+            self.page.keyboard.press(key)
+        else:
+            target.click()
+
+    def button(self, name: str) -> None:
+        self.press(self.page.get_by_role("button", name=name, exact=True))
+
+    def tab(self, name: str) -> None:
+        self.press(self.page.get_by_role("tab", name=name))
+
+    def choose(self, label: str, option: str) -> None:
+        field = self.page.get_by_role("combobox", name=label)
+        if self.keys:
+            field.focus()
+            self.page.keyboard.press("Enter")
+            self.page.get_by_role("option").first.wait_for()
+            for _ in range(10):
+                active = field.get_attribute("aria-activedescendant")
+                if active and self.page.locator(f"[id='{active}']").inner_text().strip() == option:
+                    break
+                self.page.keyboard.press("ArrowDown")
+            self.page.keyboard.press("Enter")
+        else:
+            field.click()
+            self.page.get_by_role("option", name=option).click()
+
+    def slide(self, label: str, steps: int, of: int) -> None:
+        """Move a slider of `of` steps from its left end or its middle."""
+        slider = self.page.get_by_role("slider", name=label)
+        if self.keys:
+            slider.focus()
+            for _ in range(abs(steps)):
+                self.page.keyboard.press("ArrowRight" if steps > 0 else "ArrowLeft")
+        else:
+            box = slider.bounding_box()
+            low, high = (float(slider.get_attribute(end)) for end in ("min", "max"))
+            at = (float(slider.input_value()) - low) / (high - low) + steps / of
+            # The middle of the thumb stays inside: it is 16 pixels wide.
+            slider.click(position={"x": 8 + at * (box["width"] - 16), "y": box["height"] / 2})
+
+    def bring(self, label: str, path) -> None:
+        field = self.page.get_by_label(label, exact=True)
+        if self.keys:
+            with self.page.expect_file_chooser() as chooser:
+                self.press(field)
+            chooser.value.set_files(path)
+        else:
+            data = self.page.evaluate_handle(
+                """([bytes, name]) => { const data = new DataTransfer();
+                data.items.add(new File([new Uint8Array(bytes)], name)); return data; }""",
+                [list(path.read_bytes()), path.name],
+            )
+            zone = self.page.locator("label.drop").filter(has=field)
+            zone.dispatch_event("dragover", {"dataTransfer": data})
+            zone.dispatch_event("drop", {"dataTransfer": data})
+
+
+@pytest.fixture(params=["mouse", "keyboard"])
+def hand(request, studio, open_page):
+    with open_page(studio.url) as page:
+        page.get_by_role("button", name="Sample", exact=True).wait_for()
+        yield Hand(page, request.param)
+
+
+@pytest.fixture
+def files(song_folder):
+    return song_folder / "hymns" / "hymn 0.mid", song_folder / "dances" / "dance 1.mid"
+
+
+def result(page, title: str):
+    """Wait until a result is there."""
+    page.get_by_role("heading", name=title, exact=True).wait_for()
+
+
+def saved(page, kind: str, tmp_path):
+    with page.expect_download() as download:
+        page.get_by_role("link", name=kind, exact=True).click()
+    path = tmp_path / download.value.suggested_filename
+    download.value.save_as(path)
+    return path
+
+
+def same_music(one: Song, other: Song, layout) -> bool:
+    grids = [tokenize(song, layout) for song in (one, other)]
+    return (
+        np.array_equal(grids[0].tokens, grids[1].tokens)
+        and grids[0].tempo == pytest.approx(grids[1].tempo, rel=1e-4)
+        and grids[0].programs == grids[1].programs
+        and seconds(one) == pytest.approx(seconds(other), rel=1e-4)
+    )
+
+
+def test_sample_play_stop_and_take_away(hand, musae, tmp_path):
+    page = hand.page
+    hand.choose("Genre", "hymns")
+    page.get_by_label("Bars").fill("6")
+    page.get_by_label("Seed", exact=True).fill("11")
+    hand.slide("Temperature", 2, of=40)
+    temperature = float(page.get_by_role("slider", name="Temperature").input_value())
+    assert temperature == pytest.approx(1.0, abs=0.051)
+    hand.button("Sample")
+    result(page, "hymns, 6 bars, seed 11")
+
+    song = musae.sample("hymns", 6, temperature, 11)
+    path = saved(page, "MIDI", tmp_path)
+    assert path.name == "hymns-11.mid"
+    assert same_music(Song.read(path), song, musae.describe().layout)
+
+    with wave.open(str(saved(page, "WAV", tmp_path))) as sound:
+        assert sound.getnchannels() == 2
+        length = sound.getnframes() / sound.getframerate()
+        samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2")
+    assert length == pytest.approx(seconds(song) + TAIL_SECONDS, abs=0.1)
+    assert np.sqrt(np.mean(np.square(samples / 32768.0))) > 0.01
+    assert np.abs(samples).max() < 32767
+
+    # It plays at once, and the cursor moves; then stop, play, stop.
+    page.get_by_role("button", name="Stop").wait_for()
+    heard = page.evaluate("document.querySelector('audio').duration")
+    assert heard == pytest.approx(length, abs=0.1)
+    page.wait_for_function("new DOMMatrix(getComputedStyle(document.querySelector('.cursor')).transform).e > 5")
+    hand.button("Stop")
+    assert page.evaluate("document.querySelector('audio').paused")
+    hand.button("Play")
+    page.wait_for_function("!document.querySelector('audio').paused")
+    hand.button("Stop")
+    page.get_by_role("button", name="Play").wait_for()
+    assert page.hosts - {""} == {urlsplit(page.url).netloc}, "nothing comes from elsewhere"
+
+
+def test_a_new_seed_is_other_music(hand):
+    page = hand.page
+    before = page.get_by_label("Seed", exact=True).input_value()
+    hand.button("New seed")
+    page.wait_for_function(
+        "before => document.querySelector('input[aria-label=\"Seed\"]').value !== before", arg=before
+    )
+    hand.button("Sample")
+    result(page, f"dances, 8 bars, seed {page.get_by_label('Seed', exact=True).input_value()}")
+
+
+def test_reconstruct_and_transfer(hand, musae, files, tmp_path):
+    page, (hymn, _) = hand.page, files
+    layout = musae.describe().layout
+    hand.tab("Change")
+    hand.button("Reconstruct")
+    hand.bring("Your piece", hymn)
+    result(page, "hymn 0, reconstructed")
+    page.get_by_text("8 bars, 96 bpm").wait_for()
+    assert same_music(Song.read(saved(page, "MIDI", tmp_path)), musae.reconstruct(hymn), layout)
+
+    hand.button("Transfer")
+    hand.choose("To the genre", "hymns")
+    result(page, "hymn 0 to hymns by 1")
+    hand.choose("To the genre", "dances")
+    result(page, "hymn 0 to dances by 1")
+    hand.slide("Strength", 10, of=40)
+    strength = float(page.get_by_role("slider", name="Strength").input_value())
+    assert strength > 1.3
+    result(page, f"hymn 0 to dances by {strength:g}")
+    moved = musae.transfer(hymn, "dances", strength=strength)
+    assert same_music(Song.read(saved(page, "MIDI", tmp_path)), moved, layout)
+
+
+def test_attributes(hand, musae, files, tmp_path):
+    page, (hymn, _) = hand.page, files
+    hand.tab("Change")
+    hand.bring("Your piece", hymn)
+    result(page, "hymn 0 to dances by 1")
+    hand.button("Reshape")
+    for name in ATTRIBUTES:
+        assert page.get_by_role("slider", name=name.capitalize()).input_value() == "0"
+    hand.slide("Density", 8, of=24)
+    result(page, "hymn 0, reshaped")
+    amount = float(page.get_by_role("slider", name="Density").input_value())
+    assert amount > 1.5
+    codes = musae.encode(hymn).mean + amount * musae.describe().attributes.directions[0]
+    path = saved(page, "MIDI", tmp_path)
+    assert same_music(Song.read(path), musae.decode(codes, tempo=96.0), musae.describe().layout)
+    before = page.url
+    hand.button("All to 0")
+    page.wait_for_function("before => location.href !== before", arg=before)
+    level = musae.decode(musae.encode(hymn).mean, tempo=96.0)
+    assert same_music(Song.read(saved(page, "MIDI", tmp_path)), level, musae.describe().layout)
+
+
+def test_between_two_pieces(hand, musae, files, tmp_path):
+    page = hand.page
+    hand.tab("Between")
+    for label, path in zip(("From", "To"), files, strict=True):
+        hand.bring(label, path)
+    result(page, "hymn 0 to dance 1, 0% of the way")
+    points = musae.interpolate(*files, points=9)
+    for at, share in ((2, "25%"), (5, "62%")):
+        now = int(page.get_by_role("slider", name="Where").input_value())
+        hand.slide("Where", at - now, of=8)
+        result(page, f"hymn 0 to dance 1, {share} of the way")
+        path = saved(page, "MIDI", tmp_path)
+        assert path.name == f"hymn-0-to-dance-1-{at + 1}.mid"
+        assert same_music(Song.read(path), points[at], musae.describe().layout)
+
+
+def test_the_map(hand, musae, tmp_path):
+    page, songs, model = hand.page, musae.map(), musae.describe()
+    hand.tab("Map")
+    canvas = page.get_by_role("application")
+    canvas.wait_for()
+    assert f"Map of {len(songs.title)} songs" in canvas.get_attribute("aria-label")
+    box = canvas.bounding_box()
+    (left, low), (right, high) = songs.position.min(0), songs.position.max(0)
+    scale = min((box["width"] - 48) / (right - left), (box["height"] - 48) / (high - low))
+    middle = np.array([box["width"], box["height"]]) / 2
+
+    def screen(number: int) -> np.ndarray:
+        return middle + scale * (songs.position[number] - [(left + right) / 2, (low + high) / 2]) * [1, -1]
+
+    def go(place: np.ndarray) -> None:
+        if hand.keys:
+            canvas.focus()
+            right, down = np.rint((place - middle) / 8).astype(int)
+            for key, count in (("ArrowRight", right), ("ArrowLeft", -right), ("ArrowDown", down), ("ArrowUp", -down)):
+                for _ in range(count):
+                    page.keyboard.press(key)
+            page.keyboard.press("Enter")
+        else:
+            canvas.click(position={"x": place[0], "y": place[1]})
+
+    places = np.stack([screen(number) for number in range(len(songs.title))])
+    gaps = np.hypot(*np.moveaxis(places[:, None] - places, -1, 0)) + 1e9 * np.eye(len(places))
+    lonely = int(gaps.min(axis=1).argmax())
+    go(places[lonely])
+    result(page, songs.title[lonely])
+    genre = model.genres[songs.genre[lonely]]
+    page.get_by_text(f"{songs.title[lonely]} ({genre})").wait_for()
+    decoded = musae.decode(songs.latent[lonely][None], seed=1, tempo=model.tempos[genre])
+    assert same_music(Song.read(saved(page, "MIDI", tmp_path)), decoded, model.layout)
+
+    if hand.keys:
+        page.reload()  # the cross is in the middle again
+        canvas.wait_for()
+    go(np.array([6.0, 6.0]))
+    page.get_by_role("heading", name=re.compile("of the map")).wait_for()
+    page.wait_for_function("location.search.includes('point=-1')")
+
+
+@pytest.mark.parametrize("kind", ["sample", "transfer", "interpolate"])
+def test_a_link_makes_the_result_again(studio, open_page, files, tmp_path, musae, kind):
+    layout = musae.describe().layout
+    with open_page(studio.url) as page:
+        hand = Hand(page, "mouse")
+        page.get_by_role("button", name="Sample", exact=True).wait_for()
+        if kind == "sample":
+            page.get_by_label("Seed", exact=True).fill("5")
+            hand.button("Sample")
+            title = "dances, 8 bars, seed 5"
+        elif kind == "transfer":
+            hand.tab("Change")
+            hand.bring("Your piece", files[0])
+            title = "hymn 0 to dances by 1"
+        else:
+            hand.tab("Between")
+            for label, path in zip(("From", "To"), files, strict=True):
+                hand.bring(label, path)
+            result(page, "hymn 0 to dance 1, 0% of the way")
+            hand.slide("Where", 4, of=8)
+            title = "hymn 0 to dance 1, 50% of the way"
+        result(page, title)
+        page.wait_for_function("kind => location.search.includes('do=' + kind)", arg=kind)
+        link, song = page.url, Song.read(saved(page, "MIDI", tmp_path))
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.get_by_role("button", name="Copy link").click()
+        page.get_by_text("The link is in the clipboard.").wait_for()
+        assert page.evaluate("navigator.clipboard.readText()") == link
+    with open_page(link) as page:
+        result(page, title)
+        assert same_music(Song.read(saved(page, "MIDI", tmp_path)), song, layout)
+        assert page.evaluate("document.querySelector('audio').paused"), "a link that is opened makes no noise"
+
+
+def test_a_piece_too_long_for_a_link(studio, open_page, tmp_path):
+    path = tmp_path / "long.mid"
+    noise = np.random.default_rng(1).integers(0, 128, (64, 16, 4))
+    detokenize(noise, get_layout("voices")).write(path)
+    with open_page(studio.url) as page:
+        hand = Hand(page, "mouse")
+        hand.tab("Change")
+        hand.bring("Your piece", path)
+        result(page, "long to dances by 1")
+        page.get_by_role("button", name="Bars, temperature, seed").click()
+        page.get_by_label("First bars").fill("64")
+        hand.button("Make")
+        page.get_by_text("not the piece, which is too long").wait_for()
+        link = page.url
+        assert "piece=" not in link
+    with open_page(link) as page:
+        page.get_by_role("alert").get_by_text("bring the file again").wait_for()
+        assert page.get_by_role("tab", name="Change").get_attribute("aria-selected") == "true"
+
+
+def test_links_that_make_no_sense(studio, open_page):
+    for query, words in (
+        ("do=dance", "Do is 'dance' in this link, must be one of"),
+        ("do=sample&genre=polka", "polka"),
+        ("do=sample&genre=hymns&bars=9999", "Bars is '9999', must be a whole number from 1 to 64"),
+        ("do=reconstruct#piece=AAAA", "The piece in this link is damaged"),
+        ("do=map&point=9999", "the model's has"),
+        ("do=reshape&amounts=1,2", "2 attributes, the model has 3"),
+    ):
+        with open_page(f"{studio.url}?{query}") as page:
+            page.get_by_role("alert").get_by_text(words).wait_for()
+            page.get_by_role("tab", name="Sample").click()
+            page.get_by_role("button", name="Sample", exact=True).wait_for()
+
+
+def test_the_order_of_focus_is_the_order_of_reading(studio, open_page):
+    with open_page(studio.url) as page:
+        page.get_by_role("button", name="Sample", exact=True).click()
+        result(page, "dances, 8 bars, seed 1")
+        page.get_by_role("button", name="Stop").wait_for()
+        page.evaluate("document.activeElement.blur(); window.getSelection().removeAllRanges()")
+        page.locator("h1").click()
+        names = []
+        for _ in range(16):
+            page.keyboard.press("Tab")
+            names.append(
+                page.evaluate("""() => { const e = document.activeElement;
+                return e.getAttribute('aria-label') || e.innerText || e.labels?.[0]?.innerText || e.tagName; }""")
+            )
+        order = ["Light or dark", "Sample", "Genre", "Bars", "Seed", "New seed", "Temperature", "Sample",
+                 "Piano roll", "Stop", "Position", "MIDI", "WAV", "Copy link"]  # fmt: skip
+        found = [name.replace("play_arrow", "").strip() for name in names]
+        for expected, name in zip(order, found, strict=False):
+            assert name.startswith(expected), found
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_all_without_scrolling_sideways(studio, open_page, scheme):
+    with open_page(studio.url, viewport={"width": 360, "height": 740}, color_scheme=scheme) as page:
+        page.get_by_role("button", name="Sample", exact=True).click()
+        result(page, "dances, 8 bars, seed 1")
+        for name in ("Sample", "Change", "Between", "Map"):
+            page.get_by_role("tab", name=name).click()
+            page.wait_for_timeout(100)
+            assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        paper = page.evaluate("getComputedStyle(document.querySelector('.result')).backgroundColor")
+        assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
+        page.get_by_role("button", name="Light or dark").click()
+        page.wait_for_function("document.body.classList.contains('body--dark')")
