@@ -34,6 +34,11 @@ def test_all_systems_have_the_same_budget_data_and_sizes():
     assert not shared[0][2].minutes, "a limit in minutes would depend on the machine"
 
 
+def test_what_is_drawn_from_is_what_the_system_is_named_for():
+    fitted = {system: Cell(system, 1).config().prior.fitted for system in SYSTEMS}
+    assert not any(fitted[system] for system in ("musae_gm_paper", "musae_gm_step", "cvae"))
+
+
 def test_the_hash_tells_configurations_apart_but_not_where_the_data_lies():
     one = config_hash(Cell("vae", 1).config())
     assert one == config_hash(Cell("vae", 1).config(("data.path=elsewhere",)))
