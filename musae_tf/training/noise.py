@@ -35,7 +35,8 @@ class Noise:
         """The rows of all replicas, [B, ...] of [b, ...], with gradients to them."""
         if self._context.num_replicas_in_sync == 1:
             return of_replica
-        return self._context.all_gather(of_replica, axis=0)
+        # Gathering forgets the shape.
+        return tf.ensure_shape(self._context.all_gather(of_replica, axis=0), [self._batch, *of_replica.shape[1:]])
 
     def normal(self, stream: str, width: int) -> tf.Tensor:
         """Standard normal float32 [b, width]."""
