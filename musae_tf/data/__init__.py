@@ -5,6 +5,7 @@ Importing this package loads no TensorFlow; `musae_tf.data.pipeline.tf_dataset` 
 
 from musae_tf.data.build import Summary, build
 from musae_tf.data.dataset import Dataset, PhraseIndex
+from musae_tf.data.filters import Filters
 from musae_tf.data.info import describe
 from musae_tf.data.pipeline import TrainingBatches, evaluation_batches, tf_dataset
 from musae_tf.data.source import Piece, Rejection, Source
@@ -13,6 +14,7 @@ from musae_tf.data.sources import SOURCES, get_source
 __all__ = [
     "SOURCES",
     "Dataset",
+    "Filters",
     "PhraseIndex",
     "Piece",
     "Rejection",

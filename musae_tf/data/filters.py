@@ -1,7 +1,7 @@
 """What a song must be to stay whole, or to stay at all: the filters of MusAE's authors, each an option of its own."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -28,16 +28,17 @@ class Filters:
         phrase: Bars. With "no-silent-bars", stretches shorter than this are cut out too: no phrase fits in them.
     """
 
-    names: Sequence[str] = field(default=())
+    names: Iterable[str] = ()
     phrase: int = 1
 
     def __post_init__(self) -> None:
-        unknown = sorted(set(self.names) - set(FILTERS))
+        wanted = set(self.names)
+        unknown = sorted(wanted - set(FILTERS))
         if unknown:
             raise DatasetError(f"filter {', '.join(map(repr, unknown))} is unknown; known: {', '.join(FILTERS)}")
         if not 1 <= self.phrase <= 1024:
             raise DatasetError(f"a phrase of {self.phrase} bars; must be 1 to 1024")
-        object.__setattr__(self, "names", tuple(name for name in FILTERS if name in self.names))
+        object.__setattr__(self, "names", tuple(name for name in FILTERS if name in wanted))
 
     def check_song(self, song: Song) -> None:
         """Raises UnfitError if the song may not be used, whatever its tracks."""

@@ -1,12 +1,16 @@
 """Label files in every format that is read, with answers that can be read off them."""
 
 import pickle
+from contextlib import suppress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from musae_tf.data.labels import BAD_LABELS, Facts, Labels
+from musae_tf.data.lpd import read_pianoroll
 from musae_tf.data.source import UnfitError
-from musae_tf.errors import DatasetError
+from musae_tf.errors import DatasetError, MusicError
 from tests.data.msd import TRACKS, folder_of, write_song_file
 
 A, B, C, D = TRACKS
@@ -114,3 +118,34 @@ def test_damaged_song_files(tmp_path, damage):
     with pytest.raises(UnfitError, match=f"{folder_of(tmp_path, A)}.*is not a song file of the MSD") as error:
         labels.facts(labels.file(A))
     assert error.value.kind == BAD_LABELS
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(r"TR[A-Z]{5}[0-9A-F]{11}", fullmatch=True),
+        st.sets(st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=20), min_size=1, max_size=4),
+        min_size=1,
+    )
+)
+def test_a_table_that_is_written_is_read(tmp_path_factory, table):
+    path = tmp_path_factory.mktemp("table") / "table.cls"
+    path.write_text("".join("\t".join([track, *sorted(genres)]) + "\n" for track, genres in table.items()), "utf-8")
+    labels = Labels([path])
+    assert {track: set(labels.known(track)) for track in table} == table
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("bytes")
+    for name in ("table.cls", "list.txt"):
+        (folder / name).write_bytes(data)
+        with suppress(DatasetError):
+            Labels([folder / name])
+    track_file = folder_of(folder, A) / f"{A}.h5"
+    track_file.parent.mkdir(parents=True)
+    track_file.write_bytes(data)
+    with pytest.raises(UnfitError):
+        Labels([folder]).facts(track_file)
+    (folder / "roll.npz").write_bytes(data)
+    with pytest.raises(MusicError):
+        read_pianoroll(folder / "roll.npz")
