@@ -118,7 +118,7 @@ def zip_bomb(data: bytes, rng: Random) -> bytes:
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
         for name in old.namelist():
             new.writestr(name, old.read(name))
-        new.writestr("zeros.npy", bytes(int(rng.choice([2**20, 2**24, 2**28]))))
+        new.writestr(f"zeros {len(old.namelist())}.npy", bytes(int(rng.choice([2**20, 2**24, 2**28]))))
     packed = bytearray(out.getvalue())
     if rng.random() < 0.5:  # the directory says 16 bytes
         entry = packed.rindex(b"PK\x01\x02")
