@@ -8,7 +8,7 @@ from tests.fuzz.seeds import SEEDS, write_seeds
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    return fuzz(tmp_path_factory.mktemp("fuzz"), files=120, seed=7)
+    return dict(fuzz(tmp_path_factory.mktemp("fuzz"), files=120, seed=7))
 
 
 @pytest.mark.parametrize("kind", ["midi", "npz", "h5", "tables"])

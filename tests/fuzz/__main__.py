@@ -12,9 +12,10 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        for name, result in fuzz(Path(folder), arguments.files, arguments.seed).items():
+        for name, result in fuzz(Path(folder), arguments.files, arguments.seed):
             kinds = ", ".join(f"{count} {kind}" for kind, count in result["rejected"].items()) or "none"
             print(
                 f"{name}: {result['files']} files in {result['seconds']:.0f} s, {result['accepted']} accepted, "
-                f"rejected: {kinds}; a worker took at most {result['peak_megabytes']} MB"
+                f"rejected: {kinds}; a worker took at most {result['peak_megabytes']} MB",
+                flush=True,
             )

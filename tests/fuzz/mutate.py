@@ -3,6 +3,7 @@
 import io
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -154,7 +155,7 @@ def mutate(data: bytes, others: Sequence[Callable[[bytes, Random], bytes]], rng:
         mutation = family[int(rng.integers(0, len(family)))]
         try:
             data = mutation(data, rng)
-        except (struct.error, ValueError, IndexError, zipfile.BadZipFile, EOFError, NotImplementedError):
+        except (struct.error, ValueError, IndexError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
             data = flip_bits(data, rng)  # what is mutated already may no longer have the place to mutate
         if len(data) > 2**24:
             break

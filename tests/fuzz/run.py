@@ -4,7 +4,7 @@ import json
 import resource
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,22 +20,20 @@ from tests.fuzz.mutate import MIDI, NPZ, mutate
 from tests.fuzz.seeds import SEEDS
 
 
-def fuzz(work: Path, files: int, seed: int = 0, workers: int = 2) -> dict[str, dict]:
+def fuzz(work: Path, files: int, seed: int = 0, workers: int = 2) -> Iterator[tuple[str, dict]]:
     """Mutate `files` MIDI files, and a tenth as many of every other format.
 
-    Returns:
-        By format: files, accepted, rejected by kind, seconds of the whole build, and the peak of a worker in megabytes.
+    Yields:
+        Format, and: files, accepted, rejected by kind, seconds of the whole build, peak megabytes of a worker.
 
     Raises:
         AssertionError: A file is not accounted for, or the dataset of the others is not sound.
     """
     few = max(files // 10, 8)
-    return {
-        "midi": fuzz_midi(work / "midi", files, seed, workers),
-        "npz": fuzz_npz(work / "npz", few, seed, workers),
-        "h5": fuzz_h5(work / "h5", few, seed, workers),
-        "tables": fuzz_tables(work / "tables", few, seed),
-    }
+    yield "midi", fuzz_midi(work / "midi", files, seed, workers)
+    yield "npz", fuzz_npz(work / "npz", few, seed, workers)
+    yield "h5", fuzz_h5(work / "h5", few, seed, workers)
+    yield "tables", fuzz_tables(work / "tables", few, seed)
 
 
 def fuzz_midi(work: Path, files: int, seed: int, workers: int) -> dict:
