@@ -12,7 +12,7 @@ from musae_tf.export.examples import requests
 from musae_tf.export.map import LatentMap, make_map
 from musae_tf.export.metadata import describe
 from musae_tf.export.publish import Version, new_version, size
-from musae_tf.export.signatures import Servable
+from musae_tf.export.signatures import Servable, leave_cudnn
 from musae_tf.export.verify import verify
 from musae_tf.export.warmup import write_warmup
 from musae_tf.files import write_text
@@ -71,6 +71,7 @@ def _map(run: "Run", model: MusAE, say: Callable[[str], None]) -> LatentMap | No
         say(f"no map of the latent space: {path} is not the dataset of the run any more")
         return None
     say("finding the training songs in the latent space")
+    leave_cudnn(model)  # before anything runs it: layers choose their form at the first call
     return make_map(model, dataset)
 
 

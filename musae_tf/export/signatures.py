@@ -85,7 +85,7 @@ class Servable:
     """
 
     def __init__(self, model: MusAE, describe: Callable[[Mapping[str, Any]], str], songs: LatentMap | None = None):
-        _leave_cudnn(model)
+        leave_cudnn(model)
         self._model, self._songs = model, songs
         self.signatures = signatures_of(model, songs is not None)
         self.metadata = describe({name: signature.to_dict() for name, signature in self.signatures.items()})
@@ -246,7 +246,8 @@ def _block(spec: tf.TensorSpec) -> tf.TensorSpec:
     return tf.TensorSpec([BLOCK, *spec.shape[1:]], spec.dtype)
 
 
-def _leave_cudnn(model: MusAE) -> None:
+def leave_cudnn(model: MusAE) -> None:
+    """Have a model's recurrences do without cuDNN."""
     for layer in [*model.encoder.layers, *model.decoder.layers]:
         wrapped = isinstance(layer, keras.layers.Bidirectional)
         for direction in (layer.forward_layer, layer.backward_layer) if wrapped else (layer,):

@@ -84,7 +84,7 @@ def test_no_recurrence_of_either_kind_is_left_to_cudnn(gpu, cell):
 
 
 def test_where_a_gpu_is_seen_cudnn_must_be_kept_out(gpu, tiny_run, monkeypatch):
-    monkeypatch.setattr(signatures, "_leave_cudnn", lambda model: None)
+    monkeypatch.setattr(signatures, "leave_cudnn", lambda model: None)
     careless = graphs(Servable(tiny_run.load_model(), str))
     assert any("CudnnRNNV3" in unservable(graph) for graph in careless)
 

@@ -21,7 +21,7 @@ def test_a_saved_model_answers_like_the_live_one(kind, tmp_path):
     servable = Servable(model, str)
     servable.save(tmp_path / "model")
     loaded = tf.saved_model.load(str(tmp_path / "model"))
-    for name, inputs in requests(model):
+    for name, inputs in requests(model, servable.signatures):
         if name == "describe" or len(next(iter(inputs.values()))) != 8:
             continue
         expected = servable(name, inputs)
