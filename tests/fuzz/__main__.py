@@ -1,6 +1,7 @@
-"""`python -m tests.fuzz [--files 2000] [--seed 0]`: what became of mutated files, as a table."""
+"""`python -m tests.fuzz [--files 2000] [--seed 0] [--json]`: what became of mutated files."""
 
 import argparse
+import json
 import tempfile
 from pathlib import Path
 
@@ -10,9 +11,13 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=2000, help="MIDI files; a tenth of other formats (default: 2000)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true", help="a line of JSON for each format")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for name, result in fuzz(Path(folder), arguments.files, arguments.seed):
+            if arguments.json:
+                print(json.dumps({"format": name, **result}), flush=True)
+                continue
             kinds = ", ".join(f"{count} {kind}" for kind, count in result["rejected"].items()) or "none"
             print(
                 f"{name}: {result['files']} files in {result['seconds']:.0f} s, {result['accepted']} accepted, "
