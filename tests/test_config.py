@@ -35,7 +35,7 @@ def test_presets_load_and_survive_writing(path, tmp_path):
 
 def test_paper_preset_has_the_published_settings():
     config = load_config(CONFIGS / "paper_gm.yaml")
-    assert (config.music.bars, config.music.layout, config.model.core) == (16, "band", "step")
+    assert (config.music.bars, config.music.layout, config.model.core) == (16, "band_paper", "step")
     sizes = config.model
     assert (sizes.latent, sizes.encoder_units, sizes.encoder_layers, sizes.decoder_units, sizes.decoder_layers) == (
         512, 512, 3, 512, 3,
