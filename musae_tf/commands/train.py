@@ -2,6 +2,7 @@
 
 import datetime
 from argparse import Namespace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from musae_tf.commands.quiet import load_tensorflow
@@ -26,7 +27,8 @@ def train(arguments: Namespace) -> int:
     if run.facts["state"] == "finished":
         print(f"{run.path} is finished: {run.facts['steps']} steps are done")
     else:
-        stopped_by = play(run, dataset, QuickEvaluator(run, dataset))
+        # Flushed, so that a log file shows what a terminal would.
+        stopped_by = play(run, dataset, QuickEvaluator(run, dataset), partial(print, flush=True))
         if stopped_by:
             print(f"stopped after a checkpoint at step {run.facts['steps']}; go on with {again}")
             return 128 + stopped_by
