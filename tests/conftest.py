@@ -11,6 +11,7 @@ import pytest
 from musae_tf.data import Dataset, build, get_source
 from musae_tf.music import Song, Tempo, Track, get_layout
 from tests.corpus import four_voice_song
+from tests.studio.driver import BROWSERS, chromium
 
 # Before anything imports TensorFlow: its start-up messages would bury those of the tests.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -101,3 +102,17 @@ def model_folder(shared, request) -> Path:
         export_run(request.getfixturevalue("tiny_run"), folder)
 
     return shared("tunes", make)  # a process that finds it made need not load TensorFlow
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium; one for all, since a process can drive one at a time."""
+    found = chromium()
+    if found is None:
+        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is on the path (make browser installs one)")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as driver:
+        # Without a sandbox, since tests may run as root.
+        headless = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield headless
+        headless.close()

@@ -1,28 +1,13 @@
-"""The page in a browser, if there is one: Debian's package chromium-headless-shell, or any Chromium on the path."""
+"""The page in a browser, if there is one."""
 
 import re
-import shutil
 
 import pytest
-
-BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 @pytest.fixture(scope="module")
 def page_file(evaluated_run):
     return evaluated_run.path / "evaluation" / "index.html"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip(f"no browser on the path ({', '.join(BROWSERS)}): apt-get install chromium-headless-shell")
-    with api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

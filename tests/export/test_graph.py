@@ -79,7 +79,7 @@ def gpu(monkeypatch):
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_no_recurrence_of_either_kind_is_left_to_cudnn(gpu, cell):
     config = load_config(CONFIGS / "tiny.yaml", [f"model.cell={cell}", "music.bars=1"])
-    served = graphs(Servable(MusAE(config, (130,), ("only",)), str))
+    served = graphs(Servable(MusAE(config, (130, 130), ("only",)), str))
     assert set().union(*map(unservable, served)) == set()
 
 

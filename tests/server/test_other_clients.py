@@ -175,6 +175,7 @@ def test_our_clients_requests_are_byte_for_byte_those_of_tensorflow_serving_api_
         musae.transfer(one, "dances", strength=0.5)
         encoding = musae.encode(other)
         musae.decode(encoding.mean)
+        musae.map()
     assert recorder.calls
     arrays = {}
     for number, (request, answer) in enumerate(recorder.calls):

@@ -11,23 +11,9 @@ import pytest
 from musae_tf.client import MusaeClient
 from musae_tf.studio.embedded import MODEL
 from tests.client.scripted import ScriptedServer
-from tests.studio.driver import NAMES, Studio, chromium
+from tests.studio.driver import Studio
 
 ATTRIBUTES = ("density", "register", "note length")
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Headless Chromium."""
-    found = chromium()
-    if found is None:
-        pytest.skip(f"no browser: none of {', '.join(NAMES)} is on the path (make browser installs one)")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        # Without a sandbox, since tests may run as root.
-        headless = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield headless
-        headless.close()
 
 
 @pytest.fixture(scope="session")

@@ -10,12 +10,12 @@ import time
 import urllib.request
 from pathlib import Path
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+BROWSERS = ("chromium", "chromium-headless-shell", "chromium-browser", "google-chrome")
 
 
 def chromium() -> str | None:
     """Where the system's Chromium is, if it has one."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 class Studio:
