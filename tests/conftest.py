@@ -105,14 +105,20 @@ def model_folder(shared, request) -> Path:
 
 
 @pytest.fixture(scope="session")
-def browser():
-    """Headless Chromium; one for all, since a process can drive one at a time."""
+def installed() -> str:
+    """Where Chromium is."""
     found = chromium()
     if found is None:
         pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is on the path (make browser installs one)")
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser(installed):
+    """Headless Chromium, for one module: while its driver runs, no other test of the process can run an event loop."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with playwright.sync_playwright() as driver:
         # Without a sandbox, since tests may run as root.
-        headless = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        headless = driver.chromium.launch(executable_path=installed, args=["--no-sandbox"])
         yield headless
         headless.close()

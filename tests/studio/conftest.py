@@ -16,15 +16,16 @@ from tests.studio.driver import Studio
 ATTRIBUTES = ("density", "register", "note length")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def open_page(browser) -> Callable:
-    """`open_page(url, **options)`: a page in a browser of its own; anything wrong in its console is a failure."""
+    """`open_page(url, **options)`: a page, with options in a profile of its own; what goes wrong in it is a failure."""
+    shared = browser.new_context(accept_downloads=True)
 
     @contextmanager
     def opened(url: str, **options) -> Iterator:
-        context = browser.new_context(accept_downloads=True, **options)
-        context.set_default_timeout(30_000)
+        context = browser.new_context(**options) if options else shared
         page = context.new_page()
+        page.set_default_timeout(30_000)
         page.errors = []
         page.hosts = set()
         page.on("pageerror", lambda error: page.errors.append(str(error)))
@@ -35,7 +36,9 @@ def open_page(browser) -> Callable:
             yield page
             assert page.errors == []
         finally:
-            context.close()
+            page.close()
+            if options:
+                context.close()
 
     return opened
 
@@ -63,7 +66,7 @@ def studio_model(shared, model_folder) -> Path:
 
 
 @pytest.fixture(scope="session")
-def studio(browser, studio_model) -> Iterator[Studio]:
+def studio(installed, studio_model) -> Iterator[Studio]:
     """A studio that has started a server with the tiny model."""
     one = Studio(str(studio_model))
     try:
@@ -80,7 +83,7 @@ def musae(studio) -> Iterator[MusaeClient]:
 
 
 @pytest.fixture(scope="module")
-def remote(browser) -> Iterator[tuple[Studio, ScriptedServer]]:
+def remote(installed) -> Iterator[tuple[Studio, ScriptedServer]]:
     """A studio over a server that does as a test tells it, for 2 seconds a request."""
     with ScriptedServer() as server:
         one = Studio("--server", server.target, "--deadline", "2")

@@ -139,7 +139,7 @@ def test_a_slow_server(remote, open_page):
         result(page, "loud, 8 bars, seed 1")
 
 
-def test_a_server_that_comes_late_is_stopped_and_comes_back(browser, open_page):
+def test_a_server_that_comes_late_is_stopped_and_comes_back(open_page):
     with ScriptedServer() as nobody:
         port = nobody.port
     studio = Studio("--server", f"localhost:{port}", "--deadline", "5")
@@ -166,7 +166,7 @@ def test_the_studio_starts_its_own_server_again(page, studio, musae, song_folder
     """Last in this file: everything else would have to wait for the new server."""
     before = child(studio)
     os.kill(before, signal.SIGKILL)
-    page.context.set_default_timeout(180_000)
+    page.set_default_timeout(180_000)
     recovers(page, song_folder)
     assert child(studio) != before
 
