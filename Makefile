@@ -26,7 +26,7 @@ SETS := $(foreach change,$(SET),--set '$(change)')
 
 .DEFAULT_GOAL := help
 .PHONY: help setup data train evaluate samples tensorboard export serve studio image up down
-.PHONY: browser screenshots latency test acceptance fuzz lint clean
+.PHONY: mma browser screenshots latency test acceptance fuzz lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{printf "%-20s %s\n", $$1, $$2}'
