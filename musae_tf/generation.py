@@ -12,7 +12,7 @@ import tensorflow as tf
 from musae_tf.errors import RunError
 from musae_tf.latent import Attributes
 from musae_tf.models import MusAE
-from musae_tf.models.inference import decode, encode, sample_prior
+from musae_tf.models.inference import decode, encode, sample_latent
 from musae_tf.music import STEPS_PER_BAR, Grid, Layout, Song, pieces, tokenize
 
 
@@ -44,7 +44,7 @@ def sample(
     number = genre_number(model.genres, genre)
     phrases = pieces.phrase_count(bars, _phrase_bars(model))
     draws, others = (
-        sample_prior(model, np.full(phrases, number), pieces.row_seeds(seed, stream, phrases))
+        sample_latent(model, np.full(phrases, number), pieces.row_seeds(seed, stream, phrases))
         for stream in (pieces.CODES, pieces.OTHER_CODES)
     )
     return pieces.new_song(_tokens(model, pieces.walk(draws, others), temperature, seed), bars, layout, tempo, genre)

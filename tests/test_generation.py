@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from musae_tf import generation
 from musae_tf.errors import MusicError, RunError
-from musae_tf.models.inference import BATCH, decode, encode, sample_prior
+from musae_tf.models.inference import BATCH, decode, encode, sample_latent
 from musae_tf.music import Song, Tempo, cut, detokenize, pieces, tokenize
 from musae_tf.music.pieces import row_seeds
 from tests.corpus import changing_metre_song, drum_song, four_voice_song, waltz
@@ -186,7 +186,7 @@ def test_the_source_is_the_likeliest_genre_of_the_whole_song_if_it_is_not_named(
 
 
 def test_a_code_moved_the_whole_way_counts_as_the_other_genre(model):
-    codes = sample_prior(model, np.zeros(64), row_seeds(0, 0, 64))
+    codes = sample_latent(model, np.zeros(64), row_seeds(0, 0, 64))
     moved = model.transfer_latent(tf.constant(codes), tf.fill([64], 0), tf.fill([64], 1), tf.ones(64))
     before, after = (np.argmax(model.prior.genre_scores(z), axis=-1) for z in (tf.constant(codes), moved))
     assert np.mean(before == 0) > 0.9

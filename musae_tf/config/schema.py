@@ -74,12 +74,14 @@ class PriorConfig:
 
     geometry: Literal["flower", "simplex", "learned"] = "simplex"
     fitted: bool = False
+    drawn_noise: float = 1.0
     separation: float = 6.0
     axes: int = 8
     radial_variance: float = 0.1
     tangential_variance: float = 0.001
 
     def __post_init__(self) -> None:
+        _check(0 <= self.drawn_noise <= 1, "prior.drawn_noise", self.drawn_noise, "0 to 1")
         _check(self.separation >= 0, "prior.separation", self.separation, "0 or more")
         _check(self.axes >= 1, "prior.axes", self.axes, "1 or more")
         for key in ("radial_variance", "tangential_variance"):
@@ -132,6 +134,7 @@ class RegularisationConfig:
     between: Literal["step", "linear"] = "linear"
     free_bits: float = 0.0
     infomax: float = 0.0
+    order: float = 0.0
     divergence: float = 0.0
     sliced_wasserstein: float = 0.0
     noise_warmup_steps: int = 0
@@ -145,7 +148,7 @@ class RegularisationConfig:
             "[[0, weight], [step, weight], ...] with rising steps",
         )
         _check(min(w for _, w in self.points) >= 0, "regularisation.points", self.points, "weights of 0 or more")
-        for key in ("free_bits", "infomax", "divergence", "sliced_wasserstein", "noise_warmup_steps"):
+        for key in ("free_bits", "infomax", "order", "divergence", "sliced_wasserstein", "noise_warmup_steps"):
             _check(getattr(self, key) >= 0, f"regularisation.{key}", getattr(self, key), "0 (off) or more")
 
 

@@ -27,7 +27,7 @@ STRENGTHS = (1.0, 2.0)
 
 
 def measure_prior(subject: Subject) -> dict[str, Any]:
-    """Two-sample test and sliced Wasserstein distance of each genre's codes, against what is sampled from.
+    """Two-sample test and sliced Wasserstein distance of each genre's codes, against the prior.
 
     "target" holds the same against what training pulled the codes to: a fitted prior is near to any codes.
     """
@@ -35,7 +35,7 @@ def measure_prior(subject: Subject) -> dict[str, Any]:
     genre = subject.held_out.genre
     noise = np.random.default_rng([SEED, _POSTERIOR]).standard_normal(mean.shape, np.float32)
     codes = mean + deviation * noise
-    draws = (subject.draw(genre, stream) for stream in (_PRIOR, _OTHER_PRIOR))
+    draws = (subject.draw_prior(genre, stream) for stream in (_PRIOR, _OTHER_PRIOR))
     targets = (subject.draw_target(genre, stream) for stream in (_PRIOR, _OTHER_PRIOR))
     result = _match(subject, codes, *draws, part=ALL)
     return {

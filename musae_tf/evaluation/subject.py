@@ -130,7 +130,11 @@ class Subject:
         return inference.decode(self.model, codes)
 
     def draw(self, genre: np.ndarray, stream: int) -> np.ndarray:
-        """One code from the prior of each genre int [N], float32 [N, D]; the same again for the same stream."""
+        """One code of each genre int [N] to make music of, float32 [N, D]; the same again for the same stream."""
+        return inference.sample_latent(self.model, genre, row_seeds(SEED, stream, len(genre)))
+
+    def draw_prior(self, genre: np.ndarray, stream: int) -> np.ndarray:
+        """`draw`, but from the prior itself, which has all of the noise of the codes (`prior.drawn_noise`)."""
         return inference.sample_prior(self.model, genre, row_seeds(SEED, stream, len(genre)))
 
     def draw_target(self, genre: np.ndarray, stream: int) -> np.ndarray:

@@ -38,9 +38,14 @@ def decode(model: MusAE, latent: np.ndarray, temperature: float = 0.0, seeds: np
     return _in_batches(_decode, model, np.asarray(latent, np.float32), temperatures, seeds)[0]
 
 
-def sample_prior(model: MusAE, genre: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-    """One code from the prior of each genre int [N] with seeds int32 [N, 2]: float32 [N, D]."""
+def sample_latent(model: MusAE, genre: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """One code of each genre int [N] to make music of, with seeds int32 [N, 2]: float32 [N, D]; see `MusAE`."""
     return _in_batches(_draw, model, np.asarray(genre, np.int32), seeds)[0]
+
+
+def sample_prior(model: MusAE, genre: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """One code from the prior of each genre int [N], float32 [N, D]; see `MusAE`."""
+    return _in_batches(_draw_prior, model, np.asarray(genre, np.int32), seeds)[0]
 
 
 def sample_target(model: MusAE, genre: np.ndarray, seeds: np.ndarray) -> np.ndarray:
@@ -72,6 +77,11 @@ def _decode(model: MusAE, latent: tf.Tensor, temperature: tf.Tensor, seed: tf.Te
 @tf.function
 def _draw(model: MusAE, genre: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor]:
     return (model.sample_latent(genre, seed),)
+
+
+@tf.function
+def _draw_prior(model: MusAE, genre: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor]:
+    return (model.sample_prior(genre, seed),)
 
 
 @tf.function

@@ -12,7 +12,7 @@ All share encoder, decoder and this interface, so that a comparison changes one 
 The model knows no optimizer and no file format. Shapes: B rows, T steps, K tracks, D latent axes, G genres.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import keras
@@ -23,9 +23,11 @@ from musae_tf.models.critic import build_critic
 from musae_tf.models.decoder import build_decoder
 from musae_tf.models.encoder import build_encoder, reader
 from musae_tf.models.losses import normal_divergence
+from musae_tf.models.order import PROPERTIES
 from musae_tf.models.prior import FittedPrior, GenrePrior, build_prior, build_target
 from musae_tf.models.sampling import decode_tokens
 from musae_tf.music import STEPS_PER_BAR
+from musae_tf.music.vocabulary import KIT
 
 # The codes of an autoencoder are points; this deviation has a logarithm.
 _POINT = 1e-6
@@ -70,6 +72,9 @@ class MusAE(keras.Model):
             self.style_critic = build_critic(config.critic, count, 0)
         self.prior = build_prior(config, count)
         self._own_target = build_target(config, count)
+        if config.regularisation.order:
+            self.order = keras.layers.Dense(len(self.vocabulary_sizes) * PROPERTIES, name="order")
+            self.order.build((None, self.latent))
         self._read = reader(self.encoder)
         self.built = True
 
@@ -94,6 +99,11 @@ class MusAE(keras.Model):
         return None if isinstance(self.prior, FittedPrior) else self.prior
 
     @property
+    def kits(self) -> tuple[bool, ...]:
+        """Which tracks are drum kits."""
+        return tuple(size == KIT.size for size in self.vocabulary_sizes)
+
+    @property
     def critics(self) -> tuple[CodeCritic, ...]:
         """The critics of this system, if it has any."""
         if self.config.model.kind == "musae_gm":
@@ -109,6 +119,7 @@ class MusAE(keras.Model):
     def autoencoder_variables(self) -> list:
         """What the autoencoder's player moves: encoder, decoder and, if learned, the target's means."""
         parts = [self.encoder, self.decoder, *([self.target] if self.target else [])]
+        parts += [self.order] if self.config.regularisation.order else []
         return [variable for part in parts for variable in part.trainable_variables]
 
     @property
@@ -164,12 +175,16 @@ class MusAE(keras.Model):
         return decode_tokens(self.decoder(latent), temperature, seed)
 
     def sample_latent(self, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """One code from the prior of each genre int32 [B], float32 [B, D]; `seed` int32 [B, 2] belongs to the row."""
-        return self._draw(self.prior, genre, seed)
+        """One code of each genre int32 [B] to make music of, float32 [B, D]; `seed` int32 [B, 2] belongs to the row."""
+        return self._by_row(self.prior.draw, genre, seed)
 
-    def _draw(self, prior: GenrePrior, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def sample_prior(self, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """One code from the prior of each genre int32 [B], float32 [B, D]; differs with `prior.drawn_noise` below 1."""
+        return self._by_row(self.prior.sample, genre, seed)
+
+    def _by_row(self, draw: Callable, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         return tf.map_fn(
-            lambda row: prior.sample(row[0][tf.newaxis], row[1])[0],
+            lambda row: draw(row[0][tf.newaxis], row[1])[0],
             (genre, seed),
             fn_output_signature=tf.TensorSpec([self.latent], tf.float32),
         )
@@ -180,7 +195,7 @@ class MusAE(keras.Model):
         It is N(0, I) for kind vae, and for autoencoder, whose codes nothing pulls to it.
         """
         if self.target is not None:
-            return self._draw(self.target, genre, seed)
+            return self._by_row(self.target.sample, genre, seed)
         return tf.map_fn(
             lambda row: tf.random.stateless_normal([self.latent], row), seed, fn_output_signature=tf.float32
         )

@@ -37,6 +37,10 @@ class GenrePrior(keras.layers.Layer, abc.ABC):
         """One code for each genre of int32 [B], float32 [B, D]; `seed` int32 [2], stateless: same seed, same codes."""
         return self.component(genre).sample(seed=seed)
 
+    def draw(self, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Codes to make music of, as `sample`; a fitted prior may draw them nearer to the posterior means."""
+        return self.sample(genre, seed)
+
     def genre_logits(self, latent: tf.Tensor) -> tf.Tensor:
         """Log-probability of codes [B, D] in each genre's Gaussian: float32 [B, G]."""
         return self.component(tf.range(self.genres)).log_prob(latent[:, tf.newaxis, :])
@@ -58,7 +62,7 @@ def build_prior(config: Config, genres: int) -> GenrePrior:
         return StylePrior(latent, genres, config.style.deviation, name="prior")
     if kind in ("musae_gm", "cvae") and not config.prior.fitted:
         return MixturePrior.from_prior_config(config.prior, latent, genres, "prior")
-    return FittedPrior(latent, genres, name="prior")
+    return FittedPrior(latent, genres, config.prior.drawn_noise, name="prior")
 
 
 def build_target(config: Config, genres: int) -> "MixturePrior | None":
@@ -187,19 +191,24 @@ class FittedPrior(GenrePrior):
     For systems whose training knows no genres it is a way to draw a piece of a genre and to move a piece to another
     (ex-post density estimation, Ghosh et al. 2020). Others it takes the last step: what a critic leaves of the
     difference between codes and prior is in the covariances for the greater part. Standard normal until `fit`.
+
+    Music is made of draws with `drawn_noise` times the variance that the posteriors themselves have, from 0 to 1. With
+    1 they are distributed as the codes of training; with less they are nearer to the posterior means, which is where
+    music is decoded from when it is encoded first.
     """
 
-    def __init__(self, latent: int, genres: int, **kwargs):
+    def __init__(self, latent: int, genres: int, drawn_noise: float = 1.0, **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"})
-        self.latent, self.genres = latent, genres
+        self.latent, self.genres, self.drawn_noise = latent, genres, drawn_noise
         self.means = self.add_weight(name="means", shape=(genres, latent), initializer="zeros", trainable=False)
-        self.scales = self.add_weight(
-            name="scales",
-            shape=(genres, latent, latent),
-            initializer=keras.initializers.Constant(np.broadcast_to(np.eye(latent), (genres, latent, latent))),
-            trainable=False,
-        )
+        self.scales = self._add_scales("scales")
+        self.drawn_scales = self._add_scales("drawn_scales") if drawn_noise < 1 else self.scales
         self.built = True
+
+    def _add_scales(self, name: str) -> keras.Variable:
+        shape = (self.genres, self.latent, self.latent)
+        identity = keras.initializers.Constant(np.broadcast_to(np.eye(self.latent), shape))
+        return self.add_weight(name=name, shape=shape, initializer=identity, trainable=False)
 
     def fit(self, mean: np.ndarray, deviation: np.ndarray, genre: np.ndarray) -> None:
         """Take mean and covariance of each genre's aggregated posterior, (1/n) sum of N(mean_i, deviation_i^2).
@@ -217,22 +226,29 @@ class FittedPrior(GenrePrior):
 
         if not (np.isfinite(mean).all() and np.isfinite(deviation).all()):
             return
-        means, scales = [], []
+        means, scales, drawn = [], [], []
         for number in range(self.genres):
             rows = np.flatnonzero(genre == number)
             rows = rows if len(rows) > 1 else np.arange(len(genre))
             covariance, _ = ledoit_wolf(mean[rows].astype(np.float64))
-            covariance += np.diag(np.mean(deviation[rows].astype(np.float64) ** 2, axis=0))
+            noise = np.diag(np.mean(deviation[rows].astype(np.float64) ** 2, axis=0))
             means.append(mean[rows].mean(axis=0))
-            scales.append(np.linalg.cholesky(covariance))
+            scales.append(np.linalg.cholesky(covariance + noise))
+            drawn.append(np.linalg.cholesky(covariance + self.drawn_noise * noise))
         self.means.assign(np.stack(means))
         self.scales.assign(np.stack(scales))
+        self.drawn_scales.assign(np.stack(drawn))
 
     def component(self, genre: tf.Tensor) -> tfd.Distribution:
         return tfd.MultivariateNormalTriL(tf.gather(self.means, genre), tf.gather(self.scales, genre))
 
+    def draw(self, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        drawn = tfd.MultivariateNormalTriL(tf.gather(self.means, genre), tf.gather(self.drawn_scales, genre))
+        return drawn.sample(seed=seed)
+
     def get_config(self):
-        return {**super().get_config(), "latent": self.latent, "genres": self.genres}
+        own = {"latent": self.latent, "genres": self.genres, "drawn_noise": self.drawn_noise}
+        return {**super().get_config(), **own}
 
 
 def _flower(prior: MixturePrior) -> tuple[np.ndarray, float, np.ndarray]:

@@ -90,7 +90,7 @@ class Game:
             latent = mean + deviation * noise.normal("autoencoder", model.latent)
             logits = model.decoder(latent, training=True)
             rebuilt = reconstruction(logits, tokens)
-            turn = Turn(model, noise, genre, label, mean, deviation, latent)
+            turn = Turn(model, noise, tokens, genre, label, mean, deviation, latent)
             values = {term.name: term.value(turn) for term in self._terms}
             weights = [weight if term.weight is None else term.weight for term in self._terms]
             penalties = [factor * value for factor, value in zip(weights, values.values(), strict=True)]

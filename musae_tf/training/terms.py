@@ -8,6 +8,7 @@ import tensorflow as tf
 from musae_tf.config import Config
 from musae_tf.models import MusAE
 from musae_tf.models.losses import binary_cross_entropy, divergence, sliced_wasserstein
+from musae_tf.models.order import order_of
 from musae_tf.training.noise import Noise
 
 
@@ -16,6 +17,8 @@ class Turn(NamedTuple):
 
     model: MusAE
     noise: Noise
+    tokens: tf.Tensor
+    """int32 [b, T, K]."""
     genre: tf.Tensor
     """int32 [b]."""
     label: tf.Tensor
@@ -57,6 +60,7 @@ def terms_of(config: Config) -> list[Term]:
         terms.append(Term("style", config.style.supervision, _style))
     terms += [
         Term("infomax", regularisation.infomax, _style_infomax if kind == "musae" else _genre_infomax),
+        Term("order", regularisation.order, _order),
         Term("divergence", regularisation.divergence, _divergence_above(0.0)),
         Term("sliced_wasserstein", regularisation.sliced_wasserstein, _sliced_wasserstein),
     ]
@@ -96,6 +100,13 @@ def _genre_infomax(turn: Turn) -> tf.Tensor:
     read = turn.model.encode_expected(turn.model.decoder(turn.prior_codes(), training=True))
     logits = turn.model.target.genre_logits(read)
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=turn.genre, logits=logits)
+
+
+def _order(turn: Turn) -> tf.Tensor:
+    """Properties of each track must be linear in the code (in Pati and Lerch 2020 they must rise along one axis)."""
+    values, known = order_of(turn.tokens, turn.model.kits)
+    read = tf.reshape(turn.model.order(turn.latent), tf.shape(values))
+    return tf.reduce_sum(known * tf.square(read - values), axis=[1, 2]) / tf.reduce_sum(known, axis=[1, 2])
 
 
 def _sliced_wasserstein(turn: Turn) -> tf.Tensor:

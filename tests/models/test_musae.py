@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from musae_tf.config import Config, config_from_dict
 from musae_tf.models import MusAE
-from musae_tf.models.inference import decode, encode, sample_prior
+from musae_tf.models.inference import decode, encode, sample_latent
 from musae_tf.music.pieces import row_seeds
 
 SIZES = {"voices": (130,) * 4, "band": (512, 130, 130, 130)}
@@ -86,8 +86,8 @@ def test_a_row_gives_the_same_tokens_whatever_it_is_batched_with():
         )
         np.testing.assert_array_equal(together, alone)
     genre = np.arange(40) % 2
-    together = sample_prior(model, genre, seeds)
-    np.testing.assert_array_equal(together[17:18], sample_prior(model, genre[17:18], seeds[17:18]))
+    together = sample_latent(model, genre, seeds)
+    np.testing.assert_array_equal(together[17:18], sample_latent(model, genre[17:18], seeds[17:18]))
 
 
 def test_temperature_zero_is_the_most_probable_and_others_follow_the_softmax():

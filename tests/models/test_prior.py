@@ -139,6 +139,20 @@ def test_a_fitted_prior_has_the_moments_of_the_aggregated_posterior():
         np.testing.assert_allclose(np.cov(codes.T), expected, rtol=0.05, atol=0.2)
 
 
+def test_music_can_be_made_of_draws_with_less_of_the_noise():
+    rng = np.random.default_rng(0)
+    means, genre = rng.normal(3.0, 2.0, (4000, 3)).astype(np.float32), np.arange(4000) % 2
+    deviation, seed = np.full((4000, 3), 1.5, np.float32), tf.constant([1, 2])
+    for share, variance in ((1.0, 4 + 2.25), (0.4, 4 + 0.9), (0.0, 4.0)):
+        prior = FittedPrior(3, 2, share)
+        prior.fit(means, deviation, genre)
+        drawn = prior.draw(tf.ones(20_000, tf.int32), seed).numpy()
+        np.testing.assert_allclose(np.cov(drawn.T), variance * np.eye(3), atol=0.3)
+        np.testing.assert_allclose(np.cov(draws(prior, 1).T), 6.25 * np.eye(3), atol=0.4)
+        again = keras.layers.deserialize(keras.layers.serialize(prior))
+        assert again.drawn_noise == share
+
+
 def test_a_prior_fitted_to_few_phrases_still_has_a_density():
     rng = np.random.default_rng(0)
     codes, genre = rng.normal(size=(12, 8)).astype(np.float32), np.array([0] * 11 + [1])

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from musae_tf.models import FittedPrior, MusAE
-from musae_tf.models.inference import encode, sample_prior, sample_target
+from musae_tf.models.inference import encode, sample_latent, sample_prior, sample_target
 from musae_tf.music.pieces import row_seeds
 from tests.models.test_musae import small, tokens_for
 
@@ -34,7 +34,7 @@ def test_all_systems_share_one_interface(model):
     assert decoded.shape == tokens.shape
     assert log_probability.shape == (3,)
     genre, seeds = np.arange(40) % 3, row_seeds(3, 0, 40)
-    for draw in (sample_prior, sample_target):
+    for draw in (sample_latent, sample_prior, sample_target):
         codes = draw(model, genre, seeds)
         assert codes.shape == (40, model.latent)
         np.testing.assert_array_equal(codes[17:18], draw(model, genre[17:18], seeds[17:18]))

@@ -6,12 +6,14 @@ KINDS = ("musae_gm", "musae", "vae", "cvae", "autoencoder")
 
 # What each system can be told besides the weight of its own term.
 OPTIONS = {
-    "musae_gm": {"infomax": 0.1, "divergence": 0.01, "sliced_wasserstein": 0.5, "noise_warmup_steps": 4},
+    "musae_gm": {
+        "infomax": 0.1, "order": 0.2, "divergence": 0.01, "sliced_wasserstein": 0.5, "noise_warmup_steps": 4,
+    },
     "musae": {"infomax": 0.1, "sliced_wasserstein": 0.5},
-    "vae": {"free_bits": 4.0},
+    "vae": {"free_bits": 4.0, "order": 0.2},
     "cvae": {"noise_warmup_steps": 4},
     "autoencoder": {},
-}
+}  # fmt: skip
 
 
 def tiny(kind: str, **training) -> Config:

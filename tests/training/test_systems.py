@@ -16,12 +16,14 @@ from musae_tf.training.game import Game
 from tests.training.systems import KINDS, tiny
 
 METRICS = {
-    "musae_gm": ["adversarial", "infomax", "divergence", "sliced_wasserstein", "wasserstein", "gradient_penalty"],
+    "musae_gm": [
+        "adversarial", "infomax", "order", "divergence", "sliced_wasserstein", "wasserstein", "gradient_penalty",
+    ],
     "musae": [
         "adversarial", "style", "infomax", "sliced_wasserstein", "wasserstein", "gradient_penalty",
         "style_wasserstein", "style_gradient_penalty",
     ],
-    "vae": ["divergence"],
+    "vae": ["divergence", "order"],
     "cvae": ["divergence"],
     "autoencoder": [],
 }  # fmt: skip

@@ -50,12 +50,12 @@ def prior(subject: Subject, result: dict[str, Any]) -> str:
     genres = list(match["two_sample_auc"])
     tables = []
     for found, caption in (
-        (match, "codes against what is sampled from"),
+        (match, "codes against the prior"),
         (match["target"], "codes against what training pulled them to (the same, unless the prior was fitted)"),
     ):
         rows = [[title, *(number(found[key].get(genre)) for genre in genres)] for key, title in names.items()]
         tables.append(table(["", *genres], rows, caption))
-    draws = subject.draw(subject.held_out.genre, _DRAWS)
+    draws = subject.draw_prior(subject.held_out.genre, _DRAWS)
     held_out = subject.held_out
     image = latent_map(subject.codes, draws, held_out.genre, held_out.tokens, subject.layout, subject.genres)
     return "".join(tables) + picture(image, "codes of held-out phrases on a plane, by genre and by property")
