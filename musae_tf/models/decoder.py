@@ -4,20 +4,25 @@ import keras
 import tensorflow as tf
 
 from musae_tf.config import ModelConfig
+from musae_tf.models.kit import KitLogits, is_kit, kit_logits, widths
 from musae_tf.models.layers import STEPS_PER_BEAT, BeatTransform, recurrent
 from musae_tf.music import STEPS_PER_BAR
 
 
 @keras.saving.register_keras_serializable(package="musae_tf")
 class SplitTracks(keras.layers.Layer):
-    """Joint logits [B, T, sum of vocabulary sizes] to one float32 tensor a track, [B, T, V_k]."""
+    """Joint numbers [B, T, sum of `kit.widths`] to the float32 logits of each track, [B, T, V_k]."""
 
     def __init__(self, vocabulary_sizes: tuple[int, ...], **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.vocabulary_sizes = tuple(vocabulary_sizes)
 
     def call(self, logits):
-        return tuple(tf.split(logits, self.vocabulary_sizes, axis=-1))
+        tracks = tf.split(logits, widths(self.vocabulary_sizes), axis=-1)
+        return tuple(
+            kit_logits(track) if is_kit(size) else track
+            for track, size in zip(tracks, self.vocabulary_sizes, strict=True)
+        )
 
     def get_config(self):
         return {**super().get_config(), "vocabulary_sizes": self.vocabulary_sizes}
@@ -75,7 +80,9 @@ def _step_logits(latent, config: ModelConfig, steps: int, vocabulary_sizes: tupl
         features = repeated
         for layer in range(config.decoder_layers):
             features = _started_by(latent, features, config, steps, f"track_{track}_lstm_{layer}")
-        logits.append(keras.layers.Dense(size, dtype="float32", name=f"track_{track}_logits")(features))
+        (width,) = widths([size])
+        numbers = keras.layers.Dense(width, dtype="float32", name=f"track_{track}_logits")(features)
+        logits.append(KitLogits(name=f"track_{track}_kit")(numbers) if is_kit(size) else numbers)
     return tuple(logits)
 
 
@@ -95,6 +102,7 @@ def _beat_logits(latent, config: ModelConfig, steps: int, vocabulary_sizes: tupl
     # The plan joins again after the recurrence, a short way from the code to each beat.
     features = keras.layers.Concatenate(name="beat_and_plan")([features, plan])
     features = keras.layers.Dense(units, activation="gelu", name="beat")(features)
-    joint = keras.layers.Dense(STEPS_PER_BEAT * sum(vocabulary_sizes), name="logits")(features)
-    joint = keras.layers.Reshape((steps, sum(vocabulary_sizes)), name="steps")(joint)
+    width = sum(widths(vocabulary_sizes))
+    joint = keras.layers.Dense(STEPS_PER_BEAT * width, name="logits")(features)
+    joint = keras.layers.Reshape((steps, width), name="steps")(joint)
     return SplitTracks(vocabulary_sizes, name="tracks")(joint)

@@ -4,6 +4,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from musae_tf.models.kit import expected_strokes, is_kit, struck
+from musae_tf.music import KIT_PIECES
+
 # Steps a beat: the grid has 16 steps in a bar of four beats.
 STEPS_PER_BEAT = 4
 # Unrolling doubles or trebles the speed of short recurrences on a CPU; on a GPU cuDNN wants the rolled form.
@@ -14,35 +17,38 @@ UNROLL_LIMIT = 32
 class TokenEmbedding(keras.layers.Layer):
     """Tokens of all tracks, int32 [B, T, K], to one float vector a step, [B, T, K * width].
 
-    Every track has its own rows in one table. `width` 0 gives one-hot coding: [B, T, sum of vocabulary sizes].
+    Every melodic track has its own rows in one table. A kit has a row for each piece, and its symbols are sums of them.
+    `width` 0 gives one-hot coding, and of kits the pieces that are struck: [B, T, sum of `kit.widths`].
     """
 
     def __init__(self, vocabulary_sizes: tuple[int, ...], width: int, **kwargs):
         super().__init__(**kwargs)
         self.vocabulary_sizes = tuple(vocabulary_sizes)
         self.width = width
-        self._offsets = [sum(self.vocabulary_sizes[:k]) for k in range(len(self.vocabulary_sizes))]
-        if width:
-            # Unit variance, as a normalised input has; the default of Keras (0.05) starves the layers above for
-            # hundreds of steps.
-            self.table = keras.layers.Embedding(
-                sum(self.vocabulary_sizes),
-                width,
-                embeddings_initializer=keras.initializers.RandomNormal(0.0, 1.0),
-                name="table",
-            )
+        rows = [0 if is_kit(size) else size for size in self.vocabulary_sizes]
+        self._offsets = [sum(rows[:k]) for k in range(len(rows))]
+        if width and any(rows):
+            self.table = keras.layers.Embedding(sum(rows), width, embeddings_initializer=_unit(), name="table")
+        if width and not all(rows):
+            self.kit = keras.layers.Dense(width, kernel_initializer=_unit(), name="kit")
 
     def build(self, input_shape):
-        if self.width:
+        if hasattr(self, "table"):
             self.table.build(input_shape)
+        if hasattr(self, "kit"):
+            self.kit.build((None, None, len(KIT_PIECES)))
 
     def call(self, tokens):
-        shifted = tf.cast(tokens, tf.int32) + tf.constant(self._offsets, tf.int32)
-        if self.width:
-            steps = self.table(shifted)
-            return keras.ops.reshape(steps, (-1, *tokens.shape[1:-1], len(self.vocabulary_sizes) * self.width))
-        # Offsets keep the tracks apart, so the sum of the one-hot rows is their concatenation.
-        return tf.reduce_sum(tf.one_hot(shifted, sum(self.vocabulary_sizes), dtype=self.compute_dtype), axis=-2)
+        vectors = []
+        tracks = tf.unstack(tf.cast(tokens, tf.int32), axis=-1)
+        for track, size, first in zip(tracks, self.vocabulary_sizes, self._offsets, strict=True):
+            if is_kit(size):
+                vectors.append(self._of_pieces(struck(track, self.compute_dtype)))
+            elif self.width:
+                vectors.append(self.table(track + first))
+            else:
+                vectors.append(tf.one_hot(track, size, dtype=self.compute_dtype))
+        return tf.concat(vectors, axis=-1)
 
     def expected(self, probabilities):
         """The mean embedding of tokens that are only known by their probabilities, with gradients to these.
@@ -53,17 +59,29 @@ class TokenEmbedding(keras.layers.Layer):
         Returns:
             What `call` gives for tokens, [B, T, K * width].
         """
-        tracks = [tf.cast(track, self.compute_dtype) for track in probabilities]
-        if self.width:
-            table = tf.cast(tf.convert_to_tensor(self.table.embeddings), self.compute_dtype)
-            tracks = [
-                tf.einsum("btv,vw->btw", track, table[first : first + size])
-                for track, first, size in zip(tracks, self._offsets, self.vocabulary_sizes, strict=True)
-            ]
-        return tf.concat(tracks, axis=-1)
+        vectors = []
+        for track, size, first in zip(probabilities, self.vocabulary_sizes, self._offsets, strict=True):
+            track = tf.cast(track, self.compute_dtype)
+            if is_kit(size):
+                vectors.append(self._of_pieces(expected_strokes(track)))
+            elif self.width:
+                table = tf.cast(tf.convert_to_tensor(self.table.embeddings), self.compute_dtype)
+                vectors.append(tf.einsum("btv,vw->btw", track, table[first : first + size]))
+            else:
+                vectors.append(track)
+        return tf.concat(vectors, axis=-1)
+
+    def _of_pieces(self, strokes):
+        return self.kit(strokes) if self.width else strokes
 
     def get_config(self):
         return {**super().get_config(), "vocabulary_sizes": self.vocabulary_sizes, "width": self.width}
+
+
+def _unit() -> keras.initializers.Initializer:
+    # Unit variance, as a normalised input has; the default of Keras (0.05) starves the layers above for hundreds of
+    # steps.
+    return keras.initializers.RandomNormal(0.0, 1.0)
 
 
 @keras.saving.register_keras_serializable(package="musae_tf")

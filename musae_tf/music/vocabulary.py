@@ -59,6 +59,10 @@ for _bit, _piece in enumerate(KIT_PIECES):
     KIT_BITS[list(_piece.pitches)] = 1 << _bit
 KIT_BITS.flags.writeable = False
 
-STROKES = np.array([symbol.bit_count() for symbol in range(KIT.size)], np.int64)
+STRUCK = (np.arange(KIT.size)[:, np.newaxis] >> np.arange(len(KIT_PIECES)) & 1).astype(np.uint8)
+"""uint8 [512, 9]: 1 for each piece that a kit symbol strikes."""
+STRUCK.flags.writeable = False
+
+STROKES = STRUCK.sum(axis=1, dtype=np.int64)
 """int64 [512]: number of pieces that a kit symbol strikes."""
 STROKES.flags.writeable = False
