@@ -22,12 +22,12 @@ from musae_tf.config import Config, config_from_dict, config_to_dict
 from musae_tf.models.critic import build_critic
 from musae_tf.models.decoder import build_decoder
 from musae_tf.models.encoder import build_encoder, reader
+from musae_tf.models.kit import is_kit
 from musae_tf.models.losses import normal_divergence
 from musae_tf.models.order import PROPERTIES
 from musae_tf.models.prior import FittedPrior, GenrePrior, build_prior, build_target
 from musae_tf.models.sampling import decode_tokens
 from musae_tf.music import STEPS_PER_BAR
-from musae_tf.music.vocabulary import KIT
 
 # The codes of an autoencoder are points; this deviation has a logarithm.
 _POINT = 1e-6
@@ -101,7 +101,7 @@ class MusAE(keras.Model):
     @property
     def kits(self) -> tuple[bool, ...]:
         """Which tracks are drum kits."""
-        return tuple(size == KIT.size for size in self.vocabulary_sizes)
+        return tuple(is_kit(size) for size in self.vocabulary_sizes)
 
     @property
     def critics(self) -> tuple[CodeCritic, ...]:
