@@ -75,6 +75,7 @@ class PriorConfig:
     geometry: Literal["flower", "simplex", "learned"] = "simplex"
     fitted: bool = False
     drawn_noise: float = 1.0
+    reach: float = 1.0
     separation: float = 6.0
     axes: int = 8
     radial_variance: float = 0.1
@@ -82,6 +83,7 @@ class PriorConfig:
 
     def __post_init__(self) -> None:
         _check(0 <= self.drawn_noise <= 1, "prior.drawn_noise", self.drawn_noise, "0 to 1")
+        _check(self.reach > 0, "prior.reach", self.reach, "more than 0")
         _check(self.separation >= 0, "prior.separation", self.separation, "0 or more")
         _check(self.axes >= 1, "prior.axes", self.axes, "1 or more")
         for key in ("radial_variance", "tangential_variance"):

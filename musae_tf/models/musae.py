@@ -216,8 +216,9 @@ class MusAE(keras.Model):
             latent: float32 [B, D].
             source: int32 [B]; -1 takes the genre whose component explains the code best.
             target: int32 [B].
-            strength: float32 [B]; 0 stays, 1 goes the whole way.
+            strength: float32 [B]; 0 stays, 1 goes `prior.reach` times the way between the means.
         """
+        strength *= self.config.prior.reach
         inferred = tf.argmax(self.prior.genre_scores(latent), axis=-1, output_type=tf.int32)
         return self.prior.transfer(latent, tf.where(source < 0, inferred, source), target, strength)
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -115,6 +117,10 @@ def test_latent_operations():
     np.testing.assert_allclose(middle, [start, (start + end) / 2], atol=1e-6)
     moved = model.transfer_latent(rows, tf.constant([0, -1]), tf.constant([1, 1]), tf.constant([1.0, 1.0])).numpy()
     np.testing.assert_allclose(moved, [end, end], atol=1e-6)
+    config = small()
+    far = MusAE(replace(config, prior=replace(config.prior, reach=1.5)), SIZES["voices"], ("a", "b"))
+    beyond = far.transfer_latent(rows, tf.constant([0, -1]), tf.constant([1, 1]), tf.constant([1.0, 0.0])).numpy()
+    np.testing.assert_allclose(beyond, [start + 1.5 * (end - start), start], atol=1e-6)
 
 
 def test_survives_saving(tmp_path):

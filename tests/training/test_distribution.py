@@ -27,6 +27,8 @@ SYSTEMS = {
         "critic.spectral": "true",
         "regularisation.sliced_wasserstein": 1.0,
         "regularisation.divergence": 0.1,
+        "regularisation.infomax": 0.5,
+        "regularisation.order": 0.5,
         "training.average": 0.9,
     },
     "musae": {"regularisation.infomax": 1.0, "training.token_noise": 0.2},
