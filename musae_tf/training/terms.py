@@ -11,7 +11,6 @@ from musae_tf.models.losses import binary_cross_entropy, divergence, sliced_wass
 from musae_tf.models.order import order_of
 from musae_tf.training.noise import Noise
 
-
 # Every so many rows of a batch the genre is read back from a draw: it costs a decoding and an encoding.
 _READ_BACK = 4
 
