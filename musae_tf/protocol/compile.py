@@ -3,6 +3,7 @@
 Needs the package grpcio-tools, which nothing else does.
 """
 
+import tempfile
 from pathlib import Path
 
 from musae_tf.protocol import COMPILED
@@ -19,10 +20,15 @@ def compile_protos(target: Path) -> None:
 
     folder = Path(__file__).parent / "proto"
     standard = Path(grpc_tools.__file__).parent / "_proto"
-    sources = sorted(path.name for path in folder.glob("*.proto"))
-    options = [f"-I{folder}", f"-I{standard}", "--include_imports", f"--descriptor_set_out={target}"]
-    if protoc.main(["protoc", *options, *sources]) != 0:
-        raise ValueError(f"{folder} cannot be compiled")
+    with tempfile.TemporaryDirectory() as made:
+        # The older version of reflection, which most tools still ask for, differs by its name alone.
+        newer = (folder / "reflection_v1.proto").read_text(encoding="utf-8")
+        older = newer.replace("package grpc.reflection.v1;", "package grpc.reflection.v1alpha;")
+        (Path(made) / "reflection_v1alpha.proto").write_text(older, encoding="utf-8")
+        sources = sorted(path.name for path in (*folder.glob("*.proto"), *Path(made).glob("*.proto")))
+        options = [f"-I{folder}", f"-I{made}", f"-I{standard}", "--include_imports", f"--descriptor_set_out={target}"]
+        if protoc.main(["protoc", *options, *sources]) != 0:
+            raise ValueError(f"{folder} cannot be compiled")
 
 
 if __name__ == "__main__":
