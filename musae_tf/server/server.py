@@ -111,6 +111,8 @@ class ModelServer:
                 ("grpc.max_receive_message_length", options.max_request_bytes),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.so_reuseport", 0),  # a second server on this port must fail, not take half of the requests
+                # Requests that a busy machine lets wait are answered late or refused, not cut as CANCELLED after 30 s.
+                ("grpc.server_max_unrequested_time_in_server", 3600),
                 *options.channel_arguments,
             ]
         )
