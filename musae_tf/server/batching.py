@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from musae_tf.server.engine import Plan, Session
 from musae_tf.server.merging import merge, rows_of, split
 from musae_tf.server.metrics import Metrics
-from musae_tf.server.runner import Task, remaining_ms
+from musae_tf.server.runner import Task, remaining_ms, settle
 from musae_tf.server.status import Code, StatusError, as_status, invalid
 
 
@@ -190,16 +190,19 @@ class BatchQueue:
     def process(self, batch: _Batch) -> None:
         """Run a batch and answer its tasks."""
         metrics, now = self._scheduler.metrics, time.monotonic()
-        tasks = []
+        tasks, over = [], []
         for task in batch.tasks:
             metrics.queuing_latency.observe((now - task.created) * 1e6, self._scheduler.name)
             if task.abandoned:
                 task.cancel()
+                over.append(task)
             elif task.deadline is not None and now >= task.deadline:
                 late = "Run() timeout exceeded while waiting in batching queue"
                 task.done(None, StatusError(Code.RESOURCE_EXHAUSTED, late))
+                over.append(task)
             else:
                 tasks.append(task)
+        settle(over)
         if tasks:
             self._run(tasks)
 
@@ -214,9 +217,11 @@ class BatchQueue:
             else:
                 for task in tasks:
                     task.done(None, error)
+                settle(tasks)
             return
         for task, outputs in zip(tasks, results, strict=True):
             task.done(outputs, None)
+        settle(tasks)
 
     def _run_together(self, tasks: list[Task]) -> list[list]:
         metrics = self._scheduler.metrics

@@ -28,10 +28,13 @@ class PredictionService:
     """PredictionService and ModelService, answered by Handlers."""
 
     def __init__(self, handlers: Handlers, executor: Executor, as_content: bool):
-        """Blocking work goes to `executor`; `as_content` packs outputs into `tensor_content`."""
+        """Serve on the running loop.
+
+        Blocking work goes to `executor`; `as_content` packs outputs into `tensor_content`.
+        """
         self._handlers, self._executor, self._as_content = handlers, executor, as_content
-        self._settled: collections.deque = collections.deque()
-        self._woken = False
+        self._loop = asyncio.get_running_loop()
+        self._answered: collections.deque = collections.deque()
 
     def generic_handlers(self) -> list[grpc.GenericRpcHandler]:
         """What `grpc.aio.Server.add_generic_rpc_handlers` takes."""
@@ -67,7 +70,7 @@ class PredictionService:
 
     async def _predict(self, data: bytes, context: Context) -> bytes:
         started, status, model = time.monotonic(), Code.OK, ""
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         answer: asyncio.Future[bytes] = loop.create_future()
         task: Task | None = None
         try:
@@ -76,7 +79,7 @@ class PredictionService:
             else:
                 request = _parse(PredictRequest, data)
             model = request.model_spec.name
-            arguments = (request, _deadline(context), self._answer(loop, answer))
+            arguments = (request, _deadline(context), self._taking(answer), self._wake)
             if len(data) > _LARGE:
                 task = await loop.run_in_executor(self._executor, self._handlers.predict, *arguments)
             else:
@@ -95,8 +98,8 @@ class PredictionService:
         finally:
             self._handlers.count(model, status, started, "Predict", "GRPC")
 
-    def _answer(self, loop: asyncio.AbstractEventLoop, answer: "asyncio.Future[bytes]") -> Callable:
-        """What the engine calls on its own thread: serializes there, and hands the answer to the loop."""
+    def _taking(self, answer: "asyncio.Future[bytes]") -> Callable:
+        """What the engine calls on its own thread, which serializes there."""
 
         def done(prediction: Prediction | None, error: StatusError | None) -> None:
             data = None
@@ -105,18 +108,18 @@ class PredictionService:
                     data = prediction.response(self._as_content).SerializeToString()
                 except Exception as failure:
                     error = as_status(failure)
-            self._settled.append((answer, data, error))
-            # The answers of a batch come in a row: the loop is woken for the first and finds the others too.
-            if not self._woken and not loop.is_closed():
-                self._woken = True
-                loop.call_soon_threadsafe(self._deliver)
+            self._answered.append((answer, data, error))
 
         return done
 
+    def _wake(self) -> None:
+        """Hand what is answered to the loop. For each answer by itself, the two threads would wait for each other."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._deliver)
+
     def _deliver(self) -> None:
-        self._woken = False
-        while self._settled:
-            answer, data, error = self._settled.popleft()
+        while self._answered:
+            answer, data, error = self._answered.popleft()
             if answer.done():
                 continue  # cancelled meanwhile
             if error is not None:
@@ -145,7 +148,7 @@ class PredictionService:
 
         async def call(data: bytes, context: Context) -> bytes:
             try:
-                return await asyncio.get_running_loop().run_in_executor(executor, run, data, _deadline(context))
+                return await self._loop.run_in_executor(executor, run, data, _deadline(context))
             except Exception as error:
                 await _abort(context, as_status(error))
 

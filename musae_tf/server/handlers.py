@@ -38,8 +38,11 @@ class Handlers:
         request: Message,
         deadline: float | None,
         done: Callable[[Prediction | None, StatusError | None], None],
+        settled: Callable[[], None] | None = None,
     ) -> Task:
         """Start a Predict; `done` gets the answer or the error on another thread, unless this raises.
+
+        `settled` is called there afterwards, once for all answers of a batch.
 
         Raises:
             StatusError: the request is wrong or cannot be queued.
@@ -59,7 +62,7 @@ class Handlers:
                 named = dict(zip(prepared.outputs, outputs, strict=True))
                 done(Prediction(name, lease.version, prepared.signature, named), None)
 
-            task = Task(prepared.inputs, deadline, finish)
+            task = Task(prepared.inputs, deadline, finish, settled)
             lease.loaded.submit(prepared.feeds, prepared.fetches, task)
             return task
         except BaseException:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -27,14 +27,23 @@ class Task:
         inputs: a tensor for each feed.
         deadline: when the answer is of no use any more, by the monotonic clock; None for never.
         done: takes the answer.
+        settled: called after `done`, if it is given, and once for tasks that share it and are answered together: what
+            costs as much for one answer as for many has its place there.
         created: when the task was made, by the monotonic clock.
         rows: size of dimension 0 of the inputs, once they were checked for batching.
     """
 
-    __slots__ = ("_gave_up", "_parent", "created", "deadline", "done", "inputs", "rows")
+    __slots__ = ("_gave_up", "_parent", "created", "deadline", "done", "inputs", "rows", "settled")
 
-    def __init__(self, inputs: Sequence[Tensor], deadline: float | None, done: Done, parent: "Task | None" = None):
-        self.inputs, self.deadline, self.done = inputs, deadline, done
+    def __init__(
+        self,
+        inputs: Sequence[Tensor],
+        deadline: float | None,
+        done: Done,
+        settled: Callable[[], None] | None = None,
+        parent: "Task | None" = None,
+    ):
+        self.inputs, self.deadline, self.done, self.settled = inputs, deadline, done, settled
         self.created = time.monotonic()
         self.rows = 0
         self._gave_up = False
@@ -83,10 +92,17 @@ class Task:
             def done(outputs, error, number=number):
                 part_done(number, outputs, error)
 
-            piece = Task(inputs, self.deadline, done, self)
+            piece = Task(inputs, self.deadline, done, self.settled, self)
             piece.rows = min(rows, self.rows - start)
             made.append(piece)
         return made
+
+
+def settle(tasks: Iterable[Task]) -> None:
+    """Say of tasks that they all are answered."""
+    for settled in {task.settled for task in tasks}:
+        if settled is not None:
+            settled()
 
 
 class DirectRunner:
@@ -128,3 +144,4 @@ class DirectRunner:
             task.done(outputs, None)
         finally:
             self._places.release()
+            settle([task])
