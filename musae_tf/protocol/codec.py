@@ -68,17 +68,27 @@ def to_proto(array: np.ndarray | list | float | str | bytes, typed: bool = False
     Raises:
         ValueError: a dtype that TensorFlow has no counterpart of.
     """
+    proto = TensorProto()
+    fill_proto(proto, array, typed)
+    return proto
+
+
+def fill_proto(proto: Message, array: np.ndarray | list | float | str | bytes, typed: bool = False) -> None:
+    """Write an array into an empty TensorProto, for instance the entry of a map; arguments as of `to_proto`.
+
+    Raises:
+        ValueError: a dtype that TensorFlow has no counterpart of.
+    """
     values, array = array, np.asarray(array)
     if array.dtype.kind in "SU" and not isinstance(values, np.ndarray):
         array = np.asarray(values, object)
-    proto = TensorProto()
     proto.tensor_shape.SetInParent()  # a scalar's shape is there and has no dimension
     for size in array.shape:
         proto.tensor_shape.dim.add(size=size)
     if array.dtype.kind in "OSU":
         proto.dtype = _STRING
         proto.string_val.extend(map(_to_bytes, array.ravel().tolist()))
-        return proto
+        return
     entry = _BY_DTYPE.get(array.dtype.newbyteorder("<"))
     if entry is None:
         raise ValueError(f"dtype is {array.dtype}, must be one of {', '.join(map(str, _BY_DTYPE))}, or strings")
@@ -88,7 +98,6 @@ def to_proto(array: np.ndarray | list | float | str | bytes, typed: bool = False
         proto.tensor_content = flat.tobytes()
     else:
         getattr(proto, entry.field).extend((flat.view(entry.view) if entry.view else flat).tolist())
-    return proto
 
 
 def to_array(proto: Message) -> np.ndarray:
@@ -145,9 +154,10 @@ def shape_of(proto: Message) -> tuple[int, ...]:
     Raises:
         ValueError: a negative dimension, or more elements than an int64 counts.
     """
-    if proto.tensor_shape.unknown_rank:
+    sent = proto.tensor_shape
+    if sent.unknown_rank:
         return ()
-    shape = tuple(dim.size for dim in proto.tensor_shape.dim)
+    shape = tuple(dim.size for dim in sent.dim)
     count = 1
     for size in shape:  # from the left, as TensorFlow does: a zero excuses only what follows it
         count *= size

@@ -33,8 +33,11 @@ class Metric:
             return int(next(iter(self._cells.values()), [0])[-1])
 
     def _cell(self, values: tuple[str, ...], size: int) -> list[float]:
+        cell = self._cells.get(values)
+        if cell is not None:
+            return cell
         # Labels hold names out of requests: without a bound, requests for unknown models would fill the memory.
-        if values not in self._cells and len(self._cells) >= _MOST_CELLS:
+        if len(self._cells) >= _MOST_CELLS:
             values = (_REST,) * len(values)
         return self._cells.setdefault(values, [0] * size)
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from google.protobuf.message import Message
 
-from musae_tf.protocol.codec import to_proto
+from musae_tf.protocol.codec import fill_proto
 from musae_tf.protocol.messages import PredictResponse
 from musae_tf.server.servable import Servable
 from musae_tf.server.signature import UNLIMITED, RequestLimits, find_signature
@@ -40,7 +40,7 @@ def prepare(servable: Servable, request: Message, limits: RequestLimits = UNLIMI
     name, signature = find_signature(servable.signatures, request.model_spec.signature_name)
     inputs = signature.tensors(request.inputs, limits)
     outputs = signature.outputs(request.output_filter)
-    fetches = [signature.definition.outputs[alias].name for alias in outputs]
+    fetches = tuple(signature.fetches[alias] for alias in outputs)
     return Prepared(name, outputs, signature.feeds, fetches, inputs)
 
 
@@ -72,9 +72,8 @@ class Prediction(NamedTuple):
     def response(self, as_content: bool = False) -> Message:
         """The PredictResponse: values in typed fields, or, if asked for, in `tensor_content`."""
         response = PredictResponse()
-        response.model_spec.name = self.model
-        response.model_spec.version.value = self.version
-        response.model_spec.signature_name = self.signature
+        spec = response.model_spec
+        spec.name, spec.version.value, spec.signature_name = self.model, self.version, self.signature
         for alias, array in self.outputs.items():
-            response.outputs[alias].CopyFrom(to_proto(array, typed=not as_content))
+            fill_proto(response.outputs[alias], array, typed=not as_content)
         return response

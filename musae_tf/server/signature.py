@@ -21,7 +21,7 @@ class RequestLimits:
         """Limit the rows (dimension 0) of every input, and the bytes of all tensors together."""
         self.rows, self.bytes = rows, size
 
-    def check(self, inputs: Iterable[tuple[str, Message]]) -> dict[str, tuple[int, ...]]:
+    def check(self, inputs: Mapping[str, Message]) -> dict[str, tuple[int, ...]]:
         """Refuse a request that is too large.
 
         Returns:
@@ -31,7 +31,7 @@ class RequestLimits:
             StatusError: INVALID_ARGUMENT, naming the input and the limit, or an input whose shape is none.
         """
         total, shapes = 0, {}
-        for alias, proto in inputs:
+        for alias, proto in inputs.items():
             try:
                 shape = shapes[alias] = shape_of(proto)
             except ValueError:
@@ -73,12 +73,15 @@ class Signature:
         definition: the SignatureDef.
         aliases: names of the inputs, sorted.
         feeds: tensors of the graph that they feed, in that order.
+        fetches: tensors of the graph by the name of the output.
     """
 
     def __init__(self, definition: Message):
         self.definition = definition
         self.aliases = sorted(definition.inputs)
-        self.feeds = [definition.inputs[alias].name for alias in self.aliases]
+        self.feeds = tuple(definition.inputs[alias].name for alias in self.aliases)
+        self.fetches = {alias: info.name for alias, info in definition.outputs.items()}
+        self._known = frozenset(self.aliases)
 
     def tensors(self, request: Mapping[str, Message], limits: RequestLimits) -> list[Tensor]:
         """The engine's tensors for the inputs of a request, in the order of `feeds`.
@@ -87,18 +90,18 @@ class Signature:
             StatusError: INVALID_ARGUMENT, wrong names, tensors that are none, or too large a request.
         """
         defaults = self.definition.defaults
-        sent = set(request)
-        if len(sent) > len(self.aliases) or (len(sent) < len(self.aliases) and not defaults):
-            known = set(self.aliases)
+        sent, known = {alias: request[alias] for alias in sorted(request)}, self._known
+        if len(sent) > len(known) or (len(sent) < len(known) and not defaults):
             raise invalid(
                 f"input size does not match signature: {len(sent)}!={len(known)} len({_set(sent)}) != "
-                f"len({_set(known)}). Sent extra: {_set(sent - known)}. Missing but required: {_set(known - sent)}."
+                f"len({_set(known)}). Sent extra: {_set(sent.keys() - known)}. Missing but required: "
+                f"{_set(known - sent.keys())}."
             )
-        shapes = limits.check((alias, request[alias]) for alias in sorted(sent))
+        shapes = limits.check(sent)
         tensors = []
         for alias, feed in zip(self.aliases, self.feeds, strict=True):
             if alias in sent:
-                proto = request[alias]
+                proto = sent[alias]
             elif alias in defaults:
                 proto = defaults[alias]
             else:
@@ -111,11 +114,10 @@ class Signature:
                 tensors.append(Tensor.from_proto(proto, shapes[alias] if alias in shapes else shape_of(proto)))
             except (StatusError, ValueError):
                 raise _unparseable(alias) from None
-        used = sent & set(self.aliases)
-        if len(used) != len(sent):
+        if not sent.keys() <= known:
             raise invalid(
-                f"Inputs contains invalid name. Used request inputs: {','.join(sorted(used))}, request input: "
-                f"{','.join(sorted(sent))}"
+                f"Inputs contains invalid name. Used request inputs: {','.join(sorted(sent.keys() & known))}, request "
+                f"input: {','.join(sent)}"
             )
         return tensors
 
@@ -125,7 +127,7 @@ class Signature:
         Raises:
             StatusError: INVALID_ARGUMENT, unknown or listed twice.
         """
-        known = self.definition.outputs
+        known = self.fetches
         seen = set()
         for alias in output_filter:
             if alias not in known:
