@@ -1,6 +1,7 @@
 """Clients of a served model that check every answer, and the requests they send."""
 
 import itertools
+import selectors
 import threading
 import time
 from collections import Counter
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 
 import grpc
 import numpy as np
+from serving_wire import PATIENCE, Connection
 
 from musae_tf.protocol.codec import to_array, to_proto
 from musae_tf.protocol.messages import PredictRequest, PredictResponse
@@ -16,6 +18,9 @@ from musae_tf.protocol.services import PREDICT
 
 CASES = 64
 """Different requests of a load; each has an expected answer."""
+
+_OPTIONS = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1)]
+_STATUS_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
 @dataclass
@@ -61,57 +66,145 @@ class Outcome:
 
 
 class Clients:
-    """Clients side by side, each a thread with a connection of its own."""
+    """Clients side by side, each a connection with one request under way; one thread speaks on all of them."""
 
     def __init__(self, port: int, model: str, count: int):
-        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1)]
-        self._channels = [grpc.insecure_channel(f"127.0.0.1:{port}", options) for _ in range(count)]
-        self._calls = [
-            channel.unary_unary(PREDICT.path, PredictRequest.SerializeToString, PredictResponse.FromString)
-            for channel in self._channels
-        ]
-        self._model = model
+        """Prepare the clients; they connect when they first ask."""
+        self._port, self._model = port, model
+        self._connections = [Connection(port, PREDICT.path) for _ in range(count)]
+        self._selector = selectors.DefaultSelector()
 
     def load(self, cases: list[Case], going: Callable[[], bool]) -> Outcome:
         """Ask as long as `going` says, each client one request after the other, and check every answer."""
-        outcome, lock = Outcome(), threading.Lock()
+        outcome, right = Outcome(), [set() for _ in cases]
+        messages = [case.request(self._model).SerializeToString() for case in cases]
+        turns = {
+            connection: itertools.islice(itertools.cycle(range(len(cases))), number, None)
+            for number, connection in enumerate(self._connections)
+        }
+        under_way: dict[Connection, tuple[int, float]] = {}
 
-        def client(number: int) -> None:
-            mine = Outcome()
-            for case in itertools.islice(itertools.cycle(cases), number, None):
-                if not going():
-                    break
-                started = time.perf_counter()
+        def fail(connection: Connection, status: str) -> None:
+            outcome.failures[status] += 1
+            self._hang_up(connection)
+            ask(connection)
+
+        def ask(connection: Connection) -> None:
+            while going():
+                number, begun = next(turns[connection]), time.perf_counter()
                 try:
-                    reply = self._calls[number](case.request(self._model), timeout=30)
-                except grpc.RpcError as error:
-                    mine.failures[error.code().name] += 1
-                    continue
-                mine.latencies.append(time.perf_counter() - started)
-                mine.wrong += not np.array_equal(to_array(reply.outputs["tokens"]), case.expected)
-            with lock:
-                outcome.__iadd__(mine)
+                    self._connect(connection)
+                    connection.ask(messages[number])
+                except OSError:
+                    outcome.failures["UNAVAILABLE"] += 1
+                    self._hang_up(connection)
+                else:
+                    under_way[connection] = number, begun
+                    return
 
-        threads = [threading.Thread(target=client, args=(number,)) for number in range(len(self._calls))]
         started = time.monotonic()
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        self._catch_up()
+        for connection in self._connections:
+            ask(connection)
+        while under_way:
+            ready = self._selector.select(PATIENCE + 5)
+            for connection in [key.data for key, _ in ready] or list(under_way):
+                if not ready:  # longer than any deadline
+                    under_way.pop(connection)
+                    fail(connection, "DEADLINE_EXCEEDED")
+                    continue
+                try:
+                    reply = connection.read()
+                except OSError:
+                    if under_way.pop(connection, None):
+                        fail(connection, "UNAVAILABLE")
+                    else:
+                        self._hang_up(connection)
+                    continue
+                if reply is None:
+                    continue
+                number, begun = under_way.pop(connection)
+                if reply.status:
+                    outcome.failures[_STATUS_NAMES[reply.status]] += 1
+                else:
+                    outcome.latencies.append(time.perf_counter() - begun)
+                    outcome.wrong += not _is_right(reply.message, cases[number], right[number])
+                ask(connection)
         outcome.seconds = time.monotonic() - started
         return outcome
 
-    def flood(self, case: Case, count: int) -> tuple[Counter, float]:
-        """Ask `count` times at once: how often each status came, and how long the last answer took."""
-        started, request = time.monotonic(), case.request(self._model)
-        waiting = [self._calls[number % len(self._calls)].future(request, timeout=60) for number in range(count)]
-        codes = Counter(call.code().name for call in waiting)
-        return codes, time.monotonic() - started
-
     def close(self) -> None:
         """Close the connections."""
-        for channel in self._channels:
-            channel.close()
+        for connection in self._connections:
+            self._hang_up(connection)
+        self._selector.close()
+
+    def _catch_up(self) -> None:
+        """Answer what the server has said between two loads; connections that it has closed are opened again."""
+        for key, _ in self._selector.select(0):
+            try:
+                key.data.read()
+            except OSError:
+                self._hang_up(key.data)
+
+    def _connect(self, connection: Connection) -> None:
+        if connection.socket is None:
+            connection.open()
+            self._selector.register(connection.socket, selectors.EVENT_READ, connection)
+
+    def _hang_up(self, connection: Connection) -> None:
+        if connection.socket is not None:
+            self._selector.unregister(connection.socket)
+            connection.close()
+
+
+def _is_right(message: bytes, case: Case, right: set[bytes]) -> bool:
+    """Whether an answer has the expected tokens; `right` holds serialized answers that had, so equal bytes have too."""
+    if message in right:
+        return True
+    tokens = PredictResponse.FromString(message).outputs["tokens"]
+    if not np.array_equal(to_array(tokens), case.expected):
+        return False
+    right.add(message)
+    return True
+
+
+@dataclass
+class Flood:
+    """What came of many requests at once.
+
+    Attributes:
+        codes: how often each status came.
+        slowest: seconds until the last answer with each status.
+    """
+
+    codes: Counter = field(default_factory=Counter)
+    slowest: dict[str, float] = field(default_factory=dict)
+
+
+def flood(port: int, model: str, case: Case, count: int, connections: int) -> Flood:
+    """Ask `count` times without waiting for an answer, over some connections of grpcio's own client."""
+    request, outcome, done = case.request(model), Flood(), threading.Semaphore(0)
+    channels = [grpc.insecure_channel(f"127.0.0.1:{port}", _OPTIONS) for _ in range(connections)]
+    for channel in channels:
+        grpc.channel_ready_future(channel).result(PATIENCE)
+    calls = [channel.unary_unary(PREDICT.path, PredictRequest.SerializeToString) for channel in channels]
+    lock, started = threading.Lock(), time.monotonic()
+
+    def note(call: grpc.Future) -> None:
+        with lock:
+            name = call.code().name
+            outcome.codes[name] += 1
+            outcome.slowest[name] = time.monotonic() - started
+        done.release()
+
+    for number in range(count):
+        calls[number % connections].future(request, timeout=2 * PATIENCE).add_done_callback(note)
+    for _ in range(count):
+        done.acquire()
+    for channel in channels:
+        channel.close()
+    return outcome
 
 
 def make_cases(signature: str, facts: dict, rows: int) -> list[Case]:
@@ -130,22 +223,3 @@ def make_cases(signature: str, facts: dict, rows: int) -> list[Case]:
             inputs["tokens"] = random.integers(0, facts["vocabulary_sizes"], shape).astype(np.int32)
         cases.append(Case(signature, inputs))
     return cases
-
-
-def message_times(cases: list[Case], model: str) -> dict[str, float]:
-    """Microseconds of CPU that the generator spends on one request's messages."""
-    reply = PredictResponse()
-    reply.outputs["tokens"].CopyFrom(to_proto(cases[0].expected, typed=True))
-    data = reply.SerializeToString()
-    times = {}
-    for name, function in (
-        ("make and serialize", lambda: [case.request(model).SerializeToString() for case in cases]),
-        ("parse and compare", lambda: [to_array(PredictResponse.FromString(data).outputs["tokens"]) for _ in cases]),
-    ):
-        spent = []
-        for _ in range(20):
-            started = time.thread_time()
-            function()
-            spent.append(time.thread_time() - started)
-        times[name] = 1e6 * min(spent) / len(cases)
-    return times

@@ -26,7 +26,7 @@ import grpc
 import numpy as np
 import serving_server
 from google.protobuf import __version__ as protobuf_version
-from serving_clients import Case, Clients, Outcome, make_cases, message_times
+from serving_clients import Case, Clients, Outcome, flood, make_cases
 
 from musae_tf import __version__
 
@@ -163,6 +163,12 @@ def machine() -> dict:
     }  # fmt: skip
 
 
+def failed(part: dict) -> str:
+    """How many requests of a load failed, and how."""
+    kinds = ", ".join(f"{count} {name}" for name, count in part["failures"].items())
+    return f"{sum(part['failures'].values())} failed{f' ({kinds})' if kinds else ''}"
+
+
 def print_load(load: dict) -> None:
     """A measurement in words."""
     cpu = load["cpu_microseconds_per_phrase"]
@@ -170,7 +176,7 @@ def print_load(load: dict) -> None:
     print(f"{load['signature']}, {load['phrases_per_request']} phrases a request: "
           f"{load['phrases_per_second']:,.0f} phrases/s, the bare session {load['bare_phrases_per_second']:,.0f}: "
           f"ratio {load['ratio']:.2f} ({low:.2f} to {high:.2f})")  # fmt: skip
-    print(f"  {load['requests']:,} requests, {sum(load['failures'].values())} failed, {load['wrong']} wrong; "
+    print(f"  {load['requests']:,} requests, {failed(load)}, {load['wrong']} wrong; "
           f"p50 {load['milliseconds']['p50']:.0f} ms, p99 {load['milliseconds']['p99']:.0f} ms; "
           f"{load['phrases_per_batch']:.1f} phrases a batch")  # fmt: skip
     parts = ", ".join(f"{name} {spent:.0f}" for name, spent in cpu["server"].items())
@@ -187,7 +193,7 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=64, help="(default: 64)")
     parser.add_argument("--phrases", type=int, nargs="+", default=[1, 4], help="of a request (default: 1 and 4)")
     parser.add_argument("--swaps", type=int, default=10, help="version swaps under load (default: 10)")
-    parser.add_argument("--flood", type=int, default=200, help="requests of 64 phrases sent at once (default: 200)")
+    parser.add_argument("--flood", type=int, default=1000, help="requests of 64 phrases sent at once (default: 1000)")
     parser.add_argument("--batching", type=Path, default=BATCHING, help="BatchingParameters (default: serving/config)")
     parser.add_argument("--out", type=Path, help="JSON file")
     arguments = parser.parse_args()
@@ -207,24 +213,22 @@ def main() -> int:
                 case.expected = server("raw", signature, case.inputs)
             load = measure_load(server, clients, cases, arguments.seconds, arguments.rounds, batch)
             requests = [case.request(base.name).SerializeToString() for case in cases[: max(1, batch // rows)]]
-            load["request_microseconds"] = {
-                "server": {name: 1e6 * spent for name, spent in server("stages", requests).items()},
-                "load generator": message_times(cases, base.name),
-            }
+            load["request_microseconds"] = {name: 1e6 * spent for name, spent in server("stages", requests).items()}
             report["loads"].append(load)
             print_load(load)
         full = make_cases("sample", facts, min(64, batch * 4))
-        codes, seconds = clients.flood(full[0], arguments.flood)
-        report["flood"] = {"phrases_per_request": len(full[0].inputs["seed"]), "codes": dict(codes), "seconds": seconds}
-        print(f"{arguments.flood} requests at once: {dict(codes)}, all answered within {seconds:.1f} s")
+        flooded = flood(server.port, base.name, full[0], arguments.flood, arguments.clients)
+        report["flood"] = {"phrases_per_request": len(full[0].inputs["seed"]), **vars(flooded)}
+        answers = ", ".join(f"{n} {name} within {flooded.slowest[name]:.1f} s" for name, n in flooded.codes.items())
+        print(f"{arguments.flood} requests of {len(full[0].inputs['seed'])} phrases at once: {answers}")
         report["swaps"] = swaps = swap_versions(server, clients, cases, base, arguments.swaps)
-        print(f"{swaps['swaps']} version swaps under load: {swaps['requests']:,} requests, "
-              f"{sum(swaps['failures'].values())} failed, {swaps['wrong']} wrong")  # fmt: skip
+        print(f"{swaps['swaps']} version swaps under load: {swaps['requests']:,} requests, {failed(swaps)}, "
+              f"{swaps['wrong']} wrong")  # fmt: skip
     if arguments.out:
         arguments.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    failed = any(part["failures"] or part["wrong"] for part in [*report["loads"], swaps])
-    odd = set(codes) - {"OK", "UNAVAILABLE"}
-    return int(failed or bool(odd) or swaps["swaps"] < arguments.swaps)
+    bad = any(part["failures"] or part["wrong"] for part in [*report["loads"], swaps])
+    odd = flooded.codes.keys() - {"OK", "UNAVAILABLE"}
+    return int(bad or bool(odd) or swaps["swaps"] < arguments.swaps)
 
 
 if __name__ == "__main__":

@@ -39,9 +39,11 @@ def test_under_load_nothing_fails_and_nothing_is_wrong(model_folder, tmp_path):
         assert load["cpu_microseconds_per_phrase"]["server"]["engine"] > 0
     assert report["swaps"]["swaps"] == 2
     # 60 requests of 4 batches each, and room for 8 batches.
-    assert set(report["flood"]["codes"]) == {"OK", "UNAVAILABLE"}
-    assert sum(report["flood"]["codes"].values()) == 60
-    for word in ("ratio", "p99", "swaps under load", "microseconds a phrase"):
+    flood = report["flood"]
+    assert flood["codes"].keys() == flood["slowest"].keys() == {"OK", "UNAVAILABLE"}
+    assert sum(flood["codes"].values()) == 60
+    assert 0 < flood["slowest"]["UNAVAILABLE"] < 60
+    for word in ("ratio", "p99", "swaps under load", "microseconds a phrase", " UNAVAILABLE within "):
         assert word in done.stdout
 
 
@@ -68,3 +70,21 @@ def test_the_load_generator_notices_wrong_answers_and_failures(model_folder, ser
     outcome = clients.load(cases, lambda: next(left, False))
     clients.close()
     assert (len(outcome.latencies), outcome.failures) == (0, {"UNAVAILABLE": 6})
+
+
+def test_the_load_generator_names_what_the_server_answers(model_folder, serving_clients):
+    facts = json.loads((model_folder / "1" / "assets.extra" / "musae.json").read_text(encoding="utf-8"))
+    cases = serving_clients.make_cases("reconstruct", facts, 100)  # more than one frame
+    for case in cases:
+        case.inputs["tokens"][-1] = 10_000
+    options = Options(one_model("tunes", str(model_folder)), port=0, rest_port=None, warm_up=False, drain_seconds=0)
+    with ModelServer(options) as server:
+        clients = serving_clients.Clients(server.port, "tunes", 1)
+        left = iter([True] * 2)
+        outcome = clients.load(cases, lambda: next(left, False))
+        clients.close()
+        clients = serving_clients.Clients(server.port, "nobody", 1)
+        left = iter([True] * 2)
+        other = clients.load(cases, lambda: next(left, False))
+        clients.close()
+    assert (outcome.failures, other.failures) == ({"INVALID_ARGUMENT": 2}, {"NOT_FOUND": 2})
