@@ -1,10 +1,12 @@
 """The tiny run behind a real server, and a server that does as a test tells it."""
 
+import asyncio
+import socket
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from musae_tf.client import MusaeClient
+from musae_tf.client import AsyncMusaeClient, MusaeClient
 from musae_tf.protocol.messages import ModelServerConfig
 from musae_tf.server import ModelServer, Options
 from tests.client.certificates import Certificates, make_certificates
@@ -47,3 +49,25 @@ def scripted() -> Iterator[ScriptedServer]:
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory) -> Certificates:
     return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(params=["sync", "asyncio"])
+def ask(request):
+    """`ask(target, method, *arguments, **options)`: one call by either client."""
+
+    def sync(target: str, method: str, *arguments, **options):
+        with MusaeClient(target, **options) as musae:
+            return getattr(musae, method)(*arguments)
+
+    async def awaiting(target: str, method: str, *arguments, **options):
+        async with AsyncMusaeClient(target, **options) as musae:
+            return await getattr(musae, method)(*arguments)
+
+    return sync if request.param == "sync" else lambda *a, **k: asyncio.run(awaiting(*a, **k))
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]

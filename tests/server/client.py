@@ -5,7 +5,7 @@ import numpy as np
 
 from musae_tf.protocol import services
 from musae_tf.protocol.codec import to_array, to_proto
-from musae_tf.protocol.messages import GetModelStatusRequest, PredictRequest
+from musae_tf.protocol.messages import GetModelStatusRequest, MultiInferenceRequest, PredictRequest
 
 
 class Client:
@@ -70,6 +70,18 @@ def predict_request(signature: str = "", model: str = "model", version: int | No
     for name, value in inputs.items():
         request.inputs[name].CopyFrom(to_proto(value))
     return request
+
+
+def asked(method: services.Method, spec: dict | None, **more):
+    """A request with a ModelSpec, or without one."""
+    request = method.request(**({} if spec is None else {"model_spec": spec}), **more)
+    if method is services.GET_MODEL_METADATA:
+        request.metadata_field.append("signature_def")
+    return request
+
+
+def multi(*tasks: dict) -> MultiInferenceRequest:
+    return MultiInferenceRequest(tasks=[{"method_name": "tensorflow/serving/classify", **task} for task in tasks])
 
 
 def rows(count: int = 1) -> np.ndarray:
