@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from musae_tf.data.phrases import sounding
 from musae_tf.data.source import UnfitError
 from musae_tf.errors import DatasetError
-from musae_tf.music.grid import Grid
+from musae_tf.music.grid import Grid, heads
 from musae_tf.music.song import Song
 
 FOUR_FOUR = "four-four"
@@ -46,30 +45,27 @@ class Filters:
         if FOUR_FOUR in self.names and others:
             raise UnfitError(f"has bars of {', '.join(others[:5])}", "not in 4/4 throughout")
 
-    def select(self, grid: Grid, heads: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, int]]:
+    def select(self, grid: Grid, sounds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, int]]:
         """The bars of a song that are used.
 
         Args:
             grid: The song on the grid.
-            heads: uint16 [bars, K], first symbols of the bars with holds resolved.
+            sounds: bool [bars, K], which tracks sound in which bars.
 
         Returns:
-            tokens uint16 [bars, 16, K], heads uint16 [bars, K], runs int64 [runs, 2] and counts of what was cut out.
+            tokens uint16 [bars, 16, K], heads uint16 [bars, K] (first symbols of the bars with holds resolved), runs
+            int64 [runs, 2] and counts of what was cut out.
 
         Raises:
             UnfitError: Nothing of the song is used.
         """
         runs = np.array(grid.runs, np.int64).reshape(-1, 2)
-        if not self.names:
-            return grid.tokens, heads, runs, {}
-        sounds = sounding(grid.tokens, grid.layout)
-        silent = [
-            spec.name for spec, any_bar in zip(grid.layout.tracks, sounds.any(axis=0), strict=True) if not any_bar
-        ]
-        if ALL_PARTS in self.names and silent:
+        present = sounds.any(axis=0).tolist()
+        if ALL_PARTS in self.names and not all(present):
+            silent = [name for name, sounding in zip(grid.layout.names, present, strict=True) if not sounding]
             raise UnfitError(f"has no {', '.join(silent)}", "without a part of the layout")
         if NO_SILENT_BARS not in self.names:
-            return grid.tokens, heads, runs, {}
+            return grid.tokens, heads(grid.tokens, grid.runs, grid.layout), runs, {}
         first, bars = _stretches(sounds.all(axis=1), runs)
         first, bars = first[bars >= self.phrase], bars[bars >= self.phrase]
         if len(first) == 0:
@@ -78,20 +74,20 @@ class Filters:
                 "without a phrase free of silent bars",
             )
         kept = np.repeat(first - np.cumsum(bars) + bars, bars) + np.arange(bars.sum())
-        tokens = grid.tokens[kept]
+        tokens, first_symbols = grid.tokens[kept], heads(grid.tokens, grid.runs, grid.layout)[kept]
         starts = np.cumsum(bars) - bars
         # A note that sounded into a bar that is now the first of its stretch is struck there.
-        tokens[starts, 0] = heads[kept][starts]
+        tokens[starts, 0] = first_symbols[starts]
         runs = np.stack([starts, bars], axis=1)
-        return tokens, heads[kept], runs, {"bars_with_silence": len(grid.tokens) - len(kept)}
+        return tokens, first_symbols, runs, {"bars_with_silence": len(grid.tokens) - len(kept)}
 
 
 def _stretches(wanted: np.ndarray, runs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """First bars and lengths of maximal stretches of wanted bars that no boundary of `runs` crosses."""
     starts = np.zeros(len(wanted) + 1, bool)
     starts[runs[:, 0]] = starts[-1] = True
-    before = np.append(False, wanted[:-1])
-    first = np.flatnonzero(wanted & (~before | starts[:-1]))
-    after = np.append(wanted[1:], False)
-    last = np.flatnonzero(wanted & (~after | starts[1:]))
+    apart = np.zeros(len(wanted) + 2, bool)
+    apart[1:-1] = wanted
+    first = np.flatnonzero(wanted & (~apart[:-2] | starts[:-1]))
+    last = np.flatnonzero(wanted & (~apart[2:] | starts[1:]))
     return first, last - first + 1

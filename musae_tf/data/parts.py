@@ -14,9 +14,8 @@ from musae_tf.data.phrases import sounding
 from musae_tf.data.source import TOO_LARGE, UNREADABLE, Piece, Rejection, Source, UnfitError, place
 from musae_tf.errors import DatasetError, MusicError
 from musae_tf.files import atomic_path
-from musae_tf.music.grid import STEPS_PER_BAR, tokenize
-from musae_tf.music.grid import heads as resolve_heads
 from musae_tf.music.layouts import Layout
+from musae_tf.music.placing import STEPS_PER_BAR, Grid, Placement
 from musae_tf.music.roles import CANDIDATES, assign, choices
 
 UNEXPECTED = "failed unexpectedly"
@@ -96,10 +95,13 @@ class Reader:
         """
         self.filters.check_song(piece.song)
         ways = choices(piece.song, self.layout, assign(piece.song, self.layout), self.candidates)
+        placement = Placement(piece.song, self.layout)
+        if placement.bars > MOST_BARS:
+            raise UnfitError(f"has {placement.bars:,} bars, at most {MOST_BARS:,} are taken", TOO_LARGE)
         songs, refused, bars = [], None, 0
-        for number, roles in enumerate(ways, 1):
+        for number, grid in enumerate(placement.grids(ways), 1):
             try:
-                arrays, song = self._song(piece, roles)
+                arrays, song = self._song(piece, grid)
             except UnfitError as cause:
                 refused = cause
                 continue
@@ -111,16 +113,13 @@ class Reader:
             raise refused
         return songs
 
-    def _song(self, piece: Piece, roles: np.ndarray) -> tuple[Arrays, dict[str, Any]]:
-        grid = tokenize(piece.song, self.layout, roles)
-        if len(grid.tokens) > MOST_BARS:
-            raise UnfitError(f"has {len(grid.tokens):,} bars, at most {MOST_BARS:,} are taken", TOO_LARGE)
-        if not sounding(grid.tokens, self.layout).any():
+    def _song(self, piece: Piece, grid: Grid) -> tuple[Arrays, dict[str, Any]]:
+        sounds = sounding(grid.tokens, self.layout)
+        if not sounds.any():
             raise MusicError(
                 f"{piece.source}: no note lies on a track of layout {self.layout.name} in a bar of 16 sixteenths"
             )
-        heads = resolve_heads(grid.tokens, grid.runs, self.layout)
-        tokens, heads, runs, cut = self.filters.select(grid, heads)
+        tokens, heads, runs, cut = self.filters.select(grid, sounds)
         prints = fingerprints(tokens, heads, runs, self.layout)
         song = {
             "id": piece.id,

@@ -6,13 +6,12 @@ hold neither).
 """
 
 import re
-from itertools import accumulate
 
 import numpy as np
 import symusic
 
 from musae_tf.errors import MusicError
-from musae_tf.music.song import NOTE, Metre, Song, Tempo, Track
+from musae_tf.music.song import NOTE, Metre, Song, Tempo, Track, make_tracks
 
 END_MARKER = "end of piece"
 _SILENT = re.compile(r"silent (drums|track), program (\d+)")
@@ -86,7 +85,6 @@ def to_bytes(song: Song) -> bytes:
 
 
 def _read_tracks(tracks: symusic.types.Track) -> list[Track]:
-    """All tracks at once: a song has many short ones, and every call on an array costs as much as a hundred notes."""
     columns = [track.notes.numpy() for track in tracks]
     sizes = [len(column["time"]) for column in columns]
     notes = np.empty(sum(sizes), NOTE)
@@ -96,12 +94,10 @@ def _read_tracks(tracks: symusic.types.Track) -> list[Track]:
         # symusic stores 7-bit values as signed bytes; both are 0..127.
         notes["pitch"] = np.concatenate([column["pitch"] for column in columns]).view(np.uint8)
         notes["velocity"] = np.concatenate([column["velocity"] for column in columns]).view(np.uint8)
-    ends = list(accumulate(sizes))
-    split = [notes[end - size : end] for end, size in zip(ends, sizes, strict=True)]
-    return [
-        Track(track.name.strip("\0"), *_instrument(track, len(own) == 0), own)
-        for track, own in zip(tracks, split, strict=True)
+    kinds = [
+        (track.name.strip("\0"), *_instrument(track, size == 0)) for track, size in zip(tracks, sizes, strict=True)
     ]
+    return make_tracks(kinds, notes, sizes)
 
 
 def _instrument(track: symusic.types.Track, silent: bool) -> tuple[int, bool]:

@@ -11,7 +11,7 @@ _BEGIN = _RANK + 7
 
 def lay_notes(
     flat: np.ndarray, role: np.ndarray, start: np.ndarray, end: np.ndarray, pitch: np.ndarray, keep_low: np.ndarray
-) -> int:
+) -> np.ndarray:
     """Write notes as onsets and holds, one at a time in each track.
 
     The track's winner is the highest note, or the lowest where `keep_low` says so. Of notes that start on one step the
@@ -27,11 +27,11 @@ def lay_notes(
         keep_low: bool [K].
 
     Returns:
-        Number of notes kept.
+        Number of notes kept in each track, int64 [K].
     """
+    tracks, steps = flat.shape
     if len(start) == 0:
-        return 0
-    steps = flat.shape[1]
+        return np.zeros(tracks, np.int64)
     # All tracks on one line, one after the other: no note reaches into the next track. Begin, rank and length of a note
     # make one number each, whose order is the order of the notes and which sorts many times faster than three arrays.
     low = keep_low[role]
@@ -42,28 +42,34 @@ def lay_notes(
     begin, rank = keys >> _BEGIN, keys >> _RANK & 127
     finish = begin + (keys & ((1 << _RANK) - 1))
 
-    if ((finish[:-1] > begin[1:]) & (rank[:-1] > rank[1:])).any():
-        survivors = _survivors(begin.tolist(), finish.tolist(), rank.tolist())
-        begin, finish, rank = begin[survivors], finish[survivors], rank[survivors]
+    beats = (finish[:-1] > begin[1:]) & (rank[:-1] > rank[1:])
+    if beats.any():
+        kept = np.ones(len(begin), bool)
+        kept[_lost(begin.tolist(), finish.tolist(), rank.tolist(), np.flatnonzero(beats).tolist())] = False
+        begin, finish, rank = begin[kept], finish[kept], rank[kept]
 
     finish[:-1] = np.minimum(finish[:-1], begin[1:])
     length = finish - begin
     line = flat.reshape(-1)
     line[np.repeat(finish - np.cumsum(length), length) + np.arange(length.sum())] = HOLD
-    line[begin] = np.where(keep_low[begin // steps], 127 - rank, rank)
-    return len(begin)
+    role = begin // steps
+    line[begin] = np.where(keep_low[role], 127 - rank, rank)
+    return np.bincount(role, minlength=tracks)
 
 
-def _survivors(begin: list[int], finish: list[int], rank: list[int]) -> list[int]:
-    """Indices of the notes, in order of start, that do not start while a winner over them sounds.
+def _lost(begin: list[int], finish: list[int], rank: list[int], winners: list[int]) -> list[int]:
+    """Indices of the notes, in order of start, that start while a winner over them sounds.
 
-    Each choice hangs on the one before it (a lost note blocks nothing), hence the loop; it runs over at most one note
-    a step and only where notes overlap.
+    `winners` are those that win over the note right after them. Each choice hangs on the one before it (a lost note
+    blocks nothing), hence the loop; it runs over the lost notes alone.
     """
-    kept = []
-    until = top = -1
-    for index, at in enumerate(begin):
-        if at >= until or rank[index] >= top:
-            kept.append(index)
-            until, top = finish[index], rank[index]
-    return kept
+    lost: list[int] = []
+    following = 0
+    for winner in winners:
+        if winner < following:  # itself lost
+            continue
+        until, top, following = finish[winner], rank[winner], winner + 1
+        while following < len(begin) and begin[following] < until and rank[following] < top:
+            lost.append(following)
+            following += 1
+    return lost

@@ -1,7 +1,9 @@
 """A song in memory: tracks of notes in ticks, tempo map, metres and the end of the piece."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -71,6 +73,33 @@ class Track:
         )
 
     __hash__ = None
+
+
+def make_tracks(kinds: Sequence[tuple[str, int, bool]], notes: np.ndarray, sizes: Sequence[int]) -> list[Track]:
+    """Tracks of these names, programs and kinds, with the first `sizes[0]` notes, the next `sizes[1]` and so on.
+
+    They are put in order together: a song has many short ones, and every call on an array costs as much as a hundred
+    notes.
+    """
+    start, pitch = notes["start"].astype(np.int64), notes["pitch"]
+    ends = list(accumulate(sizes))
+    valid = len(notes) > 0 and bool(
+        start.min() >= 0 and notes["duration"].min() >= 0 and max(pitch.max(), notes["velocity"].max()) <= 127
+    )
+    if valid:
+        place = (np.repeat(np.arange(len(sizes)), sizes) << 40) + start * 256 + pitch
+        if (place[1:] < place[:-1]).any():
+            notes = notes[np.argsort(place, kind="stable")]
+    own = [notes[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+    if not valid or not all(0 <= program <= 127 for _, program, _ in kinds):  # one of them will say what is wrong
+        return [Track(*kind, mine) for kind, mine in zip(kinds, own, strict=True)]
+    tracks = []
+    for kind, mine in zip(kinds, own, strict=True):
+        track = object.__new__(Track)
+        track.name, track.program, track.is_drum = kind
+        track.notes = mine
+        tracks.append(track)
+    return tracks
 
 
 @dataclass

@@ -1,0 +1,219 @@
+"""Notes onto steps: the work of `tokenize`, shared among all the ways in which tracks can play a layout."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from musae_tf.errors import MusicError
+from musae_tf.music.layouts import Layout
+from musae_tf.music.monophony import lay_notes
+from musae_tf.music.roles import POOLED, split_chords
+from musae_tf.music.song import Song, Track
+from musae_tf.music.vocabulary import KIT, KIT_BITS, STROKES
+
+STEPS_PER_BAR = 16
+DEFAULT_TEMPO = 120.0
+
+_TOGETHER = 2**20  # steps that are laid in one go, those of all rows counted
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """The part of a song that lies in bars of 16 sixteenths, as tokens.
+
+    Attributes:
+        tokens: uint16 [bars, 16, K]; `layout.tracks` says what the symbols of each track mean.
+        runs: (first bar, bars) of each maximal stretch of bars that are neighbours in the song, in bars of `tokens`.
+            No note crosses from one run to the next.
+        tempo: Quarter notes a minute at the first bar.
+        programs: General MIDI program of each track: that of its source with the most notes, or the layout's.
+        losses: What the grid could not hold. `notes` all notes of the song, of which `outside_layout` belong to no
+            track or kit piece, `other_metre` start in a bar that is not 16 sixteenths, `overlapped` lost to another
+            note, and the remaining ones are onsets in `tokens`; `off_grid` of the notes inside layout and metre
+            started off a step and were moved. `bars` all bars of the song, of which `bars_other_metre` are left out.
+        layout: The layout of the tokens.
+    """
+
+    tokens: np.ndarray
+    runs: list[tuple[int, int]]
+    tempo: float
+    programs: tuple[int, ...]
+    losses: dict[str, int]
+    layout: Layout
+
+
+# Source tracks that play one track of a layout: its number, the tracks, and those that are shared out chord by chord.
+_Row = tuple[int, tuple[int, ...], tuple[int, ...]]
+
+
+class Placement:
+    """The bars of a song that a grid can hold; `grids` puts the notes there.
+
+    Attributes:
+        bars: How many bars of 16 sixteenths there are.
+    """
+
+    def __init__(self, song: Song, layout: Layout) -> None:
+        """Find the bars.
+
+        Raises:
+            MusicError: No bar is 16 sixteenths long, or the song is too long.
+        """
+        self._song, self._layout = song, layout
+        bars = song.bars()
+        first, self._count = _runs(bars, 4 * song.ticks_per_quarter)
+        if len(first) == 0:
+            found = ", ".join(sorted({f"{metre.numerator}/{metre.denominator}" for metre in song.metres})) or "no bars"
+            raise MusicError(f"no bar is 16 sixteenths long (such as 4/4 or 2/2): found {found}")
+        self._start = bars[first, 0]
+        self._offset = np.cumsum(self._count) - self._count
+        self.bars = int(self._count.sum())
+        self._all_bars = len(bars)
+        self._kits = np.array([spec.vocabulary == KIT for spec in layout.tracks])
+        self._low = np.array([spec.keep == "lowest" for spec in layout.tracks])
+        self._rest = np.array([spec.vocabulary.rest for spec in layout.tracks], np.uint16)
+
+    def grids(self, ways: Sequence[np.ndarray]) -> Iterator[Grid]:
+        """The song on the grid, once for each way to play it.
+
+        Args:
+            ways: int [source tracks] each: which track of the layout takes each source track, -1 for none, `POOLED`.
+        """
+        steps = self.bars * STEPS_PER_BAR
+        batch = max(1, _TOGETHER // (steps * len(self._kits)))
+        for first in range(0, len(ways), batch):
+            yield from self._grids(ways[first : first + batch], steps)
+
+    def _grids(self, ways: Sequence[np.ndarray], steps: int) -> Iterator[Grid]:
+        """Ways have most of their rows in common, and a row is laid once."""
+        wanted = [self._rows_of(roles.tolist()) for roles in ways]
+        rows = {row: number for number, row in enumerate(dict.fromkeys(row for way in wanted for row in way))}
+        flat, losses = self._laid(list(rows), steps)
+        common = {
+            "runs": list(zip(self._offset.tolist(), self._count.tolist(), strict=True)),
+            "tempo": self._tempo(),
+            "layout": self._layout,
+        }
+        notes = sum(len(track.notes) for track in self._song.tracks)
+        for way in wanted:
+            numbers = [rows[row] for row in way]
+            inside, other_metre, off_grid, overlapped = losses[numbers].sum(axis=0).tolist()
+            yield Grid(
+                tokens=np.ascontiguousarray(flat[numbers].T).reshape(self.bars, STEPS_PER_BAR, len(way)),
+                programs=tuple(self._program(row) for row in way),
+                losses={
+                    "notes": notes,
+                    "off_grid": off_grid,
+                    "overlapped": overlapped,
+                    "outside_layout": notes - inside,
+                    "other_metre": other_metre,
+                    "bars": self._all_bars,
+                    "bars_other_metre": self._all_bars - self.bars,
+                },
+                **common,
+            )
+
+    def _rows_of(self, roles: Sequence[int]) -> list[_Row]:
+        sources: dict[int, list[int]] = {}
+        for source, role in enumerate(roles):
+            sources.setdefault(role, []).append(source)
+        pool = tuple(sources.get(POOLED, ()))
+        return [
+            (track, tuple(sources.get(track, ())), pool if spec.rule == "register" else ())
+            for track, spec in enumerate(self._layout.tracks)
+        ]
+
+    def _laid(self, rows: Sequence[_Row], steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of symbols, uint16 [R, steps], and what each one holds and lost.
+
+        The latter is int64 [R, 4]: notes inside layout and kit, of these in another metre, off the grid, overlapped.
+        The rows among which a pool is shared out have them right in their sum.
+        """
+        track = np.array([number for number, _, _ in rows])
+        kits, low = self._kits[track], self._low[track]
+        pools: dict[tuple[int, ...], list[int]] = {}
+        for number, (_, _, pool) in enumerate(rows):
+            if pool:
+                pools.setdefault(pool, []).append(number)
+        # Notes of a pool are counted with the first of its rows.
+        parts = [(number, sources) for number, (_, sources, _) in enumerate(rows)]
+        parts += [(voices[0], pool) for pool, voices in pools.items()]
+        notes = [self._song.tracks[source].notes for _, sources in parts for source in sources]
+        part = np.repeat(
+            [number for number, (_, sources) in enumerate(parts) for _ in sources], [len(own) for own in notes]
+        ).astype(np.int64)
+        row = np.array([number for number, _ in parts])[part]
+        # Column by column: joining whole notes, of ten bytes each, is several times slower.
+        tick, duration, pitch = (
+            np.concatenate([np.empty(0, np.int64), *(own[column] for own in notes)])
+            for column in ("start", "duration", "pitch")
+        )
+        is_kit, bits = kits[row], KIT_BITS[pitch]
+        inside = ~is_kit | (bits != 0)
+        start, end, in_metre, moved = self._quantised(tick, duration)
+        counts = np.bincount(row * 8 + inside * 4 + in_metre * 2 + moved, minlength=8 * len(rows))
+        counts = counts.reshape(len(rows), 2, 2, 2)[:, 1]
+
+        kept = inside & in_metre
+        start, end, pitch, row, part = start[kept], end[kept], pitch[kept], row[kept], part[kept]
+        for number, voices in enumerate(pools.values(), len(rows)):
+            own = part == number
+            row[own] = np.array(voices)[split_chords(start[own], end[own], pitch[own], len(voices))]
+        flat = np.repeat(self._rest[track], steps).reshape(len(rows), steps)
+        is_kit = is_kit[kept]
+        np.bitwise_or.at(flat, (row[is_kit], start[is_kit]), bits[kept][is_kit])
+        onsets = np.zeros(len(rows), np.int64)
+        onsets[kits] = STROKES[flat[kits]].sum(axis=1)
+        line = ~is_kit
+        onsets += lay_notes(flat, row[line], start[line], end[line], pitch[line], low)
+        here = counts[:, 1].sum(axis=1)
+        other_metre = counts[:, 0].sum(axis=1)
+        return flat, np.stack([here + other_metre, other_metre, counts[:, 1, 1], here - onsets], axis=1)
+
+    def _quantised(
+        self, tick: np.ndarray, duration: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Start and end of every note in steps of the token array, whether it starts in a run, whether it was moved.
+
+        Inside a run all bars are alike, so that steps count from the run's first tick. Ticks are scaled by 8 to round
+        to sixteenths in integers. A note up to half a step early belongs to the run that follows.
+        """
+        quarter = self._song.ticks_per_quarter
+        scaled = 8 * tick
+        if len(self._start) == 1:
+            run = 0
+            in_run = scaled + quarter >= 8 * self._start[0]
+        else:
+            run = np.searchsorted(8 * self._start, scaled + quarter, side="right") - 1
+            in_run = run >= 0
+            run = np.maximum(run, 0)
+        origin, last = self._start[run], self._count[run] * STEPS_PER_BAR
+        in_run &= tick < origin + last * quarter // 4
+        # From the run's first tick, and half a step later, so that division rounds.
+        scaled += quarter - 8 * origin
+        start = scaled // (2 * quarter)
+        end = (scaled + 8 * duration) // (2 * quarter)
+        start = np.minimum(start, last - 1)
+        end = np.minimum(np.maximum(end, start + 1), last)
+        # A whole tick off: where the resolution is no multiple of 4, steps lie between ticks.
+        moved = np.abs(scaled - quarter - 2 * quarter * start) >= 8
+        shift = self._offset[run] * STEPS_PER_BAR
+        return start + shift, end + shift, in_run, moved
+
+    def _tempo(self) -> float:
+        tempos = [tempo.bpm for tempo in self._song.tempos if tempo.tick <= self._start[0]]
+        return tempos[-1] if tempos else DEFAULT_TEMPO
+
+    def _program(self, row: _Row) -> int:
+        track, sources, pool = row
+        playing: list[Track] = [self._song.tracks[source] for source in (*sources, *pool)]
+        busiest = max(playing, key=lambda one: len(one.notes), default=self._layout.tracks[track])
+        return busiest.program
+
+
+def _runs(bars: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """First bar (of the song) and number of bars of each stretch of bars that are `length` ticks long."""
+    fits = np.concatenate([[False], bars[:, 1] == length, [False]])
+    edges = np.flatnonzero(fits[1:] != fits[:-1]).reshape(-1, 2)
+    return edges[:, 0], edges[:, 1] - edges[:, 0]
