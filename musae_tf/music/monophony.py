@@ -64,12 +64,12 @@ def _lost(begin: list[int], finish: list[int], rank: list[int], winners: list[in
     blocks nothing), hence the loop; it runs over the lost notes alone.
     """
     lost: list[int] = []
-    following = 0
+    following, count = 0, len(begin)
     for winner in winners:
         if winner < following:  # itself lost
             continue
         until, top, following = finish[winner], rank[winner], winner + 1
-        while following < len(begin) and begin[following] < until and rank[following] < top:
+        while following < count and begin[following] < until and rank[following] < top:
             lost.append(following)
             following += 1
     return lost

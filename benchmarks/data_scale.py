@@ -1,0 +1,217 @@
+"""A tree as large as Lakh's: how long its dataset takes, how much memory, and whether interruptions change a byte.
+
+    python benchmarks/data_scale.py [--midi DIR] [--songs 20000] [--tree DIR] [--out results/bench/data_scale.json]
+
+A tree like lmd_matched is made first: MIDI files in folders of track ids, MSD song files (h5) with artists and terms
+for two tracks of three, tagtraum labels (.cls) for every second one. Its music comes from --midi, every file as often
+as it takes, each copy transposed by an amount of its own; without --midi songs are composed. --tree keeps the tree, or
+takes one that is there.
+
+`musae data build lmd` then runs in processes of its own: with two workers; with one; with two on a tenth of the tree;
+and with two, killed (SIGKILL) at random moments and started again until it is through. Memory is the resident memory of
+the process and its children, added up and looked at several times a second; what they share counts for each of them.
+Seconds are by the clock, which means little on a machine that does other work; processor seconds, children included,
+mean more.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+from data_build import compose
+
+from musae_tf import __version__
+from musae_tf.data.dataset import Dataset
+from musae_tf.files import write_text
+from musae_tf.music import Song
+from musae_tf.progress import progress
+
+GOALS = {"seconds": 360.0, "peak_megabytes": 1000, "two_workers": 1.7}
+FOLDS = 10  # the small tree is a tenth
+SONGS = np.dtype([("artist_id", "S32"), ("artist_name", "S1024"), ("title", "S1024")])
+
+
+def make_tree(root: Path, sources: list[Path], songs: int) -> None:
+    """A tree of so many songs; the first letters of a track id decide where it lies, as in Lakh's."""
+    labels = []
+    with progress(total=songs, title="making the tree", unit="songs") as bar:
+        for number in range(songs):
+            digest = hashlib.sha256(str(number).encode()).hexdigest().upper()
+            track = "TR" + "".join(chr(ord("A") + int(digit, 16)) for digit in digest[:5]) + digest[5:16]
+            source = sources[number % len(sources)]
+            song = moved(Song.read(source), random.Random(number).randrange(-5, 7))
+            song.write(root / "midi" / track[2] / track[3] / track[4] / track / f"{digest[:32].lower()}.mid")
+            if number % 3:
+                write_facts(root / "h5" / track[2] / track[3] / track[4] / f"{track}.h5", number, source.parent.name)
+            if number % 2:
+                labels.append(f"{track}\t{source.parent.name.title()}")
+            bar.update(1)
+    write_text(root / "genres.cls", "# made by benchmarks/data_scale.py\n" + "\n".join(labels) + "\n")
+
+
+def moved(song: Song, semitones: int) -> Song:
+    """The song in another key."""
+    for track in song.tracks:
+        if not track.is_drum:
+            track.notes["pitch"] = np.clip(track.notes["pitch"].astype(int) + semitones, 0, 127)
+    return song
+
+
+def write_facts(path: Path, number: int, genre: str) -> None:
+    """What a build reads of an MSD song file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    row = np.zeros(1, SONGS)
+    row["artist_id"], row["artist_name"] = f"AR{number % 4000:06d}".encode(), f"Artist {number % 4000}".encode()
+    row["title"] = f"Song {number}".encode()
+    terms = np.array([genre.encode(), b"music", f"term {number % 50}".encode()], "S256")
+    with h5py.File(path, "w") as file:
+        file.create_dataset("metadata/songs", data=row, maxshape=(None,), compression=1)
+        file.create_dataset("metadata/artist_terms", data=terms, maxshape=(None,), chunks=(1024,), compression=1)
+
+
+def build(midi: Path, tree: Path, out: Path, workers: int, kill_after: float | None = None) -> dict | None:
+    """One build in a process of its own; None if it was killed."""
+    command = [sys.executable, "-m", "musae_tf.cli", "data", "build", "lmd", "--midi", str(midi), "--out", str(out)]
+    command += ["--labels", str(tree / "h5"), str(tree / "genres.cls"), "--workers", str(workers)]
+    out.parent.mkdir(exist_ok=True)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    began, peak = time.perf_counter(), 0
+    with open(out.with_name(f"{out.name}.log"), "wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+        while process.poll() is None:
+            peak = max(peak, resident(process.pid))
+            if kill_after is not None and time.perf_counter() - began > kill_after:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                return None
+            time.sleep(0.2)
+    if process.returncode:
+        raise SystemExit(f"the build failed:\n{Path(log.name).read_text()[-2000:]}")
+    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    dataset = Dataset.open(out)
+    return {
+        "files": sum(1 for _ in midi.rglob("*.mid")),
+        "songs": len(dataset.songs),
+        "bars": len(dataset.tokens),
+        "seconds": seconds,
+        "processor_seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        "peak_megabytes": peak // 2**20,
+        "hash": dataset.hash,
+    }
+
+
+def resident(pid: int) -> int:
+    """Bytes of a process and its children in memory."""
+    try:
+        with open(f"/proc/{pid}/statm") as file:
+            own = int(file.read().split()[1]) * resource.getpagesize()
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            return own + sum(resident(int(child)) for child in file.read().split())
+    except OSError:  # it has just ended
+        return 0
+
+
+def interrupted(tree: Path, out: Path, seconds: float, kills: int, seed: int) -> dict:
+    """A build that is killed so many times, where a whole one takes so many seconds."""
+    dice = random.Random(seed)
+    done = 0
+    while done < kills:
+        result = build(tree / "midi", tree, out, 2, dice.uniform(0.0, 2 * seconds / kills))
+        if result is not None:  # it was through before
+            break
+        done += 1
+    else:
+        result = build(tree / "midi", tree, out, 2)
+    return {**result, "kills": done}
+
+
+def files_of(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of a dataset. `build.json` says when and how it was built, and is no part of it."""
+    return {
+        file.name: hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(folder.iterdir())
+        if file.name != "build.json"
+    }
+
+
+def main() -> None:
+    """Make the tree, build it in all ways, and say what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--midi", type=Path, help="folder of MIDI files that the tree's music comes from")
+    parser.add_argument("--songs", type=int, default=20_000)
+    parser.add_argument("--tree", type=Path, help="folder to keep the tree in, or one that has it")
+    parser.add_argument("--kills", type=int, default=8, help="interruptions")
+    parser.add_argument("--seed", type=int, default=1, help="of the moments of interruption")
+    parser.add_argument("--out", type=Path, default=Path("results/bench/data_scale.json"))
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        tree = arguments.tree or work / "tree"
+        if not (tree / "genres.cls").is_file():
+            if not arguments.midi:
+                compose(work / "composed", 400)
+            found = sorted((arguments.midi or work / "composed").rglob("*.mid"))
+            make_tree(tree, found, arguments.songs)
+        small = work / "small"
+        small.mkdir()
+        for letter in sorted((tree / "midi").iterdir()):
+            for track in sorted(letter.glob("*/*/*"))[::FOLDS]:
+                shutil.copytree(track, small / track.name)
+        # Datasets of one name, which is in the manifest.
+        two, one, tenth, killed = (work / name / "dataset" for name in ("two", "one", "tenth", "killed"))
+        builds = {"two workers": build(tree / "midi", tree, two, 2)}
+        builds["one worker"] = build(tree / "midi", tree, one, 1)
+        builds["a tenth of the tree"] = build(small, tree, tenth, 2)
+        seconds = builds["two workers"]["seconds"]
+        builds["interrupted"] = interrupted(tree, killed, seconds, arguments.kills, arguments.seed)
+        reference = files_of(two)
+        same = {"one worker": files_of(one) == reference, "interrupted": files_of(killed) == reference}
+    report(arguments, builds, same)
+
+
+def report(arguments: argparse.Namespace, builds: dict[str, dict], same: dict[str, bool]) -> None:
+    """Print the table and write the JSON file; exit code 1 if bytes differ."""
+    whole = builds["two workers"]
+    numbers = {
+        "seconds": whole["seconds"],
+        "peak_megabytes": max(one["peak_megabytes"] for one in builds.values()),
+        "two_workers": builds["one worker"]["seconds"] / whole["seconds"],
+    }
+    head = ("", "files", "seconds", "of processors", "peak MB")
+    print(f"\n{head[0]:<22}{head[1]:>8}{head[2]:>10}{head[3]:>15}{head[4]:>9}")
+    for name, one in builds.items():
+        print(
+            f"{name:<22}{one['files']:>8,}{one['seconds']:>10,.1f}{one['processor_seconds']:>15,.1f}"
+            f"{one['peak_megabytes']:>9,}"
+        )
+    for name, number in numbers.items():
+        print(f"{name.replace('_', ' ')}: {number:,.1f} (goal {GOALS[name]:g})")
+    print(f"killed {builds['interrupted']['kills']} times; same bytes: {same}")
+    result = {
+        "builds": builds,
+        "numbers": numbers,
+        "same_bytes": same,
+        "goals": GOALS,
+        "machine": {"cores": os.cpu_count(), "load": os.getloadavg(), "python": platform.python_version()},
+        "version": __version__,
+    }
+    write_text(arguments.out, json.dumps(result, indent=2) + "\n")
+    print(f"written to {arguments.out}")
+    sys.exit(not all(same.values()))
+
+
+if __name__ == "__main__":
+    main()
