@@ -1,5 +1,6 @@
 """Trees of MIDI files, datasets of them, and fresh Python processes, for the tests of the dataset layer."""
 
+import json
 import os
 import subprocess
 import sys
@@ -61,3 +62,29 @@ def output(*command: str | Path) -> str:
     out, err = process.communicate(timeout=100)
     assert process.returncode == 0, err
     return out
+
+
+def rejections(folder: Path) -> list[dict]:
+    """What a dataset says of files that gave no song."""
+    return [json.loads(line) for line in (folder / "rejected.jsonl").read_text().splitlines()]
+
+
+def hidden(folder: Path) -> list[str]:
+    """What a build left beside a dataset."""
+    return [path.name for path in folder.iterdir() if path.name.startswith(".")]
+
+
+SLOW = """
+import sys, time
+from musae_tf.data.build import build
+from musae_tf.data.folder import FolderSource
+from musae_tf.music.layouts import get_layout
+
+class Slow(FolderSource):
+    def load(self, item):
+        time.sleep(0.01)
+        return super().load(item)
+
+if __name__ == "__main__":
+    build(Slow(sys.argv[1]), sys.argv[2], get_layout("voices"), workers=2)
+"""
