@@ -3,6 +3,7 @@ import pytest
 
 from musae_tf.errors import MusicError
 from musae_tf.music import NOTE, Metre, Song, Tempo, Track
+from musae_tf.music.song import make_tracks
 from tests.corpus import BAR, notes
 
 
@@ -85,3 +86,22 @@ def test_writing_where_nothing_can_be_written_names_the_path(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(MusicError, match=r"cannot write .*a\.mid"):
         Song().write(tmp_path / "file" / "a.mid")
+
+
+@pytest.mark.parametrize("wrong", [None, (0, -5, 60, 90), (-1, 5, 60, 90), (0, 5, 128, 90)])
+def test_tracks_made_together_are_as_if_made_one_by_one(wrong):
+    rng = np.random.default_rng(0)
+    sizes, kinds = [40, 0, 7, 1], [("a", 5, False), ("b", 0, True), ("", 127, False), ("d", 9, False)]
+    notes = np.zeros(sum(sizes), NOTE)
+    notes["start"], notes["pitch"] = rng.integers(0, 9, len(notes)), rng.integers(50, 60, len(notes))
+    notes["duration"], notes["velocity"] = rng.integers(0, 99, len(notes)), rng.integers(1, 128, len(notes))
+    if wrong:
+        notes[41] = wrong
+        with pytest.raises(MusicError, match="track ''"):
+            make_tracks(kinds, notes, sizes)
+        return
+    own = np.split(notes, np.cumsum(sizes)[:-1])
+    assert make_tracks(kinds, notes, sizes) == [Track(*kind, mine) for kind, mine in zip(kinds, own, strict=True)]
+    with pytest.raises(MusicError, match="program is 128"):
+        make_tracks([*kinds[:3], ("d", 128, False)], notes, sizes)
+    assert make_tracks([], notes[:0], []) == []
