@@ -2,6 +2,8 @@
 
 import dataclasses
 import difflib
+import hashlib
+import json
 import math
 import types
 import typing
@@ -48,6 +50,13 @@ def config_to_dict(config: Config) -> dict[str, Any]:
 def config_to_yaml(config: Config) -> str:
     """The whole configuration as YAML; `load_config` reads it back to an equal `Config`."""
     return yaml.safe_dump(config_to_dict(config), sort_keys=False, default_flow_style=None, width=110)
+
+
+def config_hash(config: Config) -> str:
+    """Hash of all that a configuration says, but for where the dataset lies: its content has a hash of its own."""
+    tree = config_to_dict(config)
+    del tree["data"]["path"]
+    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
 
 
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:

@@ -1,14 +1,13 @@
 """The cells of the study: which systems, seeds and weights are trained and measured."""
 
-import hashlib
-import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from musae_tf.config import Config, config_to_dict, load_config
+from musae_tf.config import Config, load_config
 
 FOLDER = Path(__file__).parent
-ROOT = FOLDER.parent.parent
+PRESET = FOLDER.parent.parent / "configs" / "voices.yaml"
 
 SYSTEMS = (
     "musae_gm",
@@ -45,8 +44,22 @@ class Cell:
     def config(self, overrides: tuple[str, ...] = ()) -> Config:
         """What is trained. `overrides` such as training.steps=10 hold for the whole study."""
         config = load_config(FOLDER / "systems" / f"{self.system}.yaml", [f"seed={self.seed}", *overrides])
-        points = tuple((step, weight * self.factor) for step, weight in config.regularisation.points)
-        return replace(config, regularisation=replace(config.regularisation, points=points))
+        points = [(step, weight * self.factor) for step, weight in _shortened(config)]
+        return replace(config, regularisation=replace(config.regularisation, points=tuple(points)))
+
+
+def _shortened(config: Config) -> Iterator[tuple[int, float]]:
+    """The schedule of the regularisation at the same shares of the training as in the file that it comes from.
+
+    That is the preset's, unless the system has one of its own, which is written for the steps of base.yaml.
+    """
+    preset, study = load_config(PRESET), load_config(FOLDER / "base.yaml")
+    points, before = config.regularisation.points, -1
+    origin = preset if points == preset.regularisation.points else study
+    for step, weight in points:
+        # No two points at one step, however short the training.
+        before = max(round(step * config.training.steps / origin.training.steps), before + 1)
+        yield before, weight
 
 
 def cells() -> list[Cell]:
@@ -54,10 +67,3 @@ def cells() -> list[Cell]:
     frontier = [Cell(system, SEEDS[0], factor) for system, factors in FRONTIER.items() for factor in factors]
     table = [Cell(system, seed) for seed in SEEDS for system in SYSTEMS]
     return list(dict.fromkeys([*table[: len(SYSTEMS)], *frontier, *table]))
-
-
-def config_hash(config: Config) -> str:
-    """Hash of all that a configuration says, but for where the dataset lies: its content has a hash of its own."""
-    tree = config_to_dict(config)
-    del tree["data"]["path"]
-    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()

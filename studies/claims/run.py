@@ -10,6 +10,8 @@ A cell that is done is a file in results/claims/cells/. It is done again if its 
 import argparse
 import fnmatch
 import json
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from musae_tf.config import config_hash
 from musae_tf.data import Dataset
 from musae_tf.errors import MusaeError, RunError
 from musae_tf.files import write_text
@@ -25,7 +28,7 @@ from musae_tf.files import write_text
 ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
-from studies.claims.cells import Cell, cells, config_hash  # noqa: E402
+from studies.claims.cells import Cell, cells  # noqa: E402
 
 RESULTS = ROOT / "results" / "claims"
 
@@ -66,7 +69,7 @@ def _run_all(chosen: list[Cell], dataset: Dataset, options: argparse.Namespace) 
         print(f"\n{cell.name}" + (f", about {left / 60:.0f} minutes left" if left else ""), flush=True)
         # A process each: nothing of one cell is left in the memory, or in the random state, of the next.
         command = [sys.executable, __file__, "--in-this-process", "--cells", cell.name, *_pass_on(options)]
-        code = subprocess.run(command).returncode
+        code = _call(command)
         if code >= 128 or code < 0:
             print(f"stopped; the same command goes on with {cell.name}")
             return code if code > 0 else 128 - code
@@ -75,6 +78,19 @@ def _run_all(chosen: list[Cell], dataset: Dataset, options: argparse.Namespace) 
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return int(bool(failed))
+
+
+def _call(command: list[str]) -> int:
+    """Run a process that ends when this one is told to: a cell must not go on while the next start trains it too."""
+    with subprocess.Popen(command) as process:
+        # Ctrl-C reaches both; the process leaves a checkpoint and ends by itself.
+        handlers = {signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: lambda number, _: process.send_signal(number)}
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        try:
+            return process.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _pass_on(options: argparse.Namespace) -> list[str]:
@@ -108,6 +124,7 @@ def _run(cell: Cell, dataset: Dataset, options: argparse.Namespace) -> int:
     if (folder / "run.json").is_file():
         run = Run.open(folder)
     else:
+        shutil.rmtree(folder, ignore_errors=True)  # of a start that ended before there was anything
         run = Run.create(folder, config, dataset)
         run.update(command=command)
     if run.facts["state"] != "finished":

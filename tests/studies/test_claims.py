@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from musae_tf.config import config_hash, load_config
 from studies.claims import page, run
-from studies.claims.cells import FRONTIER, SEEDS, SYSTEMS, Cell, cells, config_hash
+from studies.claims.cells import FRONTIER, PRESET, SEEDS, SYSTEMS, Cell, cells
 
 TINY = [
     "model.latent=16", "model.embedding=4", "model.encoder_units=8", "model.decoder_units=8", "data.sounding=any",
@@ -32,6 +33,19 @@ def test_all_systems_have_the_same_budget_data_and_sizes():
     assert all(one == shared[0] for one in shared)
     assert shared[0][2].deterministic
     assert not shared[0][2].minutes, "a limit in minutes would depend on the machine"
+
+
+def test_the_schedule_is_the_presets_at_the_same_shares_of_the_training():
+    preset = load_config(PRESET)
+    for steps in (3000, 1000, 10):
+        config = Cell("musae_gm", 1).config((f"training.steps={steps}",))
+        share = steps / preset.training.steps
+        expected = [(round(step * share), weight) for step, weight in preset.regularisation.points]
+        assert list(config.regularisation.points) == expected
+    assert Cell("vae", 1).config().regularisation.points == ((0, 0.0), (1200, 0.2))
+    assert Cell("vae", 1).config(("training.steps=300",)).regularisation.points == ((0, 0.0), (120, 0.2))
+    weights = [weight for _, weight in Cell("vae", 1, 2.5).config(("training.steps=2",)).regularisation.points]
+    assert weights == [0.0, 0.5]
 
 
 def test_what_is_drawn_from_is_what_the_system_is_named_for():
