@@ -118,9 +118,7 @@ class Servable:
             ExportError: it cannot be written.
         """
         root = tf.Module()
-        # Encoder, decoder and prior: the critic is for training only.
-        parts = (self._model.encoder, self._model.decoder, self._model.prior)
-        root.weights = [weight.value for part in parts for weight in part.weights]
+        root.weights = [weight.value for weight in self._model.music_variables]  # the critic is for training only
         try:
             tf.saved_model.save(root, str(folder), self.functions)
         except (OSError, tf.errors.OpError) as cause:

@@ -123,6 +123,11 @@ class MusAE(keras.Model):
         return [variable for part in parts for variable in part.trainable_variables]
 
     @property
+    def music_variables(self) -> list:
+        """What it takes to make music: encoder, decoder and prior, which is what an export holds, in this order."""
+        return [variable for part in (self.encoder, self.decoder, self.prior) for variable in part.weights]
+
+    @property
     def critic_variables(self) -> list:
         """What the critics' player moves."""
         return [variable for critic in self.critics for variable in critic.network.trainable_variables]

@@ -5,6 +5,7 @@ run.json         dataset, layout, genres, versions, revision, command, machine, 
 log.jsonl        one line every `training.log_every` steps and one for every evaluation
 checkpoints/     model, optimizers, step
 tensorboard/     the same curves, pictures
+export/musae/    versions for servers, if it was exported
 """
 
 import datetime
@@ -102,6 +103,11 @@ class Run:
         """Folder of the checkpoints."""
         return self.path / "checkpoints"
 
+    @property
+    def export(self) -> Path:
+        """Folder of the versions for servers."""
+        return self.path / "export" / "musae"
+
     def update(self, **facts: Any) -> None:
         """Change facts and write run.json anew."""
         self.facts.update(facts)
@@ -115,18 +121,31 @@ class Run:
     def load_model(self) -> MusAE:
         """The model with the weights of the newest checkpoint: their moving average, if the run keeps one.
 
+        A run whose checkpoints were removed has those of its newest export; what only training needs, as the critic, is
+        fresh.
+
         Raises:
-            RunError: no checkpoint yet.
+            RunError: no checkpoint yet, and no export.
         """
         newest = tf.train.latest_checkpoint(str(self.checkpoints))
         if newest is None:
-            raise RunError(f"{self.path} has no checkpoint yet: train it with musae train --resume {self.path}")
+            return self._load_export()
         model = self.build_model()
         average = self.average_of(model)
         parts = {"model": model, "average": average.averages} if average else {"model": model}
         tf.train.Checkpoint(**parts).restore(newest).expect_partial().assert_existing_objects_matched()
         if average:
             average.put()
+        return model
+
+    def _load_export(self) -> MusAE:
+        versions = [path for path in self.export.glob("*") if path.name.isdecimal()]
+        if not versions:
+            raise RunError(f"{self.path} has no checkpoint yet: train it with musae train --resume {self.path}")
+        model = self.build_model()
+        stored = max(versions, key=lambda path: int(path.name)) / "variables" / "variables"
+        weights = [variable.value for variable in model.music_variables]
+        tf.train.Checkpoint(weights=weights).read(str(stored)).expect_partial().assert_existing_objects_matched()
         return model
 
     def average_of(self, model: MusAE) -> WeightAverage | None:
