@@ -13,6 +13,7 @@ from musae_tf.commands.serve_flags import FLAGS
 from musae_tf.commands.values import boolean, integer, number, pairs
 from musae_tf.errors import MusaeError
 
+CHANGE = "give a piece more or less notes, register or length"
 USAGE = 2
 """Exit code of a mistake that the user can mend; argparse uses the same."""
 
@@ -220,17 +221,25 @@ def _add_music(commands) -> None:
 
 
 def _add_change(commands) -> None:
-    change = _command(commands, "change", "change:change", "give a piece more or less notes, register or length")
+    change = _command(commands, "change", "change:change", CHANGE)
     _add_run(change)
+    _add_changes(change)
+    _add_dataset(change)
+    _add_output(change, "RUN/samples")
+
+
+def _add_changes(change: _Parser) -> None:
     change.add_argument("song", metavar="SONG.mid")
     what = "notes, register or length of all tracks, or of one as in soprano:notes; may be repeated"
     for flag in ("--more", "--less"):
         change.add_argument(flag, action="append", default=[], metavar="NAME", help=what)
-    units = "in standard deviations over the training music (default: 1.5)"
-    change.add_argument("--strength", type=number(0, 10), default=1.5, metavar="X", help=units)
+    sweep = "several pieces instead, from less to more of NAME"
+    change.add_argument("--sweep", metavar="NAME", help=sweep)
+    points = "pieces of a sweep (default: 5)"
+    change.add_argument("--points", type=integer(2, 256), default=5, metavar="N", help=points)
+    units = "in standard deviations over the training music (default: 2)"
+    change.add_argument("--strength", type=number(0, 10), default=2.0, metavar="X", help=units)
     change.add_argument("--bars", type=integer(1), metavar="N", help="take the first N bars only (default: all)")
-    _add_dataset(change)
-    _add_output(change, "RUN/samples")
 
 
 def _add_request(commands) -> None:
@@ -238,7 +247,10 @@ def _add_request(commands) -> None:
     token = "A token in the environment variable MUSAE_TOKEN is sent along."
     request = commands.add_parser("request", help=summary, description=f"{summary.capitalize()}. {token}")
     kinds = request.add_subparsers(metavar="COMMAND", required=True, dest="kind")
-    for parser in _music_commands(kinds, "request", _add_server):
+    change = _command(kinds, "change", "request:change", CHANGE)
+    _add_server(change)
+    _add_changes(change)
+    for parser in (*_music_commands(kinds, "request", _add_server), change):
         _add_output(parser, "here")
         parser.add_argument("--png", action="store_true", help="draw pictures as well (needs matplotlib)")
     nothing = "nothing was learnt"
@@ -266,6 +278,8 @@ def _music_commands(commands, module: str, add_model: Callable[[_Parser], None])
     interpolate.add_argument("end", metavar="END.mid")
     points = "pieces, reconstructions of both ends included (default: 5)"
     interpolate.add_argument("--points", type=integer(2, 256), default=5, metavar="N", help=points)
+    path = "straight from code to code, or along great arcs (default: linear)"
+    interpolate.add_argument("--path", choices=("linear", "spherical"), default="linear", help=path)
 
     transfer = _command(commands, "transfer", f"{module}:transfer", "move a piece towards another genre")
     add_model(transfer)

@@ -61,9 +61,16 @@ def reconstruct(model: MusAE, layout: Layout, song: Song, temperature: float = 0
 
 
 def interpolate(
-    model: MusAE, layout: Layout, start: Song, end: Song, points: int = 5, temperature: float = 0.0, seed: int = 0
+    model: MusAE,
+    layout: Layout,
+    start: Song,
+    end: Song,
+    points: int = 5,
+    temperature: float = 0.0,
+    seed: int = 0,
+    path: str = "linear",
 ) -> list[Song]:
-    """Songs on the way from one song to another, phrase by phrase on straight lines between their codes.
+    """Songs on the way from one song to another, phrase by phrase on lines (or arcs, `path`) between their codes.
 
     The first and the last are the reconstructions of `start` and `end`. All are as long as the longer song: the shorter
     one's phrases are repeated from its beginning. Tempo goes from the one's to the other's by equal ratios; programs
@@ -71,8 +78,10 @@ def interpolate(
 
     Raises:
         MusicError: one of the songs has none of the layout's tracks or no bar of 16 sixteenths.
-        ValueError: fewer than 2 points.
+        ValueError: fewer than 2 points, or a path that is not one of `musae_tf.music.pieces.PATHS`.
     """
+    if path not in pieces.PATHS:
+        raise ValueError(f"path is {path!r}, must be one of {', '.join(pieces.PATHS)}")
     grids = [tokenize(song, layout) for song in (start, end)]
     steps = pieces.line(*grids, points)
     codes = [_codes(model, grid) for grid in grids]
@@ -80,7 +89,8 @@ def interpolate(
     first, last = (pieces.repeated(code, rows) for code in codes)
     songs = []
     for position, form in steps:
-        between = model.interpolate_latent(first, last, tf.fill([rows], tf.constant(position, tf.float32))).numpy()
+        where = tf.fill([rows], tf.constant(position, tf.float32))
+        between = model.interpolate_latent(first, last, where, path).numpy()
         # The same seeds at every point: what changes along the way is the position, not the dice.
         tokens = _tokens(model, between, temperature, seed)
         songs.append(pieces.changed_song(tokens, form, f"{start.name} to {end.name}"))
@@ -151,6 +161,41 @@ def change(
     grid = tokenize(song, layout)
     tokens = _tokens(model, attributes.move(_codes(model, grid), changes), temperature, seed)
     return pieces.changed_song(tokens, grid, song.name)
+
+
+def sweep(
+    model: MusAE,
+    layout: Layout,
+    song: Song,
+    attributes: Attributes,
+    attribute: str,
+    points: int = 5,
+    strength: float = 2.0,
+    temperature: float = 0.0,
+    seed: int = 0,
+) -> list[Song]:
+    """The song with less and less, and more and more, of one attribute; see `change`.
+
+    Args:
+        model: of `run.load_model()`.
+        layout: of the run.
+        song: the piece; tempo and programs are kept.
+        attributes: of `musae_tf.latent.of_run.load_attributes`.
+        attribute: name of the attribute.
+        points: pieces, 2 or more; of an odd number the middle one is the reconstruction.
+        strength: from so many standard deviations less to so many more, in equal steps.
+        temperature: of the tokens; 0 takes the most probable symbol.
+        seed: 0 or more, the same for all pieces.
+
+    Raises:
+        RunError: no such attribute.
+        MusicError: the song has none of the layout's tracks or no bar of 16 sixteenths.
+        ValueError: fewer than 2 points.
+    """
+    grid = tokenize(song, layout)
+    codes = _codes(model, grid)
+    moved = [attributes.move(codes, {attribute: amount}) for amount in pieces.sweep(points, strength)]
+    return [pieces.changed_song(_tokens(model, way, temperature, seed), grid, song.name) for way in moved]
 
 
 def infer_genre(model: MusAE, layout: Layout, song: Song) -> str:

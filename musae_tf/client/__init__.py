@@ -18,6 +18,7 @@ from musae_tf.client.errors import (
     OverloadedError,
     ServerFailedError,
     UnavailableError,
+    UnknownAttributeError,
     UnknownGenreError,
     WrongModelError,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "ServerFailedError",
     "Tls",
     "UnavailableError",
+    "UnknownAttributeError",
     "UnknownGenreError",
     "VersionStatus",
     "WrongModelError",

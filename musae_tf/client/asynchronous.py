@@ -1,7 +1,7 @@
 """The client that awaits: the twin of `musae_tf.client.sync`, with the same names and arguments."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TypeVar
 
@@ -40,10 +40,16 @@ class AsyncMusaeClient(BaseClient):
         return await self._run(songs.reconstruct, music, temperature, seed)
 
     async def interpolate(
-        self, start: Music, end: Music, points: int = 5, temperature: float = 0.0, seed: int = 0
+        self,
+        start: Music,
+        end: Music,
+        points: int = 5,
+        temperature: float = 0.0,
+        seed: int = 0,
+        path: str = "linear",
     ) -> list[Song]:
         """As `MusaeClient.interpolate`."""
-        return await self._run(songs.interpolate, start, end, points, temperature, seed)
+        return await self._run(songs.interpolate, start, end, points, temperature, seed, path)
 
     async def transfer(
         self,
@@ -56,6 +62,22 @@ class AsyncMusaeClient(BaseClient):
     ) -> Song:
         """As `MusaeClient.transfer`."""
         return await self._run(songs.transfer, music, to, source, strength, temperature, seed)
+
+    async def change(self, music: Music, changes: Mapping[str, float], temperature: float = 0.0, seed: int = 0) -> Song:
+        """As `MusaeClient.change`."""
+        return await self._run(songs.change, music, changes, temperature, seed)
+
+    async def sweep(
+        self,
+        music: Music,
+        attribute: str,
+        points: int = 5,
+        strength: float = 2.0,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> list[Song]:
+        """As `MusaeClient.sweep`."""
+        return await self._run(songs.sweep, music, attribute, points, strength, temperature, seed)
 
     async def infer_genre(self, music: Music) -> str:
         """As `MusaeClient.infer_genre`."""

@@ -64,6 +64,10 @@ class UnknownGenreError(InvalidRequestError):
     """The model has no such genre. The message lists those it has."""
 
 
+class UnknownAttributeError(InvalidRequestError):
+    """The model has no such attribute. The message lists those it has."""
+
+
 class AccessDeniedError(ClientError):
     """The server does not let this client in."""
 

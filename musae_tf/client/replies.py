@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from musae_tf.client.errors import UnknownGenreError, WrongModelError
+from musae_tf.client.errors import UnknownAttributeError, UnknownGenreError, WrongModelError
 from musae_tf.errors import MusicError
 from musae_tf.music import Layout, pieces
 
@@ -16,15 +16,16 @@ FORMAT = 1
 
 
 class Attributes(NamedTuple):
-    """Directions of the latent space in which properties of the music grow.
+    """What music can be given more or less of, see `MusaeClient.change`.
 
     Attributes:
-        names: of the properties, for instance "density of the bass".
-        directions: float32 [A, D]; what to add to a code for one step more of each.
+        names: of the A attributes, for instance "soprano:notes".
+        units: float32 [A], what 1 of each is: a standard deviation over the training music, in notes a bar, semitones
+            or steps.
     """
 
     names: tuple[str, ...]
-    directions: np.ndarray
+    units: np.ndarray
 
 
 class LatentMap(NamedTuple):
@@ -63,7 +64,7 @@ class Description:
         created: when it was exported, ISO 8601 in UTC.
         dataset_hash: of the dataset that it was trained on.
         signatures: inputs and outputs of each signature: {"inputs": {name: {"dtype", "shape"}}, "outputs": ...}.
-        attributes: directions for `decode`, if the model knows any.
+        attributes: what `MusaeClient.change` can ask for; None if the model has no attribute vectors.
         points: how many songs `MusaeClient.map` has; 0 if there is no map.
         plane: its mean and axes, float32 [3, D].
     """
@@ -111,7 +112,7 @@ class Description:
                 created=str(facts["created"]),
                 dataset_hash=str(facts["dataset_hash"]),
                 signatures=facts["signatures"],
-                attributes=_attributes(facts, latent),
+                attributes=_attributes(facts),
                 points=points,
                 plane=plane,
             )
@@ -126,12 +127,29 @@ class Description:
         """
         return pieces.genre_number(self.genres, genre, UnknownGenreError)
 
+    def amounts(self, changes: Mapping[str, float]) -> np.ndarray:
+        """What the signature `change` takes, float32 [A], for so much of the named attributes and 0 of all others.
 
-def _attributes(facts: Mapping[str, Any], latent: int) -> Attributes | None:
+        Raises:
+            WrongModelError: the model has no attribute vectors.
+            UnknownAttributeError: no such attribute; the message lists those there are.
+        """
+        if self.attributes is None:
+            raise WrongModelError(
+                f"the model {self.name!r} has no attribute vectors",
+                hint="export it again where the dataset of its training is",
+            )
+        names, amounts = self.attributes.names, np.zeros(len(self.attributes.names), np.float32)
+        for name, amount in changes.items():
+            amounts[pieces.attribute_number(names, name, UnknownAttributeError)] = amount
+        return amounts
+
+
+def _attributes(facts: Mapping[str, Any]) -> Attributes | None:
     if not facts.get("attributes"):
         return None
     names = tuple(map(str, facts["attributes"]["names"]))
-    return Attributes(names, np.array(facts["attributes"]["directions"], np.float32).reshape(len(names), latent))
+    return Attributes(names, np.array(facts["attributes"]["units"], np.float32).reshape(len(names)))
 
 
 def _plane(facts: Mapping[str, Any], latent: int) -> tuple[int, np.ndarray | None]:

@@ -1,6 +1,7 @@
 """Songs in, requests out; tokens in, songs out. The methods of both clients, as generators of `exchange`."""
 
 import os
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias, Union
 
 import numpy as np
@@ -93,10 +94,15 @@ def reconstruct(exchange: Exchange, music: Music, temperature: float, seed: int)
 
 
 def interpolate(
-    exchange: Exchange, start: Music, end: Music, points: int, temperature: float, seed: int
+    exchange: Exchange, start: Music, end: Music, points: int, temperature: float, seed: int, path: str
 ) -> Steps[list[Song]]:
     """As `MusaeClient.interpolate`."""
     _at_least(2, points=points)
+    if path not in pieces.PATHS:
+        raise InvalidRequestError(f"path is {path!r}, must be one of {', '.join(pieces.PATHS)}")
+    signature = "interpolate" if path == "linear" else f"interpolate_{path}"
+    if path != "linear":
+        yield from _need(exchange, signature, "export it again with this version of musae-tf")
     first, first_grid, first_phrases = yield from _read(exchange, start)
     last, last_grid, last_phrases = yield from _read(exchange, end)
     rows = max(len(first_phrases), len(last_phrases))
@@ -109,7 +115,7 @@ def interpolate(
         "position": np.repeat(positions, rows),
         **{name: np.concatenate([values] * points) for name, values in _dice(temperature, seed, rows).items()},
     }
-    (tokens,) = yield from exchange.predict("interpolate", inputs, "tokens")
+    (tokens,) = yield from exchange.predict(signature, inputs, "tokens")
     name = f"{first.name} to {last.name}"
     parts = tokens.reshape(points, rows, *tokens.shape[1:])
     return [pieces.changed_song(part, form, name) for part, (_, form) in zip(parts, line, strict=True)]
@@ -135,6 +141,40 @@ def transfer(
     }
     (tokens,) = yield from exchange.predict("transfer", inputs, "tokens")
     return pieces.changed_song(tokens, grid, f"{song.name} to {to}")
+
+
+def change(
+    exchange: Exchange, music: Music, changes: Mapping[str, float], temperature: float, seed: int
+) -> Steps[Song]:
+    """As `MusaeClient.change`."""
+    (song,) = yield from _changed(exchange, music, [changes], temperature, seed)
+    return song
+
+
+def sweep(
+    exchange: Exchange, music: Music, attribute: str, points: int, strength: float, temperature: float, seed: int
+) -> Steps[list[Song]]:
+    """As `MusaeClient.sweep`."""
+    _at_least(2, points=points)
+    amounts = pieces.sweep(points, strength)
+    return (yield from _changed(exchange, music, [{attribute: amount} for amount in amounts], temperature, seed))
+
+
+def _changed(
+    exchange: Exchange, music: Music, many: Sequence[Mapping[str, float]], temperature: float, seed: int
+) -> Steps[list[Song]]:
+    """The song changed in several ways."""
+    model = yield from exchange.description()
+    amounts = np.stack([model.amounts(changes) for changes in many])
+    song, grid, phrases = yield from _read(exchange, music)
+    rows, ways = len(phrases), len(many)
+    inputs = {
+        "tokens": np.tile(phrases, (ways, 1, 1)),
+        "amounts": np.repeat(amounts, rows, axis=0),
+        **{name: np.concatenate([values] * ways) for name, values in _dice(temperature, seed, rows).items()},
+    }
+    (tokens,) = yield from exchange.predict("change", inputs, "tokens")
+    return [pieces.changed_song(part, grid, song.name) for part in tokens.reshape(ways, rows, *tokens.shape[1:])]
 
 
 def infer_genre(exchange: Exchange, music: Music) -> Steps[str]:
@@ -169,6 +209,13 @@ def decode(
         raise InvalidRequestError(f"bars is {bars}, must be at most {len(codes) * model.bars} with {len(codes)} codes")
     tokens = yield from _tokens(exchange, codes, temperature, seed)
     return pieces.new_song(tokens, bars, model.layout, tempo)
+
+
+def _need(exchange: Exchange, signature: str, hint: str) -> Steps[None]:
+    """Refuse a model without a signature that not every export has."""
+    model = yield from exchange.description()
+    if signature not in model.signatures:
+        raise WrongModelError(f"the model {model.name!r} has no signature {signature!r}", hint=hint)
 
 
 def _read(exchange: Exchange, music: Music) -> Steps[tuple[Song, Grid, np.ndarray]]:

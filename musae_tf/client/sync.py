@@ -1,7 +1,7 @@
 """The client that waits."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from types import TracebackType
 from typing import TypeVar
@@ -61,14 +61,21 @@ class MusaeClient(BaseClient):
         return self._run(songs.reconstruct, music, temperature, seed)
 
     def interpolate(
-        self, start: Music, end: Music, points: int = 5, temperature: float = 0.0, seed: int = 0
+        self,
+        start: Music,
+        end: Music,
+        points: int = 5,
+        temperature: float = 0.0,
+        seed: int = 0,
+        path: str = "linear",
     ) -> list[Song]:
         """Songs on the way from one to another; the first and the last are the reconstructions of both.
 
         All are as long as the longer one: the shorter one's phrases are repeated from its beginning. Tempo goes from
-        the one's to the other's by equal ratios.
+        the one's to the other's by equal ratios. The codes go straight (`path` "linear"), or along great arcs
+        ("spherical").
         """
-        return self._run(songs.interpolate, start, end, points, temperature, seed)
+        return self._run(songs.interpolate, start, end, points, temperature, seed, path)
 
     def transfer(
         self,
@@ -93,6 +100,47 @@ class MusaeClient(BaseClient):
             UnknownGenreError: the model has no such genre; the message lists those it has.
         """
         return self._run(songs.transfer, music, to, source, strength, temperature, seed)
+
+    def change(self, music: Music, changes: Mapping[str, float], temperature: float = 0.0, seed: int = 0) -> Song:
+        """The music with more or less of some attributes: `change("mine.mid", {"soprano:notes": 1, "length": -0.5})`.
+
+        Args:
+            music: the piece; tempo and programs are kept.
+            changes: how much more of each attribute, in standard deviations over the training music; negative for less.
+                `describe().attributes` has the names.
+            temperature: 0 takes the most probable symbols, 1 draws as the model believes.
+            seed: 0 or more.
+
+        Raises:
+            UnknownAttributeError: the model has no such attribute; the message lists those it has.
+            WrongModelError: the model was exported without attribute vectors.
+        """
+        return self._run(songs.change, music, changes, temperature, seed)
+
+    def sweep(
+        self,
+        music: Music,
+        attribute: str,
+        points: int = 5,
+        strength: float = 2.0,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> list[Song]:
+        """The music with less and less, and more and more, of one attribute.
+
+        Args:
+            music: the piece; tempo and programs are kept.
+            attribute: one of `describe().attributes.names`.
+            points: pieces, 2 or more; of an odd number the middle one is the reconstruction.
+            strength: from so many standard deviations less to so many more, in equal steps.
+            temperature: 0 takes the most probable symbols, 1 draws as the model believes.
+            seed: 0 or more.
+
+        Raises:
+            UnknownAttributeError: the model has no such attribute; the message lists those it has.
+            WrongModelError: the model was exported without attribute vectors.
+        """
+        return self._run(songs.sweep, music, attribute, points, strength, temperature, seed)
 
     def infer_genre(self, music: Music) -> str:
         """The genre that the model takes the music for."""

@@ -2,21 +2,14 @@
 
 from argparse import Namespace
 
-from musae_tf.commands.pieces import changed, check_out, read_song, write_pieces
+from musae_tf.commands.pieces import changed, check_out, read_song, swept, wanted, write_pieces
 from musae_tf.commands.quiet import load_tensorflow
 from musae_tf.commands.runs import find_run, open_dataset
-from musae_tf.errors import RunError
 
 
 def change(arguments: Namespace) -> None:
-    """`musae change RUN SONG.mid --more NAME --less NAME`."""
-    wanted = [(name, arguments.strength) for name in arguments.more]
-    wanted += [(name, -arguments.strength) for name in arguments.less]
-    changes = dict(wanted)
-    if not changes:
-        raise RunError("say what the piece is to have more or less of: --more notes, --less bass:register, ...")
-    if len(changes) < len(wanted):
-        raise RunError("an attribute is named twice: each can be asked for once")
+    """`musae change RUN SONG.mid --more NAME --less NAME`, or `--sweep NAME`."""
+    changes = wanted(arguments)
     path = find_run(arguments.run)
     load_tensorflow()
     from musae_tf import generation
@@ -26,9 +19,9 @@ def change(arguments: Namespace) -> None:
     from musae_tf.training import Run
 
     run = Run.open(path)
-    for name in changes:
+    for name in changes or [arguments.sweep]:
         attribute_number(attribute_names(run.layout), name)
-    check_out(arguments.out, 1)
+    check_out(arguments.out, 1 if changes else arguments.points)
     song = read_song(arguments.song, run.layout, arguments.bars)
     model = run.load_model()
     dataset = None
@@ -36,5 +29,10 @@ def change(arguments: Namespace) -> None:
         print(f"fitting attribute vectors, once: they are kept in {attributes_path(run)}")
         dataset = open_dataset(arguments.dataset or run.facts["dataset"]["path"])
     attributes = load_attributes(run, model, dataset)
-    new = generation.change(model, run.layout, song, attributes, changes, arguments.temperature, arguments.seed)
-    write_pieces([changed(song, changes, new)], run.layout, arguments.out, run.path / "samples", wav=arguments.wav)
+    what, how = (model, run.layout, song, attributes), (arguments.temperature, arguments.seed)
+    if changes:
+        pieces = [changed(song, changes, generation.change(*what, changes, *how))]
+    else:
+        songs = generation.sweep(*what, arguments.sweep, arguments.points, arguments.strength, *how)
+        pieces = swept(song, arguments.sweep, arguments.strength, songs)
+    write_pieces(pieces, run.layout, arguments.out, run.path / "samples", wav=arguments.wav)

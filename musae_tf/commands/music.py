@@ -66,7 +66,7 @@ def interpolate(arguments: Namespace) -> None:
 
     model = run.load_model()
     songs = generation.interpolate(
-        model, run.layout, start, end, arguments.points, arguments.temperature, arguments.seed
+        model, run.layout, start, end, arguments.points, arguments.temperature, arguments.seed, arguments.path
     )
     _write(interpolated(start, end, songs), run, arguments)
 

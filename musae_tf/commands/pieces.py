@@ -2,6 +2,7 @@
 
 import math
 import re
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +15,7 @@ from musae_tf.files import atomic_path
 from musae_tf.music import Layout, Metre, Song, Tempo, Track, tokenize
 from musae_tf.music.audio import write_wav
 from musae_tf.music.picture import pianoroll
-from musae_tf.music.pieces import losses_in_words
+from musae_tf.music.pieces import losses_in_words, sweep
 
 
 class Piece(NamedTuple):
@@ -89,6 +90,37 @@ def changed(source: Song, changes: Mapping[str, float], song: Song) -> Piece:
     words = [f"{'more' if math.copysign(1, units) > 0 else 'less'} {name}" for name, units in changes.items()]
     title = ", ".join(f"{word} by {abs(units):g}" for word, units in zip(words, changes.values(), strict=True))
     return Piece(f"{source.name}-{plain('-'.join(words))}", song, f"{source.name}, {title}")
+
+
+def swept(source: Song, attribute: str, strength: float, songs: Sequence[Song]) -> list[Piece]:
+    """A piece with less to more of one attribute, numbered."""
+    digits = len(str(len(songs)))
+    return [
+        Piece(
+            f"{source.name}-{plain(attribute)}-{number:0{digits}d}",
+            song,
+            f"{source.name}, {attribute} by {amount:+g}",
+        )
+        for number, (song, amount) in enumerate(zip(songs, sweep(len(songs), strength), strict=True), 1)
+    ]
+
+
+def wanted(arguments: Namespace) -> dict[str, float]:
+    """What `--more` and `--less` ask for; empty if `--sweep` asks for something.
+
+    Raises:
+        MusicError: nothing, the same twice, or both ways.
+    """
+    strength = arguments.strength
+    asked = [(name, strength) for name in arguments.more] + [(name, -strength) for name in arguments.less]
+    if arguments.sweep is not None and asked:
+        raise MusicError("--sweep goes from less to more by itself: leave out --more and --less")
+    if arguments.sweep is None and not asked:
+        raise MusicError("say what the piece is to have more or less of: --more notes, --less bass:register, ...")
+    changes = dict(asked)
+    if len(changes) < len(asked):
+        raise MusicError("an attribute is named twice: each can be asked for once")
+    return changes
 
 
 def write_pieces(

@@ -8,12 +8,15 @@ from pathlib import Path
 from musae_tf.client import MusaeClient, Tls
 from musae_tf.commands.pieces import (
     Piece,
+    changed,
     check_out,
     interpolated,
     read_song,
     reconstructed,
     sampled,
+    swept,
     transferred,
+    wanted,
     write_pieces,
 )
 from musae_tf.music import Layout
@@ -51,7 +54,8 @@ def interpolate(arguments: Namespace) -> None:
     with _client(arguments) as musae:
         layout = musae.describe().layout
         start, end = (read_song(path, layout, arguments.bars) for path in (arguments.start, arguments.end))
-        songs = musae.interpolate(start, end, arguments.points, arguments.temperature, arguments.seed)
+        how = (arguments.points, arguments.temperature, arguments.seed, arguments.path)
+        songs = musae.interpolate(start, end, *how)
     _write(interpolated(start, end, songs), layout, arguments)
 
 
@@ -71,6 +75,23 @@ def transfer(arguments: Namespace) -> None:
     _write([transferred(song, source, arguments.to, arguments.strength, moved)], model.layout, arguments)
 
 
+def change(arguments: Namespace) -> None:
+    """`musae request change SONG.mid --more NAME --less NAME`, or `--sweep NAME`."""
+    changes = wanted(arguments)
+    check_out(arguments.out, 1 if changes else arguments.points)
+    with _client(arguments) as musae:
+        model = musae.describe()
+        model.amounts(changes or {arguments.sweep: 0.0})
+        song = read_song(arguments.song, model.layout, arguments.bars)
+        how = (arguments.temperature, arguments.seed)
+        if changes:
+            pieces = [changed(song, changes, musae.change(song, changes, *how))]
+        else:
+            songs = musae.sweep(song, arguments.sweep, arguments.points, arguments.strength, *how)
+            pieces = swept(song, arguments.sweep, arguments.strength, songs)
+    _write(pieces, model.layout, arguments)
+
+
 def describe(arguments: Namespace) -> None:
     """`musae request describe`."""
     with _client(arguments) as musae:
@@ -83,6 +104,7 @@ def describe(arguments: Namespace) -> None:
         ("tracks", f"{', '.join(model.layout.names)} ({model.layout.name})"),
         ("phrase", f"{model.bars} bars"),
         ("latent", f"{model.latent} axes"),
+        ("changes", ", ".join(model.attributes.names) if model.attributes else "none"),
         ("dataset", model.dataset_hash),
     ):
         print(f"{name:<10}{value}")

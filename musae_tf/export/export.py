@@ -16,6 +16,8 @@ from musae_tf.export.signatures import Servable, leave_cudnn
 from musae_tf.export.verify import verify
 from musae_tf.export.warmup import write_warmup
 from musae_tf.files import write_text
+from musae_tf.latent import Attributes
+from musae_tf.latent.of_run import attributes_path, fit_attributes, is_current
 from musae_tf.models import MusAE
 
 if TYPE_CHECKING:
@@ -25,13 +27,19 @@ DESCRIPTION = Path("assets.extra") / "musae.json"
 """Where in a version folder the text of the signature `describe` is."""
 
 
-def export_run(run: "Run", to: str | os.PathLike | None = None, say: Callable[[str], None] = print) -> Version:
+def export_run(
+    run: "Run",
+    to: str | os.PathLike | None = None,
+    say: Callable[[str], None] = print,
+    model: MusAE | None = None,
+) -> Version:
     """Publish the newest checkpoint of a run as the next version of a model.
 
     Args:
         run: any run with a checkpoint, wherever it was trained.
         to: the model folder, which holds the versions and whose name is the model's; None for RUN/export/musae.
         say: takes the sentences for the user.
+        model: what to publish instead of the newest checkpoint.
 
     Returns:
         The published version.
@@ -41,13 +49,17 @@ def export_run(run: "Run", to: str | os.PathLike | None = None, say: Callable[[s
         ExportError: the folder cannot be written, or the exported graph does not answer as the live model does. Then
             nothing was published.
     """
-    base = check_folder(run.path / "export" / "musae" if to is None else to)
-    model = run.load_model()
+    base = check_folder(run.export if to is None else to)
+    model = run.load_model() if model is None else model
     with new_version(base) as draft:
         name, number = base.resolve().name, draft.number
         say(f"{base}: writing version {number}")
-        songs = _map(run, model, say)
-        servable = Servable(model, lambda signatures: describe(run, name, number, signatures, songs), songs)
+        leave_cudnn(model)  # before anything runs it: layers choose their form at the first call
+        dataset = _dataset(run, say)
+        songs, attributes = _map(model, dataset, say), _attributes(run, model, dataset, say)
+        servable = Servable(
+            model, lambda signatures: describe(run, name, number, signatures, songs, attributes), songs, attributes
+        )
         servable.save(draft.folder)
         write_text(draft.folder / DESCRIPTION, servable.metadata + "\n", ExportError)
         asked = requests(model, servable.signatures)
@@ -59,8 +71,8 @@ def export_run(run: "Run", to: str | os.PathLike | None = None, say: Callable[[s
     return published
 
 
-def _map(run: "Run", model: MusAE, say: Callable[[str], None]) -> LatentMap | None:
-    """The map of the training songs, if the dataset is still where the run was trained on it."""
+def _dataset(run: "Run", say: Callable[[str], None]) -> Dataset | None:
+    """The run's dataset, if it is still where the run was trained on it."""
     path = run.facts["dataset"]["path"]
     try:
         dataset = Dataset.open(path)
@@ -70,9 +82,25 @@ def _map(run: "Run", model: MusAE, say: Callable[[str], None]) -> LatentMap | No
     if dataset.hash != run.facts["dataset"]["hash"]:
         say(f"no map of the latent space: {path} is not the dataset of the run any more")
         return None
+    return dataset
+
+
+def _map(model: MusAE, dataset: Dataset | None, say: Callable[[str], None]) -> LatentMap | None:
+    if dataset is None:
+        return None
     say("finding the training songs in the latent space")
-    leave_cudnn(model)  # before anything runs it: layers choose their form at the first call
     return make_map(model, dataset)
+
+
+def _attributes(run: "Run", model: MusAE, dataset: Dataset | None, say: Callable[[str], None]) -> Attributes | None:
+    """The run's attribute vectors, or such as are fitted for this export alone."""
+    if is_current(run):
+        return Attributes.load(attributes_path(run))
+    if dataset is None:
+        say(f"no attribute vectors: {attributes_path(run)} is not there, and neither is the dataset to fit them to")
+        return None
+    say("fitting attribute vectors")
+    return fit_attributes(run, model, dataset)
 
 
 def check_folder(path: str | os.PathLike) -> Path:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from musae_tf.export.map import LatentMap
+from musae_tf.latent import Attributes
 from musae_tf.music import STEPS_PER_BAR
 
 if TYPE_CHECKING:
@@ -16,7 +17,14 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 
-def describe(run: "Run", name: str, version: int, signatures: Mapping[str, Any], songs: LatentMap | None = None) -> str:
+def describe(
+    run: "Run",
+    name: str,
+    version: int,
+    signatures: Mapping[str, Any],
+    songs: LatentMap | None = None,
+    attributes: Attributes | None = None,
+) -> str:
     """The description of version `version` of the model `name`, exported now from a run.
 
     Args:
@@ -25,12 +33,15 @@ def describe(run: "Run", name: str, version: int, signatures: Mapping[str, Any],
         version: its number.
         signatures: as JSON, by name.
         songs: the map of its latent space, if it has one.
+        attributes: the vectors that the signature `change` moves along, if it has them.
 
     Returns:
         A JSON object: "format", "name", "version", "layout", "genres", "tempos" (genre to quarter notes a minute; a
         genre whose songs name no tempo is missing), "steps" and "bars" of a phrase, "tracks", "latent" (axes),
         "vocabulary_sizes", "created" (UTC), "dataset_hash", "signatures"; with a map "map": "points" (how many the
-        signature `map` has), "mean" and "axes" (the code at (0, 0) and the codes that 1 to the right and 1 up add).
+        signature `map` has), "mean" and "axes" (the code at (0, 0) and the codes that 1 to the right and 1 up add);
+        with attributes "attributes": "names" and "units" (what an amount of 1 is in notes a bar, semitones or steps),
+        in the order of the amounts that `change` takes.
     """
     layout, steps = run.layout, run.config.music.bars * STEPS_PER_BAR
     facts = {
@@ -52,4 +63,7 @@ def describe(run: "Run", name: str, version: int, signatures: Mapping[str, Any],
     if songs is not None:
         plane = {name: np.round(getattr(songs, name).astype(float), 5).tolist() for name in ("mean", "axes")}
         facts["map"] = {"points": len(songs.title), **plane}
+    if attributes is not None:
+        units = [float(f"{unit:.4g}") for unit in attributes.units]
+        facts["attributes"] = {"names": list(attributes.names), "units": units}
     return json.dumps(facts, ensure_ascii=False)

@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from musae_tf.export.errors import ExportError, reason
 from musae_tf.export.map import LatentMap
+from musae_tf.latent import Attributes
 from musae_tf.models import MusAE
 
 BLOCK = 16
@@ -25,6 +26,9 @@ BLOCK = 16
 
 SERVING_DEFAULT, DEFAULT = "serving_default", "reconstruct"
 """Name of the signature that a request without a signature name gets, and which one it is."""
+
+ARC = "interpolate_spherical"
+"""The signature that is `interpolate` on great arcs."""
 
 MAXIMUM_TEMPERATURE = 100.0
 
@@ -45,28 +49,30 @@ class Signature(NamedTuple):
         }
 
 
-def signatures_of(model: MusAE, with_map: bool = False) -> dict[str, Signature]:
-    """All signatures of a model, by name; that of a map of its latent space if it has one."""
+def signatures_of(model: MusAE, with_map: bool = False, attributes: int = 0) -> dict[str, Signature]:
+    """All signatures of a model, by name; `map` if there is one, `change` if there are vectors of some attributes."""
     tokens = _rows(tf.int32, model.steps, len(model.vocabulary_sizes))
     code, number, genre = _rows(tf.float32, model.latent), _rows(tf.float32), _rows(tf.int32)
     dice = {"temperature": number, "seed": _rows(tf.int32, 2)}
     music = {"tokens": tokens, "latent": code}
     posterior = {"mean": code, "log_variance": code, "genre_scores": _rows(tf.float32, len(model.genres))}
     title = _rows(tf.string)
-    points = {
-        "map": Signature(
-            {"point": genre}, {"position": _rows(tf.float32, 2), "genre": genre, "title": title, "latent": code}
-        )
-    }
+    points = Signature(
+        {"point": genre}, {"position": _rows(tf.float32, 2), "genre": genre, "title": title, "latent": code}
+    )
+    change = Signature({"tokens": tokens, "amounts": _rows(tf.float32, attributes), **dice}, music)
     return {
         "encode": Signature({"tokens": tokens}, posterior),
         "decode": Signature({"latent": code, **dice}, {"tokens": tokens, "log_probability": number}),
         "sample": Signature({"genre": genre, **dice}, music),
         "reconstruct": Signature({"tokens": tokens, **dice}, music),
-        "interpolate": Signature({"start": tokens, "end": tokens, "position": number, **dice}, music),
+        **dict.fromkeys(
+            ("interpolate", ARC), Signature({"start": tokens, "end": tokens, "position": number, **dice}, music)
+        ),
         "transfer": Signature({"tokens": tokens, "source": genre, "target": genre, "strength": number, **dice}, music),
+        **({"change": change} if attributes else {}),
         "describe": Signature({"request": _rows(tf.int32)}, {"metadata": _rows(tf.string)}),
-        **(points if with_map else {}),
+        **({"map": points} if with_map else {}),
     }
 
 
@@ -82,12 +88,19 @@ class Servable:
             cannot run on a CPU.
         describe: makes the text that the signature `describe` returns from the signatures as JSON.
         songs: what the signature `map` answers with; without it there is no such signature.
+        attributes: the vectors that `change` moves along; without them there is no such signature.
     """
 
-    def __init__(self, model: MusAE, describe: Callable[[Mapping[str, Any]], str], songs: LatentMap | None = None):
+    def __init__(
+        self,
+        model: MusAE,
+        describe: Callable[[Mapping[str, Any]], str],
+        songs: LatentMap | None = None,
+        attributes: Attributes | None = None,
+    ):
         leave_cudnn(model)
-        self._model, self._songs = model, songs
-        self.signatures = signatures_of(model, songs is not None)
+        self._model, self._songs, self._attributes = model, songs, attributes
+        self.signatures = signatures_of(model, songs is not None, 0 if attributes is None else len(attributes.names))
         self.metadata = describe({name: signature.to_dict() for name, signature in self.signatures.items()})
         self._limits = _limits(model, 0 if songs is None else len(songs.title))
         # Functions of their own, so that the graph holds each network once and not once a signature.
@@ -157,14 +170,29 @@ class Servable:
         return self._music(self._encode_block(tokens)[0], dice)
 
     def _interpolate(self, start: tf.Tensor, end: tf.Tensor, position: tf.Tensor, **dice: tf.Tensor) -> Tensors:
+        return self._between("linear", start, end, position, dice)
+
+    def _interpolate_spherical(
+        self, start: tf.Tensor, end: tf.Tensor, position: tf.Tensor, **dice: tf.Tensor
+    ) -> Tensors:
+        return self._between("spherical", start, end, position, dice)
+
+    def _between(self, path: str, start: tf.Tensor, end: tf.Tensor, position: tf.Tensor, dice: Tensors) -> Tensors:
         ends = (self._encode_block(tokens)[0] for tokens in (start, end))
-        return self._music(self._model.interpolate_latent(*ends, position), dice)
+        return self._music(self._model.interpolate_latent(*ends, position, path), dice)
 
     def _transfer(
         self, tokens: tf.Tensor, source: tf.Tensor, target: tf.Tensor, strength: tf.Tensor, **dice: tf.Tensor
     ) -> Tensors:
         latent = self._encode_block(tokens)[0]
         return self._music(self._model.transfer_latent(latent, source, target, strength), dice)
+
+    def _change(self, tokens: tf.Tensor, amounts: tf.Tensor, **dice: tf.Tensor) -> Tensors:
+        latent = self._encode_block(tokens)[0]
+        # One after the other, as `Attributes.move` adds them.
+        for number, direction in enumerate(self._attributes.directions):
+            latent += amounts[:, number, tf.newaxis] * direction
+        return self._music(latent, dice)
 
     def _describe(self, request: tf.Tensor) -> Tensors:
         return {"metadata": tf.fill(tf.shape(request), self.metadata)}
@@ -197,7 +225,7 @@ def _limits(model: MusAE, points: int) -> dict[str, _Limits]:
         **dict.fromkeys(("genre", "target"), genre),
         "point": _Limits(0, points - 1, f"from 0 to {points - 1}"),
         "source": _Limits(-1, genres - 1, f"from 0 to {genres - 1}, or -1 for the likeliest"),
-        **dict.fromkeys(("latent", "position", "strength"), finite),
+        **dict.fromkeys(("latent", "position", "strength", "amounts"), finite),
         "temperature": _Limits(0.0, MAXIMUM_TEMPERATURE, f"from 0 to {MAXIMUM_TEMPERATURE:g}"),
     }
 

@@ -5,7 +5,6 @@ other, and the change of the decoded music is regressed on the move. (Difference
 carry whatever happens to go along with the attribute in the data.) Only numpy is needed to use the vectors.
 """
 
-import difflib
 import os
 import zipfile
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ import numpy as np
 
 from musae_tf.errors import RunError
 from musae_tf.files import atomic_path
+from musae_tf.music import pieces
 
 FORMAT = 1
 _ARRAYS = ("names", "directions", "units", "genres", "genre_means")
@@ -66,8 +66,9 @@ class Attributes:
             RunError: no such attribute.
         """
         moved = np.array(codes, np.float32)
-        for name, units in changes.items():
-            moved += np.float32(units) * self.directions[self.number(name)]
+        # In one order whoever asks, and that of the served graph: sums of floats depend on it.
+        for number, units in sorted((self.number(name), units) for name, units in changes.items()):
+            moved += np.float32(units) * self.directions[number]
         return moved
 
     def save(self, path: str | os.PathLike) -> None:
@@ -104,11 +105,7 @@ def attribute_number(names: Sequence[str], name: str) -> int:
     Raises:
         RunError: no such attribute; the message lists the known ones.
     """
-    if name in names:
-        return names.index(name)
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    raise RunError(f"there is no attribute {name!r}{hint}; this model knows: {', '.join(names)}")
+    return pieces.attribute_number(names, name, RunError)
 
 
 def fit_directions(

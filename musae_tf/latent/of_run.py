@@ -71,9 +71,9 @@ def load_attributes(run: Run, model: MusAE, dataset: Dataset | None) -> Attribut
 
 
 def is_current(run: Run) -> bool:
-    """Whether the run has attribute vectors of its newest checkpoint."""
+    """Whether the run has attribute vectors that are not older than its newest checkpoint."""
     path, newest = attributes_path(run), run.checkpoints / "checkpoint"
-    return path.is_file() and newest.is_file() and path.stat().st_mtime >= newest.stat().st_mtime
+    return path.is_file() and not (newest.is_file() and path.stat().st_mtime < newest.stat().st_mtime)
 
 
 def attributes_path(run: Run) -> Path:

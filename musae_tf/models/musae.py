@@ -31,6 +31,8 @@ from musae_tf.music import STEPS_PER_BAR
 
 # The codes of an autoencoder are points; this deviation has a logarithm.
 _POINT = 1e-6
+# Sine of an angle below which arc and line are the same in float32, and from one code to its opposite there is no arc.
+_PARALLEL = 1e-3
 
 
 class CodeCritic(NamedTuple):
@@ -205,9 +207,27 @@ class MusAE(keras.Model):
             lambda row: tf.random.stateless_normal([self.latent], row), seed, fn_output_signature=tf.float32
         )
 
-    def interpolate_latent(self, start: tf.Tensor, end: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
-        """Points on the straight line between codes [B, D] at positions float32 [B], 0 the start and 1 the end."""
-        return start + position[:, tf.newaxis] * (end - start)
+    def interpolate_latent(
+        self, start: tf.Tensor, end: tf.Tensor, position: tf.Tensor, path: str = "linear"
+    ) -> tf.Tensor:
+        """Points between codes [B, D] at positions float32 [B], 0 the start and 1 the end.
+
+        Args:
+            start: float32 [B, D].
+            end: float32 [B, D].
+            position: float32 [B].
+            path: "linear" for straight lines, "spherical" for great arcs, as `musae_tf.latent.arc` has them.
+        """
+        ahead = position[:, tf.newaxis]
+        if path == "linear":
+            return start + ahead * (end - start)
+        lengths = tf.norm(start, axis=-1, keepdims=True) * tf.norm(end, axis=-1, keepdims=True)
+        product = tf.reduce_sum(start * end, axis=-1, keepdims=True)
+        angle = tf.acos(tf.clip_by_value(tf.math.divide_no_nan(product, lengths), -1.0, 1.0))
+        straight = tf.sin(angle) < _PARALLEL
+        safe = tf.where(straight, 1.0, angle)
+        forth, back = (tf.sin(share * safe) / tf.sin(safe) for share in (ahead, 1.0 - ahead))
+        return tf.where(straight, 1.0 - ahead, back) * start + tf.where(straight, ahead, forth) * end
 
     def transfer_latent(
         self, latent: tf.Tensor, source: tf.Tensor, target: tf.Tensor, strength: tf.Tensor

@@ -24,6 +24,9 @@ from musae_tf.music.song import Song
 CORRELATION = 0.7
 """Of the codes of neighbouring phrases in a `walk`: near enough to belong together, far enough to move on."""
 
+PATHS = ("linear", "spherical")
+"""Ways from one code to another: a straight line, or the great arc of Shoemake (1985)."""
+
 CODES, TOKENS, OTHER_CODES = 0, 1, 2
 """Streams of seeds, so that a phrase's codes and its tokens are drawn independently."""
 
@@ -118,6 +121,17 @@ def line(start: Grid, end: Grid, points: int) -> list[tuple[float, Grid]]:
     return forms
 
 
+def sweep(points: int, strength: float) -> list[float]:
+    """Amounts from `-strength` to `strength` in equal steps.
+
+    Raises:
+        ValueError: fewer than 2 points.
+    """
+    if points < 2:
+        raise ValueError(f"points is {points}, must be 2 or more")
+    return np.linspace(-strength, strength, points, dtype=np.float32).tolist()
+
+
 def repeated(rows: np.ndarray, count: int) -> np.ndarray:
     """`count` rows: those of a shorter song again and again from its beginning."""
     return rows[np.arange(count) % len(rows)]
@@ -137,8 +151,21 @@ def genre_number(genres: Sequence[str], genre: str, error: type[MusaeError]) -> 
     Raises:
         MusaeError: of the type `error`, no such genre; the message lists the known ones.
     """
-    if genre in genres:
-        return genres.index(genre)
-    near = difflib.get_close_matches(genre, genres, n=1)
+    return _number("genre", genres, genre, error)
+
+
+def attribute_number(attributes: Sequence[str], attribute: str, error: type[MusaeError]) -> int:
+    """The place of an attribute among those of a model.
+
+    Raises:
+        MusaeError: of the type `error`, no such attribute; the message lists the known ones.
+    """
+    return _number("attribute", attributes, attribute, error)
+
+
+def _number(kind: str, names: Sequence[str], name: str, error: type[MusaeError]) -> int:
+    if name in names:
+        return names.index(name)
+    near = difflib.get_close_matches(name, names, n=1)
     hint = f" (did you mean {near[0]}?)" if near else ""
-    raise error(f"there is no genre {genre!r} in this model{hint}; it knows: {', '.join(genres)}")
+    raise error(f"there is no {kind} {name!r} in this model{hint}; it knows: {', '.join(names)}")

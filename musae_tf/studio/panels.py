@@ -136,12 +136,26 @@ class ChangePanel(Panel):
         self.amounts: list[Slider] = []
         if self.model.attributes is not None:
             with ui.element("div").classes("stack").bind_visibility_from(self.way, "value", value="reshape"):
-                for name in self.model.attributes.names:
-                    self.amounts.append(Slider(name.capitalize(), AMOUNT, 0.25, "{:+.2f}".format, self._again))
+                self.amounts = self._sliders(self.model.attributes.names)
                 ui.button("All to 0", on_click=self._level).props("flat dense no-caps").classes("quiet-button")
         with ui.expansion("Bars, temperature, seed").classes("more"):
             self.dice = Dice(0.0, "First bars")
         action("Make", self.make)
+
+    def _sliders(self, names: Sequence[str]) -> list[Slider]:
+        """One for each attribute; those of single tracks stay out of the way until they are asked for."""
+        found = {}
+
+        def show(some: Sequence[str]) -> None:
+            for name in some:
+                label = name.replace(":", ": ").capitalize()
+                found[name] = Slider(label, AMOUNT, 0.25, "{:+.2f}".format, self._again)
+
+        show([name for name in names if ":" not in name])
+        if single := [name for name in names if ":" in name]:
+            with ui.expansion("Single tracks").classes("more"), ui.element("div").classes("stack"):
+                show(single)
+        return [found[name] for name in names]
 
     def recipe(self) -> Recipe:
         """What the fields say."""

@@ -49,7 +49,7 @@ FIELDS = {
     "y": Field(-1000.0, 1000.0, 0.0),
 }
 AMOUNT = Field(-3.0, 3.0, 0.0)
-"""Of an attribute: steps along its direction."""
+"""Of an attribute: standard deviations over the training music."""
 
 _DICE = ("temperature", "seed")
 KINDS = {
@@ -77,7 +77,7 @@ class Recipe:
         kind: a key of `KINDS`.
         genre: for the kinds of `GENRE`.
         numbers: values of the fields of the kind, by name.
-        amounts: for "reshape", steps along each direction of the model.
+        amounts: for "reshape", how much more of each attribute of the model.
     """
 
     kind: str
@@ -147,24 +147,18 @@ async def make(
     if recipe.kind == "interpolate":
         return await client.interpolate(*songs, points=recipe["points"], **dice)
     if recipe.kind == "reshape":
-        return [await _reshaped(client, model, recipe, brought[0], songs[0], dice)]
+        return [await _reshaped(client, model, recipe, songs[0], dice)]
     return [await _from_map(client, model, recipe, songs_map, dice)]
 
 
 async def _reshaped(
-    client: AsyncMusaeClient, model: Description, recipe: Recipe, piece: Piece, song: Song, dice: Mapping[str, float]
+    client: AsyncMusaeClient, model: Description, recipe: Recipe, song: Song, dice: Mapping[str, float]
 ) -> Song:
     known = model.attributes
     if known is None or len(known.names) != len(recipe.amounts):
         count = 0 if known is None else len(known.names)
         raise StudioError(f"this link has {len(recipe.amounts)} attributes, the model has {count}")
-    codes = (await client.encode(song)).mean + np.array(recipe.amounts, np.float32) @ known.directions
-    bars = min(recipe["bars"], len(piece.tokens))
-    reshaped = await client.decode(codes, bars=bars, tempo=piece.tempo, **dice)
-    for track, program in zip(reshaped.tracks, piece.programs, strict=True):
-        track.program = program
-    reshaped.name = song.name
-    return reshaped
+    return await client.change(song, dict(zip(known.names, recipe.amounts, strict=True)), **dice)
 
 
 async def _from_map(

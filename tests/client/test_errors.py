@@ -127,7 +127,12 @@ def test_attributes_and_a_map_are_there_if_the_model_says_so(scripted, ask):
     assert ask(scripted.target, "describe").attributes is None
     with pytest.raises(WrongModelError, match="'echo' has no map of its latent space; export it again"):
         ask(scripted.target, "map")
-    facts = {**DESCRIPTION, "attributes": {"names": ["density"], "directions": [[1, 2, 3]]}}
+    song = four_voice_song(2)
+    with pytest.raises(WrongModelError, match="'echo' has no attribute vectors; export it again"):
+        ask(scripted.target, "change", song, {"density": 1.0})
+    with pytest.raises(WrongModelError, match="no signature 'interpolate_spherical'; export it again"):
+        ask(scripted.target, "interpolate", song, song, 5, 0.0, 0, "spherical")
+    facts = {**DESCRIPTION, "attributes": {"names": ["density"], "units": [2.5]}}
 
     def describing(facts):
         text = np.full(1, json.dumps(facts).encode(), object)
@@ -136,8 +141,8 @@ def test_attributes_and_a_map_are_there_if_the_model_says_so(scripted, ask):
     describing(facts)
     known = ask(scripted.target, "describe").attributes
     assert known.names == ("density",)
-    assert known.directions.tolist() == [[1.0, 2.0, 3.0]]
-    describing({**facts, "attributes": {"names": ["density"], "directions": [[1, 2]]}})
+    assert known.units.tolist() == [2.5]
+    describing({**facts, "attributes": {"names": ["density"], "units": [1, 2]}})
     with pytest.raises(WrongModelError, match="no usable description"):
         ask(scripted.target, "describe")
 

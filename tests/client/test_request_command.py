@@ -94,6 +94,15 @@ def test_a_transfer_says_what_the_piece_was_taken_for(target, musae, song_file, 
     assert Path("song-to-dances.mid").read_bytes() == musae.transfer(song_file, "dances", "hymns", 2).to_bytes()
 
 
+def test_a_change_and_a_sweep(target, musae, song_file):
+    assert request(target, "change", song_file, "--more", "notes", "--less", "bass:register", "--strength", 1) == 0
+    expected = musae.change(song_file, {"notes": 1.0, "bass:register": -1.0})
+    assert Path("song-more_notes-less_bass_register.mid").read_bytes() == expected.to_bytes()
+    assert request(target, "change", song_file, "--sweep", "soprano:length", "--points", 3, "--out", "out") == 0
+    for number, song in enumerate(musae.sweep(song_file, "soprano:length", 3), 1):
+        assert Path(f"out/song-soprano_length-{number}.mid").read_bytes() == song.to_bytes()
+
+
 def test_what_the_model_cannot_take_is_said(target, here, capsys):
     changing_metre_song().write(here / "odd.mid")
     assert request(target, "reconstruct", "odd.mid") == 0
@@ -103,7 +112,8 @@ def test_what_the_model_cannot_take_is_said(target, here, capsys):
 def test_what_the_model_is(target, tiny_run, capsys):
     assert request(target, "describe") == 0
     said = capsys.readouterr().out
-    for words in (*tiny_run.genres, *tiny_run.layout.names, "version 1", tiny_run.facts["dataset"]["hash"], "2 bars"):
+    for words in (*tiny_run.genres, *tiny_run.layout.names, "version 1", tiny_run.facts["dataset"]["hash"], "2 bars",
+                  "bass:register"):  # fmt: skip
         assert words in said
 
 
@@ -126,6 +136,9 @@ def test_mistakes_are_one_sentence(target, song_file, capsys):
     assert "dances, hymns" in refused(capsys, target, "sample", "--genre", "polka")
     assert "dances, hymns" in refused(capsys, target, "transfer", song_file, "--to", "polka")
     assert "name a folder" in refused(capsys, target, "sample", "--out", "x.mid")
+    assert "did you mean notes" in refused(capsys, target, "change", song_file, "--sweep", "note")
+    assert "by itself" in refused(capsys, target, "change", song_file, "--sweep", "notes", "--more", "notes")
+    assert "name a folder" in refused(capsys, target, "change", song_file, "--sweep", "notes", "--out", "x.mid")
     assert "nowhere.mid" in refused(capsys, target, "reconstruct", "nowhere.mid")
     assert "has version 1" in refused(capsys, target, "describe", "--model-version", 3)
     assert "labelled 'canary'" in refused(capsys, target, "describe", "--model-label", "canary")
@@ -166,6 +179,7 @@ def test_the_base_install_is_enough(target, song_file, here):
         ("reconstruct", song_file),
         ("interpolate", song_file, "hymns-0.mid"),
         ("transfer", song_file, "--to", "dances"),
+        ("change", song_file, "--less", "length"),
         ("describe",),
         ("status",),
     ):

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from musae_tf import generation
-from musae_tf.client import AsyncMusaeClient, InvalidRequestError, MusaeClient, UnknownGenreError
+from musae_tf.client import AsyncMusaeClient, InvalidRequestError, MusaeClient, UnknownAttributeError, UnknownGenreError
 from musae_tf.client.exchange import MAX_ROWS
 from musae_tf.errors import MusicError
 from musae_tf.export.map import make_map
+from musae_tf.latent.of_run import fit_attributes
 from musae_tf.models.inference import encode
 from musae_tf.music import Song, Tempo, cut, detokenize, tokenize
 from musae_tf.music.multitrack import to_multitrack
@@ -26,6 +27,11 @@ def model(tiny_run):
 @pytest.fixture(scope="module")
 def layout(tiny_run):
     return tiny_run.layout
+
+
+@pytest.fixture(scope="module")
+def attributes(tiny_run, model, tiny_dataset):
+    return fit_attributes(tiny_run, model, tiny_dataset)
 
 
 def same(one: Song, other: Song) -> bool:
@@ -53,9 +59,9 @@ def test_interpolations(musae, model, layout):
     start, end = four_voice_song(3, seed=1), four_voice_song(8, seed=2)
     start.tempos, end.tempos, end.tracks[0].program = [Tempo(0, 60.0)], [Tempo(0, 150.0)], 73
     start.name, end.name = "one", "two"
-    for temperature in (0.0, 1.0):
-        local = generation.interpolate(model, layout, start, end, 4, temperature, seed=5)
-        remote = musae.interpolate(start, end, 4, temperature, seed=5)
+    for temperature, path in ((0.0, "linear"), (1.0, "linear"), (1.0, "spherical")):
+        local = generation.interpolate(model, layout, start, end, 4, temperature, seed=5, path=path)
+        remote = musae.interpolate(start, end, 4, temperature, seed=5, path=path)
         assert len(remote) == 4
         assert all(map(same, remote, local))
 
@@ -66,6 +72,25 @@ def test_transfers(musae, model, layout, how):
     assert same(
         musae.transfer(song, "hymns", seed=9, **how), generation.transfer(model, layout, song, "hymns", seed=9, **how)
     )
+
+
+def test_changes(musae, model, layout, attributes):
+    song = four_voice_song(5, seed=6)
+    for changes, temperature in (({"soprano:notes": 1.5, "length": -2.0}, 1.0), ({"notes": 3.0}, 0.0), ({}, 0.0)):
+        local = generation.change(model, layout, song, attributes, changes, temperature, seed=9)
+        assert same(musae.change(song, changes, temperature, seed=9), local)
+    assert same(musae.change(song, {}), musae.reconstruct(song))
+
+
+def test_sweeps(musae, model, layout, attributes):
+    song = four_voice_song(5, seed=6)
+    local = generation.sweep(model, layout, song, attributes, "register", 5, 3.0, 0.5, seed=2)
+    remote = musae.sweep(song, "register", 5, 3.0, 0.5, seed=2)
+    assert len(remote) == 5
+    assert all(map(same, remote, local))
+    assert same(remote[2], musae.reconstruct(song, 0.5, seed=2))
+    assert same(remote[0], musae.change(song, {"register": -3.0}, 0.5, seed=2))
+    assert not same(remote[0], remote[-1])
 
 
 def test_genres(musae, model, layout):
@@ -172,6 +197,14 @@ def test_an_unknown_genre_gets_the_list_of_known_ones(musae):
             musae.transfer(four_voice_song(), **how)
 
 
+def test_an_unknown_attribute_gets_the_list_of_known_ones(musae, attributes):
+    assert musae.describe().attributes.names == attributes.names
+    np.testing.assert_allclose(musae.describe().attributes.units, attributes.units, rtol=1e-3)
+    for ask in (lambda: musae.change(four_voice_song(), {"note": 1}), lambda: musae.sweep(four_voice_song(), "note")):
+        with pytest.raises(UnknownAttributeError, match=r"'note'.*did you mean notes\?.*length, soprano:notes"):
+            ask()
+
+
 @pytest.mark.parametrize(
     ("ask", "message"),
     [
@@ -180,7 +213,10 @@ def test_an_unknown_genre_gets_the_list_of_known_ones(musae):
         (lambda musae: musae.sample("hymns", temperature=-0.1), "temperature must be from 0 to"),
         (lambda musae: musae.sample("hymns", temperature=float("nan")), "temperature must be from 0 to"),
         (lambda musae: musae.interpolate(four_voice_song(), four_voice_song(), points=1), "points is 1, must be 2"),
+        (lambda musae: musae.interpolate(four_voice_song(), four_voice_song(), path="up"), "path is 'up', must be"),
         (lambda musae: musae.transfer(four_voice_song(), "hymns", strength=float("inf")), "strength must be a finite"),
+        (lambda musae: musae.change(four_voice_song(), {"notes": float("inf")}), "amounts must be a finite number"),
+        (lambda musae: musae.sweep(four_voice_song(), "notes", points=1), "points is 1, must be 2 or more"),
         (lambda musae: musae.decode(np.zeros(8)), r"latent has shape \[8\]"),
         (lambda musae: musae.decode(np.zeros((0, musae.describe().latent))), r"latent has shape \[0,"),
         (lambda musae: musae.decode(np.zeros((1, musae.describe().latent)), bars=3), "bars is 3, must be at most 2"),
@@ -208,6 +244,8 @@ def test_the_asyncio_client_gives_the_same(target, musae):
                 twin.reconstruct(song),
                 twin.transfer(song, "dances"),
                 twin.interpolate(song, other, 3),
+                twin.change(song, {"notes": 2.0}),
+                twin.sweep(song, "bass:length", 3),
                 twin.infer_genre(song),
                 twin.encode(song),
                 twin.decode(np.zeros((1, (await twin.describe()).latent))),
@@ -222,6 +260,8 @@ def test_the_asyncio_client_gives_the_same(target, musae):
         musae.reconstruct(song),
         musae.transfer(song, "dances"),
         musae.interpolate(song, other, 3),
+        musae.change(song, {"notes": 2.0}),
+        musae.sweep(song, "bass:length", 3),
         musae.infer_genre(song),
         musae.encode(song),
         musae.decode(np.zeros((1, musae.describe().latent))),

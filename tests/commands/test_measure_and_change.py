@@ -65,6 +65,22 @@ def test_a_piece_with_more_of_something(evaluated_run, song, capsys):
     assert "fitting" not in capsys.readouterr().out
 
 
+def test_a_sweep_from_less_to_more(evaluated_run, song, capsys):
+    path = str(evaluated_run.path)
+    assert main(["change", path, song, "--sweep", "soprano:notes", "--points", "3", "--out", "out"]) == 0
+    names = sorted(file.name for file in Path("out").glob("*.mid"))
+    assert names == [f"mine-soprano_notes-{number}.mid" for number in (1, 2, 3)]
+    assert main(["change", path, song, "--less", "soprano:notes", "--out", "less.mid"]) == 0
+    assert main(["change", path, song, "--more", "soprano:notes", "--out", "more.mid"]) == 0
+    assert main(["reconstruct", path, song, "--out", "same.mid"]) == 0
+    phrases = [
+        phrases_of(tokenize(Song.read(name), evaluated_run.layout), 2)
+        for name in ("less.mid", "same.mid", "more.mid", *(f"out/{name}" for name in names))
+    ]
+    for one, other in zip(phrases[:3], phrases[3:], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_vectors_are_fitted_where_there_are_none_and_kept(tiny_run, song, capsys):
     shutil.copytree(tiny_run.path, "run")
     assert main(["change", "run", song, "--more", "soprano:notes", "--strength", "3", "--out", "one.mid"]) == 0
@@ -89,3 +105,6 @@ def test_change_mistakes(evaluated_run, song, capsys):
     assert "did you mean notes" in refused(capsys, "change", path, song, "--more", "note")
     assert "named twice" in refused(capsys, "change", path, song, "--more", "notes", "--less", "notes")
     assert "nowhere" in refused(capsys, "change", path, "nowhere.mid", "--more", "notes")
+    assert "did you mean notes" in refused(capsys, "change", path, song, "--sweep", "note")
+    assert "leave out --more" in refused(capsys, "change", path, song, "--sweep", "notes", "--more", "notes")
+    assert "name a folder" in refused(capsys, "change", path, song, "--sweep", "notes", "--out", "one.mid")

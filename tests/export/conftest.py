@@ -9,6 +9,8 @@ from musae_tf.export import Servable, Version
 from musae_tf.export.map import LatentMap, make_map
 from musae_tf.export.publish import versions
 from musae_tf.export.signatures import signatures_of
+from musae_tf.latent import Attributes
+from musae_tf.latent.of_run import fit_attributes
 from musae_tf.models import MusAE
 
 Arrays = dict[str, np.ndarray]
@@ -31,13 +33,18 @@ def songs(model, tiny_dataset) -> LatentMap:
 
 
 @pytest.fixture(scope="session")
-def signatures(model):
-    return signatures_of(model, with_map=True)
+def attributes(tiny_run, model, tiny_dataset) -> Attributes:
+    return fit_attributes(tiny_run, model, tiny_dataset)
 
 
 @pytest.fixture(scope="session")
-def servable(model, songs) -> Servable:
-    return Servable(model, str, songs)
+def signatures(model, attributes):
+    return signatures_of(model, with_map=True, attributes=len(attributes.names))
+
+
+@pytest.fixture(scope="session")
+def servable(model, songs, attributes) -> Servable:
+    return Servable(model, str, songs, attributes)
 
 
 @pytest.fixture(scope="session")

@@ -73,8 +73,12 @@ def test_of_many_songs_every_genre_has_its_share(model, tmp_path):
         ({"hash": "0"}, "is not the dataset of the run any more"),
     ],
 )
-def test_without_the_dataset_there_is_no_map_and_a_sentence(tiny_run, model, change, words):
+def test_without_the_dataset_there_is_no_map_no_vectors_and_a_sentence(tiny_run, model, change, words):
     facts = {**tiny_run.facts, "dataset": {**tiny_run.facts["dataset"], **change}}
     said = []
-    assert export._map(Run(tiny_run.path, tiny_run.config, facts), model, said.append) is None
+    run = Run(tiny_run.path, tiny_run.config, facts)
+    dataset = export._dataset(run, said.append)
+    assert (dataset, export._map(model, dataset, said.append)) == (None, None)
+    assert export._attributes(run, model, dataset, said.append) is None
     assert words in said[0]
+    assert "no attribute vectors" in said[1]

@@ -11,11 +11,11 @@ import tensorflow as tf
 
 from musae_tf.export import Servable
 from musae_tf.export.examples import example
-from musae_tf.export.signatures import BLOCK, DEFAULT, SERVING_DEFAULT
+from musae_tf.export.signatures import ARC, BLOCK, DEFAULT, SERVING_DEFAULT
 from musae_tf.export.verify import SCRIPT
 from musae_tf.models import MusAE
 
-MUSIC = ("decode", "sample", "reconstruct", "interpolate", "transfer")
+MUSIC = ("decode", "sample", "reconstruct", "interpolate", ARC, "transfer", "change")
 
 
 def joined(requests):
@@ -23,7 +23,7 @@ def joined(requests):
     return {name: np.concatenate([request[name] for request in requests]) for name in requests[0]}
 
 
-def live(model, signature: str, inputs) -> dict[str, np.ndarray]:
+def live(model, attributes, signature: str, inputs) -> dict[str, np.ndarray]:
     """The answer in the terms of MusAE's own methods, in blocks as the networks see them when served."""
     rows = len(next(iter(inputs.values())))
     filled = {key: np.pad(a, [(0, -rows % BLOCK), *[(0, 0)] * (a.ndim - 1)]) for key, a in inputs.items()}
@@ -44,11 +44,16 @@ def live(model, signature: str, inputs) -> dict[str, np.ndarray]:
             return music(model.sample_latent(x["genre"], x["seed"]))
         if signature == "reconstruct":
             return music(model.encode(x["tokens"])[0])
-        if signature == "interpolate":
-            return music(
-                model.interpolate_latent(model.encode(x["start"])[0], model.encode(x["end"])[0], x["position"])
-            )
+        if signature in ("interpolate", ARC):
+            path = "spherical" if signature == ARC else "linear"
+            ends = (model.encode(x[end])[0] for end in ("start", "end"))
+            return music(model.interpolate_latent(*ends, x["position"], path))
         latent = model.encode(x["tokens"])[0]
+        if signature == "change":
+            changes = {name: x["amounts"][:, number] for number, name in enumerate(attributes.names)}
+            for name, amount in changes.items():
+                latent += amount[:, tf.newaxis] * attributes.directions[attributes.number(name)]
+            return music(latent)
         return music(model.transfer_latent(latent, x["source"], x["target"], x["strength"]))
 
     parts = []
@@ -58,7 +63,9 @@ def live(model, signature: str, inputs) -> dict[str, np.ndarray]:
     return {name: array[:rows] for name, array in joined(parts).items()}
 
 
-def test_a_process_without_musae_gives_the_live_models_answers(exported, model, songs, signatures, tmp_path):
+def test_a_process_without_musae_gives_the_live_models_answers(
+    exported, model, songs, attributes, signatures, tmp_path
+):
     random = np.random.default_rng(3)
     archive, names = {}, []
     for name, signature in signatures.items():
@@ -72,7 +79,7 @@ def test_a_process_without_musae_gives_the_live_models_answers(exported, model, 
             answers = {"position": songs.position[points], "genre": songs.genre[points], "title": titles[points],
                        "latent": songs.latent[points]}  # fmt: skip
         else:
-            answers = live(model, name, joined(asked))
+            answers = live(model, attributes, name, joined(asked))
         first = 0
         for inputs in asked:
             last = first + len(next(iter(inputs.values())))
@@ -80,7 +87,7 @@ def test_a_process_without_musae_gives_the_live_models_answers(exported, model, 
                 archive |= {f"{len(names)}.{side}.{key}": array for key, array in arrays.items()}
             names.append(name)
             first = last
-    assert len(names) == 800
+    assert len(names) == 100 * len(signatures)
 
     np.savez(tmp_path / "requests.npz", signatures=np.array(names), **archive)
     command = [sys.executable, "-I", str(SCRIPT), str(exported.folder), str(tmp_path / "requests.npz")]
@@ -155,10 +162,11 @@ def test_signatures_agree_with_each_other(session, model, signatures):
 
     other = example(model, signatures["reconstruct"], 5, random)["tokens"]
     ends = {"start": moved["tokens"], "end": other, **dice}
-    at_start = session("interpolate", {**ends, "position": np.zeros(5, np.float32)})
-    np.testing.assert_array_equal(at_start["tokens"], rebuilt["tokens"])
-    at_end = session("interpolate", {**ends, "position": np.ones(5, np.float32)})
-    np.testing.assert_allclose(at_end["latent"], session("encode", {"tokens": other})["mean"], atol=1e-5)
+    for path in ("interpolate", ARC):
+        at_start = session(path, {**ends, "position": np.zeros(5, np.float32)})
+        np.testing.assert_array_equal(at_start["tokens"], rebuilt["tokens"])
+        at_end = session(path, {**ends, "position": np.ones(5, np.float32)})
+        np.testing.assert_allclose(at_end["latent"], session("encode", {"tokens": other})["mean"], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["encode", *MUSIC, "describe", "map"])

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from musae_tf.config import Config, config_from_dict
+from musae_tf.latent import arc
 from musae_tf.models import MusAE
 from musae_tf.models.inference import decode, encode, sample_latent
 from musae_tf.music.pieces import row_seeds
@@ -115,6 +116,12 @@ def test_latent_operations():
     rows = tf.constant(np.stack([start, start]), tf.float32)
     middle = model.interpolate_latent(rows, tf.constant(np.stack([end, end])), tf.constant([0.0, 0.5])).numpy()
     np.testing.assert_allclose(middle, [start, (start + end) / 2], atol=1e-6)
+    ends = np.random.default_rng(2).standard_normal((2, 6, 16)).astype(np.float32)
+    ends[1, 1], ends[1, 2], ends[1, 3] = ends[0, 1], -ends[0, 2], 0.0
+    arcs = arc(*ends, 5)
+    for point, position in enumerate(np.linspace(0, 1, 5, dtype=np.float32)):
+        found = model.interpolate_latent(*map(tf.constant, ends), tf.fill([6], position), "spherical").numpy()
+        np.testing.assert_allclose(found, arcs[:, point], atol=1e-5)
     moved = model.transfer_latent(rows, tf.constant([0, -1]), tf.constant([1, 1]), tf.constant([1.0, 1.0])).numpy()
     np.testing.assert_allclose(moved, [end, end], atol=1e-6)
     config = small()

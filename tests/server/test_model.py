@@ -17,7 +17,7 @@ from tests.server.conftest import ROOT
 
 ROWS = 32
 BATCHING = ROOT / "serving" / "config" / "batching.config"
-SIGNATURES = ("encode", "decode", "sample", "reconstruct", "interpolate", "transfer")
+SIGNATURES = ("encode", "decode", "sample", "reconstruct", "interpolate", "interpolate_spherical", "transfer", "change")
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,7 @@
 """A real browser, and studios over real servers."""
 
-import json
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -12,8 +9,6 @@ from musae_tf.client import MusaeClient
 from musae_tf.studio.embedded import MODEL
 from tests.client.scripted import ScriptedServer
 from tests.studio.driver import Studio
-
-ATTRIBUTES = ("density", "register", "note length")
 
 
 @pytest.fixture(scope="module")
@@ -44,31 +39,9 @@ def open_page(browser) -> Callable:
 
 
 @pytest.fixture(scope="session")
-def studio_model(shared, model_folder) -> Path:
-    """The tiny model, which says that it knows directions for three attributes."""
-    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
-
-    def make(folder: Path) -> None:
-        shutil.copytree(model_folder, folder)
-        graph = folder / "1" / "saved_model.pb"
-        model = SavedModel.FromString(graph.read_bytes())
-        for function in model.meta_graphs[0].graph_def.library.function:
-            for node in function.node_def:
-                texts = node.attr["value"].tensor.string_val if node.op == "Const" else []
-                if texts and texts[0].startswith(b'{"format"'):
-                    facts = json.loads(texts[0])
-                    rows = [[float(axis == row) for axis in range(facts["latent"])] for row in range(len(ATTRIBUTES))]
-                    facts["attributes"] = {"names": ATTRIBUTES, "directions": rows}
-                    texts[0] = json.dumps(facts).encode()
-        graph.write_bytes(model.SerializeToString())
-
-    return shared("studio-tunes", make)
-
-
-@pytest.fixture(scope="session")
-def studio(installed, studio_model) -> Iterator[Studio]:
+def studio(installed, model_folder) -> Iterator[Studio]:
     """A studio that has started a server with the tiny model."""
-    one = Studio(str(studio_model))
+    one = Studio(str(model_folder))
     try:
         yield one.wait()
     finally:

@@ -9,7 +9,6 @@ import pytest
 
 from musae_tf.music import Song, detokenize, get_layout, tokenize
 from musae_tf.music.audio import TAIL_SECONDS, seconds
-from tests.studio.conftest import ATTRIBUTES
 
 
 class Hand:
@@ -191,15 +190,21 @@ def test_attributes(hand, musae, files, tmp_path):
     hand.bring("Your piece", hymn)
     result(page, "hymn 0 to dances by 1")
     hand.button("Reshape")
-    for name in ATTRIBUTES:
-        assert page.get_by_role("slider", name=name.capitalize()).input_value() == "0"
-    hand.slide("Density", 8, of=24)
+    for name in ("Notes", "Register", "Length"):
+        assert page.get_by_role("slider", name=name, exact=True).input_value() == "0"
+    hand.slide("Notes", 8, of=24)
     result(page, "hymn 0, reshaped")
-    amount = float(page.get_by_role("slider", name="Density").input_value())
+    amount = float(page.get_by_role("slider", name="Notes", exact=True).input_value())
     assert amount > 1.5
-    codes = musae.encode(hymn).mean + amount * musae.describe().attributes.directions[0]
-    path = saved(page, "MIDI", tmp_path)
-    assert same_music(Song.read(path), musae.decode(codes, tempo=96.0), musae.describe().layout)
+    path, layout = saved(page, "MIDI", tmp_path), musae.describe().layout
+    assert same_music(Song.read(path), musae.change(hymn, {"notes": amount}), layout)
+    page.get_by_text("Single tracks").click()
+    before = page.url
+    hand.slide("Bass: register", 3, of=24)
+    page.wait_for_function("before => location.href !== before", arg=before)
+    other = float(page.get_by_role("slider", name="Bass: register").input_value())
+    changed = musae.change(hymn, {"notes": amount, "bass:register": other})
+    assert same_music(Song.read(saved(page, "MIDI", tmp_path)), changed, layout)
     before = page.url
     hand.button("All to 0")
     page.wait_for_function("before => location.href !== before", arg=before)
@@ -327,7 +332,7 @@ def test_links_that_make_no_sense(studio, open_page):
         ("do=sample&genre=hymns&bars=9999", "Bars is '9999', must be a whole number from 1 to 64"),
         ("do=reconstruct#piece=AAAA", "The piece in this link is damaged"),
         ("do=map&point=9999", "the model's has"),
-        ("do=reshape&amounts=1,2", "2 attributes, the model has 3"),
+        ("do=reshape&amounts=1,2", "2 attributes, the model has 15"),
     ):
         with open_page(f"{studio.url}?{query}") as page:
             page.get_by_role("alert").get_by_text(words).wait_for()
