@@ -26,7 +26,7 @@ SETS := $(foreach change,$(SET),--set '$(change)')
 
 .DEFAULT_GOAL := help
 .PHONY: help setup data train evaluate samples tensorboard export serve studio image up down
-.PHONY: mma browser screenshots latency test acceptance fuzz lint clean
+.PHONY: pretrained mma browser screenshots latency test acceptance fuzz lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ tensorboard: setup ## curves, pictures and sound of RUN, or of all runs, in the 
 
 export: setup ## publish RUN, or the newest run, as the next version below MODEL
 	$(MUSAE) export $(RUN) --to $(MODEL) --keep 3
+
+pretrained: setup # the model that comes with the package, of a finished and evaluated RUN
+	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m musae_tf.pretrained.build $(RUN)
 
 serve: export ## answer gRPC and REST with RUN, or the newest run, without a container
 	$(MUSAE) serve $(MODEL) --enable-batching --batching-parameters-file serving/config/batching.config \

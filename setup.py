@@ -61,6 +61,7 @@ setup(
     package_data={
         "musae_tf.data.band": ["*.json"],
         "musae_tf.evaluation.page": ["*.css", "*.js"],
+        "musae_tf.pretrained": ["*.tar.xz", "*.md"],
         "musae_tf.protocol": ["*.binpb", "proto/**/*.proto"],
         "musae_tf.studio": ["*.css", "*.js"],
     },

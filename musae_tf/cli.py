@@ -206,6 +206,7 @@ def _add_train(commands) -> None:
 def _add_evaluate(commands) -> None:
     evaluate = _command(commands, "evaluate", "evaluate:evaluate", "measure trained models on held-out songs")
     evaluate.add_argument("runs", nargs="*", metavar="RUN", help="run folders (default: the newest in ./runs)")
+    _add_pretrained(evaluate)
     beside = "evaluated runs to stand beside it on its page"
     evaluate.add_argument("--against", nargs="+", action="extend", default=[], metavar="RUN", help=beside)
     evaluate.add_argument("--quick", action="store_true", help="reconstruction, prior and statistics only: seconds")
@@ -216,16 +217,16 @@ def _add_evaluate(commands) -> None:
 
 
 def _add_music(commands) -> None:
-    for parser in _music_commands(commands, "music", _add_run):
-        _add_output(parser, "RUN/samples")
+    for parser in _music_commands(commands, "music", _add_model):
+        _add_output(parser, "RUN/samples; samples with --pretrained")
 
 
 def _add_change(commands) -> None:
     change = _command(commands, "change", "change:change", CHANGE)
-    _add_run(change)
+    _add_model(change)
     _add_changes(change)
     _add_dataset(change)
-    _add_output(change, "RUN/samples")
+    _add_output(change, "RUN/samples; samples with --pretrained")
 
 
 def _add_changes(change: _Parser) -> None:
@@ -308,6 +309,7 @@ def _add_serve(commands) -> None:
     serve = _command(commands, "serve", "serve:serve", "answer the TF Serving API with a model", "nothing was served")
     where = "a run, or a folder of numbered versions (default: the newest run)"
     serve.add_argument("model", nargs="?", metavar="RUN|MODEL_DIR", help=where)
+    _add_pretrained(serve)
     for flag in FLAGS:
         kinds = {int: integer(flag.low, flag.high), float: number(flag.low, flag.high), dict: pairs, bool: boolean}
         settings = {"type": kinds.get(flag.kind, str), "metavar": flag.metavar, "default": flag.default}
@@ -324,8 +326,9 @@ def _add_serve(commands) -> None:
 def _add_studio(commands) -> None:
     summary = "explore a model by ear in the browser"
     studio = _command(commands, "studio", "studio:studio", summary, "the studio was not open yet")
-    where = "a run, or a folder of numbered versions (default: the newest run)"
+    where = "a run, or a folder of numbered versions (default: the newest run, or else the pretrained model)"
     studio.add_argument("model", nargs="?", metavar="RUN|MODEL_DIR", help=where)
+    _add_pretrained(studio)
     studio.add_argument("--server", metavar="HOST:PORT", help="use the model on this server instead")
     studio.add_argument("--model-name", default="musae", metavar="NAME", help="its name there (default: musae)")
     limit = "seconds until an answer must be there (default: 30)"
@@ -347,6 +350,15 @@ def _add_output(parser: _Parser, folder: str) -> None:
 
 def _add_run(parser: _Parser) -> None:
     parser.add_argument("run", nargs="?", metavar="RUN", help="run folder (default: the newest in ./runs)")
+
+
+def _add_model(parser: _Parser) -> None:
+    _add_run(parser)
+    _add_pretrained(parser)
+
+
+def _add_pretrained(parser: _Parser) -> None:
+    parser.add_argument("--pretrained", action="store_true", help="the trained model that comes with musae-tf")
 
 
 def _add_dataset(parser: _Parser) -> None:

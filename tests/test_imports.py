@@ -13,7 +13,8 @@ PACKAGE = Path(musae_tf.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # Nothing may import what stands to the right of it. Modules directly in the package count by their name.
 ORDER = ("errors", "files", "progress", "config", "protocol", "music", "data", "models", "training", "latent",
-         "evaluation", "generation", "export", "server", "client", "studio", "commands", "cli")  # fmt: skip
+         "evaluation", "generation", "export", "pretrained", "server", "client", "studio", "commands",
+         "cli")  # fmt: skip
 # What talks over the wire knows nothing of what makes the model.
 ALLOWED = {
     "protocol": {"errors", "protocol"},

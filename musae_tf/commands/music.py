@@ -15,8 +15,7 @@ from musae_tf.commands.pieces import (
     transferred,
     write_pieces,
 )
-from musae_tf.commands.quiet import load_tensorflow
-from musae_tf.commands.runs import find_run, print_next
+from musae_tf.commands.runs import open_run, print_next, samples_folder
 
 if TYPE_CHECKING:
     from musae_tf.training import Run
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 def sample(arguments: Namespace) -> None:
     """`musae sample RUN`."""
-    run = _open_run(arguments)
+    run = open_run(arguments)
     from musae_tf import generation
 
     genres = [arguments.genre] if arguments.genre else run.genres
@@ -39,15 +38,16 @@ def sample(arguments: Namespace) -> None:
         pieces.append(sampled(genre, arguments.seed, song))
     written = _write(pieces, run, arguments)
     first, *others = run.genres
+    model = "--pretrained" if arguments.pretrained else run.path
     print_next(
-        (f"transfer {run.path} {written[0]} --to {others[0] if others else first}", "move a piece to another genre"),
-        (f"sample {run.path} --genre {first} --seed {arguments.seed + 1}", "another piece"),
+        (f"transfer {model} {written[0]} --to {others[0] if others else first}", "move a piece to another genre"),
+        (f"sample {model} --genre {first} --seed {arguments.seed + 1}", "another piece"),
     )
 
 
 def reconstruct(arguments: Namespace) -> None:
     """`musae reconstruct RUN SONG.mid`."""
-    run = _open_run(arguments)
+    run = open_run(arguments)
     check_out(arguments.out, 1)
     song = read_song(arguments.song, run.layout, arguments.bars)
     from musae_tf import generation
@@ -59,7 +59,7 @@ def reconstruct(arguments: Namespace) -> None:
 
 def interpolate(arguments: Namespace) -> None:
     """`musae interpolate RUN START.mid END.mid`."""
-    run = _open_run(arguments)
+    run = open_run(arguments)
     check_out(arguments.out, arguments.points)
     start, end = (read_song(path, run.layout, arguments.bars) for path in (arguments.start, arguments.end))
     from musae_tf import generation
@@ -73,7 +73,7 @@ def interpolate(arguments: Namespace) -> None:
 
 def transfer(arguments: Namespace) -> None:
     """`musae transfer RUN SONG.mid --to GENRE`."""
-    run = _open_run(arguments)
+    run = open_run(arguments)
     from musae_tf import generation
 
     for genre in filter(None, (arguments.to, arguments.source)):
@@ -90,13 +90,5 @@ def transfer(arguments: Namespace) -> None:
     _write([transferred(song, source, arguments.to, arguments.strength, moved)], run, arguments)
 
 
-def _open_run(arguments: Namespace) -> "Run":
-    path = find_run(arguments.run)
-    load_tensorflow()
-    from musae_tf.training import Run
-
-    return Run.open(path)
-
-
 def _write(pieces: Sequence[Piece], run: "Run", arguments: Namespace) -> list[Path]:
-    return write_pieces(pieces, run.layout, arguments.out, run.path / "samples", wav=arguments.wav)
+    return write_pieces(pieces, run.layout, arguments.out, samples_folder(run, arguments), wav=arguments.wav)

@@ -54,12 +54,14 @@ def _options(arguments: Namespace):
     from musae_tf.server.status import ServeError
 
     config_file = _path(arguments.model_config_file)
+    if arguments.pretrained and (config_file is not None or arguments.model_base_path is not None):
+        raise ServeError("--pretrained names the model: leave out --model-config-file and --model-base-path")
     if config_file is not None:
         models = options.read_models(config_file)
     elif arguments.model_base_path is not None:
         models = one_model(arguments.model_name or "default", arguments.model_base_path)
     else:
-        base = _base_path(arguments.model)
+        base = _base_path(arguments.model, arguments.pretrained)
         models = one_model(arguments.model_name or base.name, str(base))
     if arguments.batching_parameters_file is not None and not arguments.enable_batching:
         raise ServeError("--batching-parameters-file is set without setting --enable-batching to true")
@@ -111,13 +113,13 @@ def _path(text: str | None) -> Path | None:
     return None if text is None else Path(text)
 
 
-def _base_path(named: str | None) -> Path:
-    """The folder of versions of a run or of a model folder.
+def _base_path(named: str | None, pretrained: bool) -> Path:
+    """The folder of versions of a run, of a model folder or of the pretrained model.
 
     Raises:
         RunError: there is none.
     """
-    path = find_run(None) if named is None else Path(named)
+    path = find_run(named, pretrained) if named is None or pretrained else Path(named)
     if (path / "run.json").is_file():
         base = path / "export" / "musae"
         if not base.is_dir():

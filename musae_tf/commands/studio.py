@@ -5,8 +5,9 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from musae_tf.commands.runs import find_run
+from musae_tf.commands.runs import find_run, newest_run
 from musae_tf.errors import RunError
+from musae_tf.pretrained import has_pretrained
 
 
 def studio(arguments: Namespace) -> None:
@@ -16,11 +17,12 @@ def studio(arguments: Namespace) -> None:
 
     check_port(arguments.host, arguments.port)
     if arguments.server is not None:
-        if arguments.model is not None:
-            raise RunError(f"{arguments.model} and --server were given: the model is either here or on a server")
+        if arguments.model is not None or arguments.pretrained:
+            given = arguments.model or "--pretrained"
+            raise RunError(f"{given} and --server were given: the model is either here or on a server")
         server, name = RemoteServer(arguments.server), arguments.model_name
     else:
-        server, name = EmbeddedServer(str(_model(arguments.model))), MODEL
+        server, name = EmbeddedServer(str(_model(arguments.model, arguments.pretrained))), MODEL
         print("loading the model ...", flush=True)
     with server:
         arguments.stopped = "the studio is closed"
@@ -28,9 +30,12 @@ def studio(arguments: Namespace) -> None:
         run(server, name, arguments.deadline, arguments.host, arguments.port, arguments.browser)
 
 
-def _model(named: str | None) -> Path:
-    """A run that has been exported, or a model folder."""
-    path = find_run(None) if named is None else Path(named)
+def _model(named: str | None, pretrained: bool) -> Path:
+    """A run that has been exported, or a model folder; the pretrained model if nothing is named and nothing trained."""
+    if named is None and newest_run() is None and has_pretrained():
+        print("using the pretrained model: there is no run here", flush=True)
+        pretrained = True
+    path = find_run(named, pretrained) if named is None or pretrained else Path(named)
     if not path.is_dir():
         raise RunError(f"{path} is neither a run nor a model folder: there is no such folder")
     if (path / "run.json").is_file() and not (path / "export" / "musae").is_dir():

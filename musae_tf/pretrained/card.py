@@ -1,0 +1,134 @@
+"""The card of the pretrained model: what it is, where it comes from, what it is worth, what it cannot do."""
+
+import textwrap
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from musae_tf.config import config_hash
+from musae_tf.data import Dataset
+from musae_tf.evaluation.headline import HEADLINES
+from musae_tf.training import Run
+
+
+class Rounding(NamedTuple):
+    """What half precision changes on the phrases of the test split, decoded greedily.
+
+    Attributes:
+        phrases: how many.
+        same_tokens: share of the tokens that stay.
+        same_phrases: share of the phrases of which all tokens stay.
+        f1_before: onset F1 with the weights as they were trained.
+        f1_after: onset F1 with the weights of the package.
+    """
+
+    phrases: int
+    same_tokens: float
+    same_phrases: float
+    f1_before: float
+    f1_after: float
+
+
+def card(run: Run, dataset: Dataset, evaluation: Mapping[str, Any], rounding: Rounding, size: int) -> str:
+    """The card as Markdown.
+
+    Args:
+        run: the run as it goes with the package.
+        dataset: its dataset.
+        evaluation: what its evaluation.json holds.
+        rounding: what half precision changes.
+        size: bytes of the archive.
+    """
+    config, facts = run.config, run.facts
+    manifest = dataset.manifest
+    songs, phrases = manifest["counts"]["songs"], sum(evaluation["phrases"].values())
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    same = f"{rounding.same_tokens:.3%} of the greedily decoded tokens and {rounding.same_phrases:.2%} of the phrases"
+    licence = f"**Licence of the music.** {manifest['licence'].rstrip('.')}. {_MAP}"
+    licence = textwrap.fill(licence, 120, break_on_hyphens=False)
+    return f"""# {config.name}: the pretrained model of musae-tf
+
+{_KINDS[config.model.kind]} for phrases of {config.music.bars} bars.
+Tracks: {", ".join(run.layout.names)}. Genres: {", ".join(run.genres)}.
+{config.model.latent} latent axes. {size / 1e6:.1f} MB, unpacked at first use.
+
+    musae sample --pretrained --wav
+    musae serve --pretrained
+
+## Data
+
+The dataset `{manifest["name"]}` ({manifest["built_by"]}; hash `{dataset.hash}`), {songs} songs, split by
+groups of related songs. Phrases that training saw and, in brackets, songs:
+{_by_genre(run, dataset)}.
+
+{licence}
+
+## What it is worth
+
+On {phrases} phrases of {evaluation["songs"]} songs that training never saw, decoded greedily;
+intervals are 95 %, over songs.
+
+{_table(evaluation)}
+
+## How it was made
+
+| | |
+|---|---|
+| training | `{facts["command"]}` |
+| evaluation | `musae evaluate RUN` (seed {evaluation["evaluation_seed"]}) |
+| package | `make pretrained RUN=RUN` |
+| seed | {config.seed} |
+| steps | {facts["steps"]}, in {facts["seconds"] / 60:.0f} minutes |
+| machine | {facts["machine"]}; {facts["devices"]} |
+| versions | {versions}; revision {facts["revision"]} |
+| configuration | hash `{config_hash(config)}`; in full in `config.yaml` of the archive |
+| dataset | hash `{dataset.hash}` |
+
+Weights are rounded to half precision. On {rounding.phrases} phrases of the test split that leaves
+{same} as they were;
+onset F1 is {rounding.f1_after:.4f} after and {rounding.f1_before:.4f} before. The table above was measured before.
+
+## Limits
+
+- It knows the genres named above and nothing else. Other music is read as if it were one of them.
+- Bars of 16 sixteenths, one note at a time in each track, no dynamics; tempo and instruments are not learnt.
+- A piece is a walk through the latent space, in phrases of {config.music.bars} bars: neighbours are alike, but there
+  is no form beyond that.
+- The table says what does not work well: a row near its reference is no better than the reference.
+"""
+
+
+_MAP = (
+    "The model comes with a map of its training songs: their titles, and for each the code of one phrase, from which a "
+    "phrase like it can be decoded."
+)
+_KINDS = {
+    "musae_gm": "MusAE-GM, an adversarial autoencoder with a Gaussian a genre,",
+    "musae": "MusAE, an adversarial autoencoder with a Gaussian code and a style,",
+    "vae": "A variational autoencoder",
+    "cvae": "A variational autoencoder with a Gaussian a genre",
+    "autoencoder": "An autoencoder",
+}
+
+
+def _by_genre(run: Run, dataset: Dataset) -> str:
+    index = dataset.phrases("train", run.config.music.bars, sounding=run.config.data.sounding)
+    parts = []
+    for number, genre in enumerate(run.genres):
+        rows = np.flatnonzero(index.song_labels[index.songs][:, number])
+        parts.append(f"{genre} {len(rows):,} ({len(np.unique(index.songs[rows]))})")
+    return ", ".join(parts)
+
+
+def _table(evaluation: Mapping[str, Any]) -> str:
+    lines = ["| | | 95 % | beside | |", "|---|---|---|---|---|"]
+    for headline in HEADLINES:
+        row = evaluation["headlines"].get(headline.key)
+        if row is None:
+            continue
+        interval = f"{row['low']:.3f} to {row['high']:.3f}" if row.get("low") is not None else ""
+        known = evaluation["references"].get(headline.key, {})
+        beside = ", ".join(f"{what} {value:.3f}" for what, value in known.items())
+        lines.append(f"| {headline.title} | {row['value']:.3f} | {interval} | {beside} | {headline.note} |")
+    return "\n".join(lines)
