@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from musae_tf.config import ModelConfig
 from musae_tf.models.kit import KitLogits, is_kit, kit_logits, widths
-from musae_tf.models.layers import STEPS_PER_BEAT, BeatTransform, recurrent
+from musae_tf.models.layers import STEPS_PER_BEAT, BeatTransform, SideBySide, recurrent
 from musae_tf.music import STEPS_PER_BAR
 
 
@@ -65,23 +65,29 @@ def _conductor(latent, config: ModelConfig, bars: int):
 
 def _started_by(latent, features, config: ModelConfig, steps: int, name: str):
     """A recurrence over `features` whose initial states come from the code."""
-    states = [
+    cell = recurrent(config.decoder_units, steps, sequences=True, name=name, cell=config.cell)
+    return cell(features, initial_state=_first_states(latent, config, name))
+
+
+def _first_states(latent, config: ModelConfig, name: str) -> list:
+    return [
         keras.layers.Dense(config.decoder_units, activation="tanh", name=f"{name}_{state}")(latent)
         for state in (("hidden", "carry") if config.cell == "lstm" else ("hidden",))
     ]
-    cell = recurrent(config.decoder_units, steps, sequences=True, name=name, cell=config.cell)
-    return cell(features, initial_state=states)
 
 
 def _step_logits(latent, config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...], style: int):
-    repeated = keras.layers.RepeatVector(steps, name="repeat")(latent)
+    features = latent
+    for layer in range(config.decoder_layers):
+        names = [f"track_{track}_lstm_{layer}" for track in range(len(vocabulary_sizes))]
+        members = [
+            recurrent(config.decoder_units, steps, sequences=True, name=name, cell=config.cell) for name in names
+        ]
+        states = [_first_states(latent, config, name) for name in names]
+        features = SideBySide(members, steps, name=f"tracks_{layer}")(features, states)
     logits = []
-    for track, size in enumerate(vocabulary_sizes):
-        features = repeated
-        for layer in range(config.decoder_layers):
-            features = _started_by(latent, features, config, steps, f"track_{track}_lstm_{layer}")
-        (width,) = widths([size])
-        numbers = keras.layers.Dense(width, dtype="float32", name=f"track_{track}_logits")(features)
+    for track, (size, width) in enumerate(zip(vocabulary_sizes, widths(vocabulary_sizes), strict=True)):
+        numbers = keras.layers.Dense(width, dtype="float32", name=f"track_{track}_logits")(features[track])
         logits.append(KitLogits(name=f"track_{track}_kit")(numbers) if is_kit(size) else numbers)
     return tuple(logits)
 

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from musae_tf.config import ModelConfig
-from musae_tf.models.layers import STEPS_PER_BEAT, BeatTransform, TokenEmbedding, recurrent
+from musae_tf.models.layers import STEPS_PER_BEAT, BeatTransform, Bidirectional, TokenEmbedding, recurrent
 
 
 def build_encoder(config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...], genres: int) -> keras.Model:
@@ -64,7 +64,7 @@ def _step_features(embedding, config: ModelConfig, steps: int):
     for layer in range(config.encoder_layers):
         last = layer == config.encoder_layers - 1
         cell = recurrent(config.encoder_units, steps, sequences=not last, name=f"lstm_{layer}", cell=config.cell)
-        features = keras.layers.Bidirectional(cell, name=f"bilstm_{layer}")(features)
+        features = Bidirectional(cell, name=f"bilstm_{layer}")(features)
     return features
 
 
@@ -74,7 +74,7 @@ def _beat_features(embedding, config: ModelConfig, steps: int):
     beat = features = keras.layers.Dense(2 * config.encoder_units, activation="gelu", name="beat")(features)
     for layer in range(config.encoder_layers):
         cell = recurrent(config.encoder_units, beats, sequences=True, name=f"lstm_{layer}", cell=config.cell)
-        features = keras.layers.Bidirectional(cell, name=f"bilstm_{layer}")(features)
+        features = Bidirectional(cell, name=f"bilstm_{layer}")(features)
     # What a beat holds goes past the recurrence as well, a short way from the notes to the code.
     features = keras.layers.Concatenate(name="context_and_beat")([features, beat])
     return BeatTransform(name="frequencies")(features)

@@ -1,16 +1,17 @@
 """Layers that the encoder and the decoder share: token embedding and recurrent stacks."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from musae_tf.models.kit import expected_strokes, is_kit, struck
+from musae_tf.models.recurrence import UNROLL_LIMIT, run_together
 from musae_tf.music import KIT_PIECES
 
 # Steps a beat: the grid has 16 steps in a bar of four beats.
 STEPS_PER_BEAT = 4
-# Unrolling doubles or trebles the speed of short recurrences on a CPU; on a GPU cuDNN wants the rolled form.
-UNROLL_LIMIT = 32
 
 
 @keras.saving.register_keras_serializable(package="musae_tf")
@@ -109,12 +110,114 @@ class BeatTransform(keras.layers.Layer):
 
 
 def recurrent(units: int, steps: int, *, sequences: bool, name: str, cell: str = "lstm") -> keras.layers.Layer:
-    """An LSTM or GRU over `steps` steps, unrolled where that is faster. Its name does not say which of the two."""
-    on_gpu = bool(tf.config.list_logical_devices("GPU"))
-    layer = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[cell]
-    return layer(
-        units,
-        return_sequences=sequences,
-        unroll=steps <= UNROLL_LIMIT and not on_gpu,
-        name=name,
-    )
+    """An LSTM or GRU over `steps` steps. Its name does not say which of the two."""
+    if cell == "lstm":
+        return LSTM(units, return_sequences=sequences, name=name)
+    unroll = steps <= UNROLL_LIMIT and not _on_gpu()
+    return keras.layers.GRU(units, return_sequences=sequences, unroll=unroll, name=name)
+
+
+@keras.saving.register_keras_serializable(package="musae_tf")
+class LSTM(keras.layers.LSTM):
+    """The LSTM of Keras as `recurrent` makes it, which runs on a CPU by `run_together`."""
+
+    def inner_loop(self, sequences, initial_state, mask, training=False):
+        if mask is not None or self.return_state or not _run_together([self]):
+            return super().inner_loop(sequences, initial_state, mask, training)
+        inputs = tf.reverse(sequences, [1]) if self.go_backwards else sequences
+        states = [state[tf.newaxis] for state in initial_state]
+        outputs = _together([self], [inputs], states, sequences.shape[1], training)[0]
+        return outputs[:, -1], outputs, []
+
+
+@keras.saving.register_keras_serializable(package="musae_tf")
+class Bidirectional(keras.layers.Bidirectional):
+    """The one of Keras; the two directions of an LSTM run together on a CPU."""
+
+    def call(self, sequences, initial_state=None, mask=None, training=None):
+        pair = (self.forward_layer, self.backward_layer)
+        if initial_state is not None or mask is not None or not _run_together(pair):
+            return super().call(sequences, initial_state, mask, training)
+        both = [sequences, tf.reverse(sequences, [1])]
+        there, back = tf.unstack(_together(pair, both, None, sequences.shape[1], training))
+        if not self.return_sequences:
+            return tf.concat([there[:, -1], back[:, -1]], axis=-1)
+        return tf.concat([there, tf.reverse(back, [1])], axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="musae_tf")
+class SideBySide(keras.layers.Layer):
+    """Recurrences of one size, each with an input and with first states of its own; LSTMs run together on a CPU.
+
+    Args:
+        members: K recurrences that return sequences. The weights are theirs.
+        steps: T.
+    """
+
+    def __init__(self, members: Sequence[keras.layers.Layer], steps: int, **kwargs):
+        super().__init__(**kwargs)
+        self.members = list(members)
+        self.steps = steps
+
+    def build(self, inputs_shape, states_shape):
+        shapes = inputs_shape if isinstance(inputs_shape, list) else [inputs_shape] * len(self.members)
+        for member, shape in zip(self.members, shapes, strict=True):
+            member.build((None, self.steps, shape[-1]))
+
+    def call(self, inputs, states, training=None):
+        """K inputs [B, T, F], or one [B, F] that all have at every step, and K lists of states, to K [B, T, U]."""
+        inputs = inputs if isinstance(inputs, list) else [inputs] * len(self.members)
+        if _run_together(self.members):
+            stacked = [tf.stack(kind) for kind in zip(*states, strict=True)]
+            return tf.unstack(_together(self.members, inputs, stacked, self.steps, training))
+        return [
+            member(
+                tf.repeat(x[:, tf.newaxis], self.steps, axis=1) if x.shape.rank == 2 else x,
+                initial_state=state,
+                training=training,
+            )
+            for member, x, state in zip(self.members, inputs, states, strict=True)
+        ]
+
+    def get_config(self):
+        members = [keras.saving.serialize_keras_object(member) for member in self.members]
+        return {**super().get_config(), "members": members, "steps": self.steps}
+
+    @classmethod
+    def from_config(cls, config):
+        members = [keras.saving.deserialize_keras_object(member) for member in config.pop("members")]
+        return cls(members, **config)
+
+
+def recurrences_of(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """The LSTMs and GRUs that a layer is or is made of."""
+    if isinstance(layer, keras.layers.Bidirectional):
+        return [layer.forward_layer, layer.backward_layer]
+    if isinstance(layer, SideBySide):
+        return layer.members
+    return [layer] if isinstance(layer, keras.layers.LSTM | keras.layers.GRU) else []
+
+
+def _on_gpu() -> bool:
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
+def _run_together(members: Sequence[keras.layers.Layer]) -> bool:
+    """Whether these are LSTMs that have no cuDNN to run on, or were told to leave it alone."""
+    cells = all(isinstance(member, LSTM) for member in members)
+    return cells and not (_on_gpu() and any(member.use_cudnn for member in members))
+
+
+def _together(members: Sequence[LSTM], inputs, states, steps: int, training) -> tf.Tensor:
+    """LSTMs over inputs, K of [B, T, F] or [B, F], from states [K, B, U], hidden and carry, or from zeros."""
+    products = []
+    for member, x in zip(members, inputs, strict=True):
+        # As one product of matrices: with more dimensions TensorFlow takes a slower way.
+        rows = tf.matmul(tf.reshape(x, [-1, x.shape[-1]]), tf.convert_to_tensor(member.cell.kernel))
+        rows = tf.nn.bias_add(rows, tf.convert_to_tensor(member.cell.bias))
+        products.append(tf.reshape(rows, [-1, *x.shape[1:-1], rows.shape[-1]]))
+    if states is None:
+        zeros = tf.zeros([len(members), tf.shape(inputs[0])[0], members[0].units], inputs[0].dtype)
+        states = [zeros, zeros]
+    kernels = [tf.convert_to_tensor(member.cell.recurrent_kernel) for member in members]
+    return run_together(products, kernels, *states, steps, keep=bool(training))
