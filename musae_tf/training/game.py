@@ -4,12 +4,12 @@ Two players, two optimizers, two explicit lists of variables: in one summed loss
 players would cancel.
 """
 
-import keras
 import tensorflow as tf
 
 from musae_tf.config import Config
 from musae_tf.models import MusAE
 from musae_tf.models.losses import critic_gap, gradient_penalty, reconstruction
+from musae_tf.training.adam import FusedAdam
 from musae_tf.training.noise import Noise
 from musae_tf.training.player import Player
 from musae_tf.training.terms import Turn, terms_of
@@ -30,7 +30,7 @@ class Game:
         training, critic = config.training, config.critic
         self.players = {
             "autoencoder": Player(
-                keras.optimizers.Adam(
+                FusedAdam(
                     training.learning_rate, weight_decay=training.weight_decay or None, name="autoencoder_adam"
                 ),
                 model.autoencoder_variables,
@@ -41,7 +41,7 @@ class Game:
         }
         if model.critics:
             self.players["critic"] = Player(
-                keras.optimizers.Adam(
+                FusedAdam(
                     critic.learning_rate,
                     beta_1=critic.beta_1,
                     beta_2=0.9 if critic.beta_1 == 0 else 0.999,
