@@ -26,7 +26,7 @@ SETS := $(foreach change,$(SET),--set '$(change)')
 
 .DEFAULT_GOAL := help
 .PHONY: help setup data train evaluate samples tensorboard export serve studio image up down
-.PHONY: pretrained mma browser screenshots latency test acceptance fuzz lint clean
+.PHONY: pretrained mma browser screenshots latency test acceptance fuzz lint clean bench
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -103,6 +103,9 @@ screenshots: $(DEV_STAMP) browser ## pictures of the studio in docs/images
 
 latency: $(DEV_STAMP) browser ## seconds from click to sound in the studio
 	$(BIN)/python -m benchmarks.studio_latency $(RUN)
+
+bench: $(DEV_STAMP) ## speed against the authors' graph, PyTorch and the machine's own limit: results/bench.json and bench.md
+	$(BIN)/python -m benchmarks.run
 
 test: lint browser ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile

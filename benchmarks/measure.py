@@ -1,0 +1,123 @@
+"""What the benchmarks share: timing in turns, the machine, reports.
+
+A ratio is taken in every round, of runs that follow each other, so that what else the machine does weighs on both
+sides; the median of the rounds is reported. The load before and after is in the report.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shlex
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from musae_tf import __version__
+from musae_tf.files import write_text
+
+RESULTS = Path("results/bench")
+_PACKAGES = ("tensorflow", "keras", "numpy")
+
+
+def parser(document: str) -> argparse.ArgumentParser:
+    """Command line of a benchmark, whose module says in its docstring what it does."""
+    made = argparse.ArgumentParser(description=document, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--rounds", type=int, default=5, metavar="N", help="timed rounds (default: 5)")
+    made.add_argument("--quick", action="store_true", help="toy sizes, one round: only to see that it runs")
+    made.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help=f"for the JSON (default: {RESULTS})")
+    return made
+
+
+def in_turns(runs: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 1) -> dict[str, list[float]]:
+    """Seconds of each run in each round; every round starts with another one."""
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    names = list(runs)
+    for number in range(warm_up + rounds):
+        for offset in range(len(names)):
+            name = names[(number + offset) % len(names)]
+            began = time.perf_counter()
+            runs[name]()
+            if number >= warm_up:
+                seconds[name].append(time.perf_counter() - began)
+    return seconds
+
+
+def times_faster(seconds: Mapping[str, list[float]], ours: str, theirs: str) -> dict[str, float]:
+    """How many times faster `ours` is than `theirs`: median, least and greatest of the rounds."""
+    ratios = [other / own for own, other in zip(seconds[ours], seconds[theirs], strict=True)]
+    return {"median": statistics.median(ratios), "least": min(ratios), "greatest": max(ratios)}
+
+
+def rate(count: float, seconds: list[float]) -> float:
+    """Things a second, of the median run."""
+    return count / statistics.median(seconds)
+
+
+def claim(text: str, value: float, bar: float, at_most: bool = False) -> dict[str, Any]:
+    """A claim with its number and the number that it has to reach."""
+    return {"claim": text, "value": value, "bar": bar, "holds": value <= bar if at_most else value >= bar,
+            "at_most": at_most}  # fmt: skip
+
+
+def machine() -> dict[str, Any]:
+    """Where and with what a benchmark runs."""
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gigabytes": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "musae-tf": __version__,
+        **{package: metadata.version(package) for package in _PACKAGES},
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+class Report:
+    """The report of one benchmark, filled while it runs."""
+
+    def __init__(self, name: str, arguments: argparse.Namespace, seed: int = 1):
+        self._name, self._folder = name, arguments.out
+        self._began, self._load = time.monotonic(), os.getloadavg()
+        self.content: dict[str, Any] = {
+            "benchmark": name,
+            "command": shlex.join(["python", "-m", f"benchmarks.{name}", *sys.argv[1:]]),
+            "quick": arguments.quick,
+            "rounds": arguments.rounds,
+            "seed": seed,
+            "machine": machine(),
+            "claims": [],
+        }
+
+    def add(self, text: str, value: float, bar: float, at_most: bool = False) -> None:
+        """Add a claim and print it."""
+        found = claim(text, value, bar, at_most)
+        self.content["claims"].append(found)
+        print(say(found), flush=True)
+
+    def write(self) -> None:
+        """Write the JSON."""
+        self.content["load"] = {"before": round(self._load[0], 2), "after": round(os.getloadavg()[0], 2)}
+        self.content["seconds"] = round(time.monotonic() - self._began, 1)
+        path = self._folder / f"{self._name}.json"
+        write_text(path, json.dumps(self.content, indent=1) + "\n")
+        print(f"written to {path}; load {self._load[0]:.1f} before, {os.getloadavg()[0]:.1f} after", flush=True)
+
+
+def say(found: Mapping[str, Any]) -> str:
+    """A claim as a line of text."""
+    word = "at most" if found["at_most"] else "at least"
+    verdict = "" if found["holds"] else " (MISSED)"
+    return f"{found['claim']}: {found['value']:.2f}, {word} {found['bar']:g}{verdict}"
