@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from musae_tf.config import ModelConfig
 from musae_tf.models.kit import KitLogits, is_kit, kit_logits, widths
-from musae_tf.models.layers import STEPS_PER_BEAT, BeatTransform, SideBySide, recurrent
+from musae_tf.models.layers import STEPS_PER_BEAT, BeatTransform, FrequencyDense, SideBySide, SplitCode, recurrent
 from musae_tf.music import STEPS_PER_BAR
 
 
@@ -96,8 +96,8 @@ def _beat_logits(latent, config: ModelConfig, steps: int, vocabulary_sizes: tupl
     beats, units = steps // STEPS_PER_BEAT, config.decoder_units
     # The style is one for the whole phrase: it has no frequencies.
     varying = latent[:, style:] if style else latent
-    rows = keras.layers.Reshape((beats, varying.shape[-1] // beats), name="frequencies")(varying)
-    rows = keras.layers.EinsumDense("bfd,fdu->bfu", (beats, units // 2), bias_axes="fu", name="frequency")(rows)
+    rows = SplitCode(beats, name="frequencies")(varying)
+    rows = FrequencyDense(units // 2, name="frequency")(rows)
     local = BeatTransform(inverse=True, name="beats")(rows)
     repeated = keras.layers.RepeatVector(beats, name="repeat")(latent)
     plan = keras.layers.Concatenate(name="local_and_code")([local, repeated])

@@ -6,7 +6,15 @@ import keras
 import tensorflow as tf
 
 from musae_tf.config import ModelConfig
-from musae_tf.models.layers import STEPS_PER_BEAT, BeatTransform, Bidirectional, TokenEmbedding, recurrent
+from musae_tf.models.layers import (
+    STEPS_PER_BEAT,
+    BeatTransform,
+    Bidirectional,
+    FrequencyDense,
+    JoinCode,
+    TokenEmbedding,
+    recurrent,
+)
 
 
 def build_encoder(config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...], genres: int) -> keras.Model:
@@ -31,7 +39,8 @@ def build_encoder(config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, 
     if config.kind != "autoencoder":
         outputs.append(_head(features, config.latent, "log_variance", keras.initializers.Constant(-4.0)))
     if config.kind == "musae":
-        flat = keras.layers.Flatten(dtype="float32", name="all_features")(features)
+        flatten = keras.layers.Flatten if len(features.shape) == 2 else JoinCode
+        flat = flatten(dtype="float32", name="all_features")(features)
         outputs.append(keras.layers.Dense(genres, activation="sigmoid", dtype="float32", name="style")(flat))
     return keras.Model(tokens, tuple(outputs), name="encoder")
 
@@ -51,12 +60,9 @@ def reader(encoder: keras.Model) -> Callable[[Sequence[tf.Tensor]], Sequence[tf.
 def _head(features, latent: int, name: str, bias):
     if len(features.shape) == 2:
         return keras.layers.Dense(latent, dtype="float32", name=name, bias_initializer=bias)(features)
-    # Each frequency has weights of its own, since its size differs and the prior's does not.
-    rows = features.shape[1]
-    head = keras.layers.EinsumDense(
-        "bfi,fid->bfd", (rows, latent // rows), bias_axes="fd", dtype="float32", name=name, bias_initializer=bias
-    )
-    return keras.layers.Flatten(dtype="float32", name=f"{name}_code")(head(features))
+    rows = features.shape[0]
+    head = FrequencyDense(latent // rows, dtype="float32", name=name, bias_initializer=bias)
+    return JoinCode(dtype="float32", name=f"{name}_code")(head(features))
 
 
 def _step_features(embedding, config: ModelConfig, steps: int):

@@ -87,26 +87,79 @@ def _unit() -> keras.initializers.Initializer:
 
 @keras.saving.register_keras_serializable(package="musae_tf")
 class BeatTransform(keras.layers.Layer):
-    """Orthonormal cosine transform over beats (DCT-II; DCT-III when `inverse`): [B, beats, C] to the same shape.
+    """Orthonormal cosine transform over beats (DCT-II): [B, beats, C] to frequencies first, [beats, B, C].
 
     Row 0 of the transformed is the mean over the phrase, later rows are ever faster changes. Neighbouring beats are
-    alike; these rows are far less so, and a prior with independent axes asks for that.
+    alike; these rows are far less so, and a prior with independent axes asks for that. `inverse` is the way back
+    (DCT-III), [beats, B, C] to [B, beats, C].
     """
 
     def __init__(self, inverse: bool = False, **kwargs):
         super().__init__(**kwargs)
         self.inverse = inverse
 
-    def call(self, beats):
-        count = beats.shape[1]
+    def call(self, rows):
+        first = rows if self.inverse else tf.transpose(rows, [1, 0, 2])
+        count, _, width = first.shape
         frequency, beat = np.arange(count)[:, np.newaxis], np.arange(count)[np.newaxis]
         matrix = np.sqrt(2 / count) * np.cos(np.pi * (2 * beat + 1) * frequency / (2 * count))
         matrix[0] /= np.sqrt(2)
         matrix = tf.constant(matrix.T if self.inverse else matrix, self.compute_dtype)
-        return tf.einsum("fb,nbc->nfc", matrix, beats)
+        transformed = tf.reshape(tf.matmul(matrix, tf.reshape(first, [count, -1])), [count, -1, width])
+        return tf.transpose(transformed, [1, 0, 2]) if self.inverse else transformed
 
     def get_config(self):
         return {**super().get_config(), "inverse": self.inverse}
+
+
+@keras.saving.register_keras_serializable(package="musae_tf")
+class SplitCode(keras.layers.Layer):
+    """A code by its frequencies: [B, F * C] to [F, B, C]."""
+
+    def __init__(self, frequencies: int, **kwargs):
+        super().__init__(**kwargs)
+        self.frequencies = frequencies
+
+    def call(self, code):
+        width = code.shape[-1] // self.frequencies
+        return tf.transpose(tf.reshape(code, [-1, self.frequencies, width]), [1, 0, 2])
+
+    def get_config(self):
+        return {**super().get_config(), "frequencies": self.frequencies}
+
+
+@keras.saving.register_keras_serializable(package="musae_tf")
+class JoinCode(keras.layers.Layer):
+    """The way back from `SplitCode`: [F, B, C] to [B, F * C]."""
+
+    def call(self, rows):
+        return tf.reshape(tf.transpose(rows, [1, 0, 2]), [-1, rows.shape[0] * rows.shape[2]])
+
+
+@keras.saving.register_keras_serializable(package="musae_tf")
+class FrequencyDense(keras.layers.Layer):
+    """A dense layer a frequency: [F, B, C] to [F, B, units].
+
+    Each frequency has weights of its own, since its size differs and the prior's does not. With the frequencies first
+    this is one batch of matrix products and nothing has to be moved in memory.
+    """
+
+    def __init__(self, units: int, bias_initializer="zeros", **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+
+    def build(self, input_shape):
+        count, _, width = input_shape
+        self._kernel = self.add_weight(name="kernel", shape=(count, width, self.units), initializer="glorot_uniform")
+        self.bias = self.add_weight(name="bias", shape=(count, self.units), initializer=self.bias_initializer)
+
+    def call(self, rows):
+        return tf.matmul(rows, tf.convert_to_tensor(self._kernel)) + tf.convert_to_tensor(self.bias)[:, tf.newaxis]
+
+    def get_config(self):
+        bias = keras.initializers.serialize(self.bias_initializer)
+        return {**super().get_config(), "units": self.units, "bias_initializer": bias}
 
 
 def recurrent(units: int, steps: int, *, sequences: bool, name: str, cell: str = "lstm") -> keras.layers.Layer:
