@@ -25,6 +25,10 @@ from musae_tf.config import Config, load_config
 from musae_tf.models.sampling import decode_tokens
 
 TORCH = "torch==2.13.0"
+PLAIN = ["model.kind=vae", "model.core=step", "model.noise_floor=0", "regularisation.points=[[0, 0.1]]",
+         "regularisation.infomax=0", "regularisation.order=0"]  # fmt: skip
+"""What makes the preset a plain autoencoder."""
+
 BARS = {"train": 1.3, "decode": 1.0}
 
 
@@ -95,11 +99,7 @@ def main() -> None:
     arguments = arguments.parse_args()
     quick = arguments.quick
     report = Report("pytorch", arguments)
-    config = load_config(
-        CONFIGS / "voices.yaml",
-        ["model.kind=vae", "model.core=step", "model.noise_floor=0", "regularisation.points=[[0, 0.1]]",
-         *([*TOY, "training.batch_size=2"] if quick else [])],
-    )  # fmt: skip
+    config = load_config(CONFIGS / "voices.yaml", [*PLAIN, *([*TOY, "training.batch_size=2"] if quick else [])])
     peer = Peer(arguments.torch or environment(), sizes_of(config))
     step = TrainingStep(config, SIZES, 4)
     ours = {"train": step, "decode": decoder_of(step, config.training.batch_size)}

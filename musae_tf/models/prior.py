@@ -132,6 +132,16 @@ class MixturePrior(GenrePrior):
             cov_perturb_factor=directions[..., tf.newaxis],
         )
 
+    def genre_logits(self, latent: tf.Tensor) -> tf.Tensor:
+        # By products of matrices, where the distribution makes B x G x D numbers; see `divergence` for the inverse.
+        means, directions = tf.convert_to_tensor(self.means), tf.constant(self._directions, tf.float32)
+        v, length = self._variance, tf.reduce_sum(tf.square(directions), axis=-1)
+        squares = tf.reduce_sum(tf.square(latent), axis=-1, keepdims=True) + tf.reduce_sum(tf.square(means), axis=-1)
+        squares -= 2.0 * tf.matmul(latent, means, transpose_b=True)
+        along = tf.matmul(latent, directions, transpose_b=True) - tf.reduce_sum(means * directions, axis=-1)
+        log_determinant = self.latent * math.log(2 * math.pi * v) + tf.math.log1p(length / v)
+        return -0.5 * ((squares - tf.square(along) / (v + length)) / v + log_determinant)
+
     def divergence(self, mean: tf.Tensor, deviation: tf.Tensor, genre: tf.Tensor) -> tf.Tensor:
         """KL divergence in nats of N(mean, deviation^2), float32 [B, D] each, to the genres' Gaussians: float32 [B].
 

@@ -26,6 +26,15 @@ def test_samples_have_the_moments_of_their_component(geometry):
         np.testing.assert_allclose(np.cov(codes.T), covariance(prior, genre), atol=0.05)
 
 
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_logits_of_genres_are_the_log_probabilities_of_the_gaussians(geometry):
+    prior = MixturePrior(12, 3, geometry, axes=2)
+    codes = prior.means + 0.1 * tf.random.stateless_normal([4, 3, 12], [1, 2])
+    for row in codes:
+        expected = prior.component(tf.range(3)).log_prob(row[:, tf.newaxis, :])
+        np.testing.assert_allclose(prior.genre_logits(row), expected, rtol=1e-4, atol=1e-3)
+
+
 def test_flower_has_the_authors_geometry():
     genres = 33
     prior = MixturePrior(16, genres, "flower")
