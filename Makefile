@@ -22,14 +22,17 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 MODEL ?= exports/musae
 IMAGE ?= musae-server
 TF_SERVING_TAG ?= 2.21.0
+WORKERS ?= 2
+# In the shell: the run folder as $$run, and how to start it or go on with it as $$what.
+CHOOSE_RUN = run="$(RUN)"; run="$${run:-runs/$(basename $(notdir $(CONFIG)))-$$(date +%Y%m%d-%H%M%S)}"; \
+	if [ -f "$$run/run.json" ]; then what="--resume $$run"; else what="$(CONFIG) --run $$run"; fi;
 SETS := $(foreach change,$(SET),--set '$(change)')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data train evaluate samples tensorboard export serve studio image up down
-.PHONY: pretrained mma browser screenshots latency test acceptance fuzz lint clean bench
+.PHONY: help setup data train evaluate samples tensorboard export serve studio image up down pretrained mma browser screenshots latency test acceptance fuzz lint clean bench train-multiworker
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{printf "%-20s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{printf "%-24s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Python environment in .venv
 
@@ -52,9 +55,10 @@ mma: # the program that plays the songs of DATA=band; where it cannot be install
 		{ apt-get update && apt-get install --yes --no-install-recommends mma; }; } || true
 
 train: data ## dataset, training with CONFIG, evaluation, samples of every genre; RUN= names the run folder
-	@run="$(RUN)"; run="$${run:-runs/$(basename $(notdir $(CONFIG)))-$$(date +%Y%m%d-%H%M%S)}"; \
-	if [ -f "$$run/run.json" ]; then what="--resume $$run"; else what="$(CONFIG) --run $$run"; fi; \
-	$(MUSAE) train $$what $(SETS) && $(MUSAE) sample "$$run" --wav
+	@$(CHOOSE_RUN) $(MUSAE) train $$what $(SETS) && $(MUSAE) sample "$$run" --wav
+
+train-multiworker: data ## the same in WORKERS=2 processes of this machine, each with its share of the cores or GPUs
+	@$(CHOOSE_RUN) $(MUSAE) train $$what $(SETS) --workers $(WORKERS) && $(MUSAE) sample "$$run" --wav
 
 evaluate: setup ## measure RUN, or the newest run
 	$(MUSAE) evaluate $(RUN)

@@ -14,8 +14,7 @@ from musae_tf.commands.values import boolean, integer, number, pairs
 from musae_tf.errors import MusaeError
 
 CHANGE = "give a piece more or less notes, register or length"
-USAGE = 2
-"""Exit code of a mistake that the user can mend; argparse uses the same."""
+USAGE = MusaeError.exit_code
 
 
 class _Parser(argparse.ArgumentParser):
@@ -46,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        The exit code: 0, 2 for a mistake that the user can mend, 130 after Ctrl-C, 143 after SIGTERM.
+        The exit code: 0, 2 for a mistake that the user can mend, 75 for a worker that only has to be started again, 130
+        after Ctrl-C, 143 after SIGTERM.
     """
     arguments = _parser().parse_args(argv)
     previous = _terminate_by_exception()
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code or 0
     except MusaeError as error:
-        return _fail(str(error))
+        return _fail(str(error), error.exit_code)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package in ("", "musae_tf"):
@@ -77,9 +77,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _fail(sentence: str) -> int:
+def _fail(sentence: str, code: int = USAGE) -> int:
     print(f"musae: {sentence}", file=sys.stderr)
-    return USAGE
+    return code
 
 
 def _terminate_by_exception():
@@ -200,6 +200,10 @@ def _add_train(commands) -> None:
     where = train.add_mutually_exclusive_group()
     where.add_argument("--run", metavar="DIR", help="run folder to make (default: runs/<name>-<date>-<time>)")
     where.add_argument("--resume", metavar="RUN", help="go on with this run, from its newest checkpoint")
+    processes = "train in N worker processes of this machine; when one dies, all are started again"
+    train.add_argument("--workers", type=integer(1), metavar="N", help=processes)
+    times = "with --workers, how often without a new checkpoint in between (default: 3)"
+    train.add_argument("--restarts", type=integer(0), default=3, metavar="N", help=times)
     train.add_argument("--no-evaluate", action="store_false", dest="evaluate", help="no evaluation at the end")
 
 

@@ -1,12 +1,15 @@
 """Errors meant for the person at the keyboard: one sentence, no traceback.
 
 Each message names the file, key or field, what was found and what is allowed.
-The command line prints it and leaves with status 2.
+The command line prints it and leaves with the status of its class.
 """
 
 
 class MusaeError(Exception):
     """Base of every error that a user can cause and mend."""
+
+    exit_code = 2
+    """Of the command that it ends; argparse uses the same."""
 
 
 class ConfigError(MusaeError):
@@ -27,3 +30,10 @@ class RunError(MusaeError):
 
 class TrainingError(MusaeError):
     """Training cannot go on: the numbers blew up or the model is dead."""
+
+
+class WorkerError(MusaeError):
+    """Another worker of the job has gone. Nothing is to be mended: this one only has to be started again."""
+
+    exit_code = 75
+    """EX_TEMPFAIL of sysexits.h."""

@@ -7,12 +7,18 @@ from tqdm.auto import tqdm
 
 
 def progress(
-    iterable: Iterable | None = None, *, total: int | None = None, title: str, unit: str, initial: int = 0
+    iterable: Iterable | None = None,
+    *,
+    total: int | None = None,
+    title: str,
+    unit: str,
+    initial: int = 0,
+    hidden: bool = False,
 ) -> tqdm:
     """A tqdm bar on standard error: rate, time spent, time left.
 
     In a terminal it redraws in place; in a log file it writes a line every ten seconds,
-    so that a log of a long job stays short.
+    so that a log of a long job stays short. `hidden` shows nothing.
     """
     live = sys.stderr.isatty()
     return tqdm(
@@ -26,4 +32,5 @@ def progress(
         ncols=None if live else 110,
         file=sys.stderr,
         leave=True,
+        disable=hidden,
     )

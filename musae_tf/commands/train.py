@@ -3,35 +3,43 @@
 import datetime
 from argparse import Namespace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musae_tf.commands.quiet import load_tensorflow
 from musae_tf.commands.runs import RUNS, evaluate_and_print, find_run, open_dataset, print_next
+from musae_tf.commands.workers import check_workers, supervise
 from musae_tf.config import Config, load_config
 from musae_tf.data import Dataset
 from musae_tf.errors import ConfigError
 from musae_tf.music import get_layout
 
 if TYPE_CHECKING:
-    from musae_tf.training import Run
+    from musae_tf.training import Place, Run
 
 
 def train(arguments: Namespace) -> int:
     """`musae train CONFIG` and `musae train --resume RUN`. Returns the exit code."""
-    run, dataset = _resume(arguments) if arguments.resume else _start(arguments)
+    if arguments.workers:
+        return _supervise(arguments)
+    run, dataset, place = _resume(arguments) if arguments.resume else _start(arguments)
     from musae_tf.evaluation import QuickEvaluator
     from musae_tf.training import train as play
 
     again = f"musae train --resume {run.path}"
     arguments.stopped = f"go on with {again}"
     if run.facts["state"] == "finished":
-        print(f"{run.path} is finished: {run.facts['steps']} steps are done")
+        if place.is_chief:
+            print(f"{run.path} is finished: {run.facts['steps']} steps are done")
     else:
         # Flushed, so that a log file shows what a terminal would.
         stopped_by = play(run, dataset, QuickEvaluator(run, dataset), partial(print, flush=True))
         if stopped_by:
-            print(f"stopped after a checkpoint at step {run.facts['steps']}; go on with {again}")
+            if place.is_chief:
+                print(f"stopped after a checkpoint at step {run.facts['steps']}; go on with {again}")
             return 128 + stopped_by
+    if not place.is_chief:
+        return 0
     if arguments.evaluate:
         arguments.stopped = f"the model is trained; evaluate it with musae evaluate {run.path}"
         evaluate_and_print(run, dataset)
@@ -45,30 +53,63 @@ def train(arguments: Namespace) -> int:
     return 0
 
 
-def _start(arguments: Namespace) -> tuple["Run", Dataset]:
-    if not arguments.config:
-        raise ConfigError("name a configuration (musae train configs/voices.yaml) or go on with a run (--resume RUN)")
-    config = load_config(arguments.config, arguments.overrides)
+def _start(arguments: Namespace) -> tuple["Run", Dataset, "Place"]:
+    config = _read_config(arguments)
     dataset = open_dataset(config.data.path)
     _check_fit(config, dataset, arguments.config)
     load_tensorflow()
-    from musae_tf.training import Run
+    from musae_tf.training import Place, Run
 
-    now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    run = Run.create(arguments.run or RUNS / f"{config.name}-{now}", config, dataset)
-    print(f"run folder: {run.path}")
-    return run, dataset
+    place = Place.from_environment()
+    if place.workers > 1:
+        if not arguments.run:
+            raise ConfigError("TF_CONFIG names several workers: name the run folder that they share (--run DIR)")
+        run = Run.join(arguments.run, config, dataset, place)
+    else:
+        run = Run.create(arguments.run or _new_folder(config), config, dataset)
+    if place.is_chief:
+        print(f"run folder: {run.path}")
+    return run, dataset, place
 
 
-def _resume(arguments: Namespace) -> tuple["Run", Dataset]:
-    if arguments.config or arguments.overrides:
-        raise ConfigError(f"--resume goes on with the configuration in {arguments.resume}; leave out CONFIG and --set")
-    path = find_run(arguments.resume)
+def _resume(arguments: Namespace) -> tuple["Run", Dataset, "Place"]:
+    path = _run_to_resume(arguments)
     load_tensorflow()
-    from musae_tf.training import Run
+    from musae_tf.training import Place, Run
 
     run = Run.open(path)
-    return run, open_dataset(run.facts["dataset"]["path"])
+    return run, open_dataset(run.facts["dataset"]["path"]), Place.from_environment()
+
+
+def _supervise(arguments: Namespace) -> int:
+    check_workers(arguments.workers)
+    if arguments.resume:
+        path = _run_to_resume(arguments)
+        line = ["--resume", str(path)]
+    else:
+        config = _read_config(arguments)
+        path = Path(arguments.run or _new_folder(config))
+        changes = [part for change in arguments.overrides for part in ("--set", change)]
+        line = [arguments.config, *changes, "--run", str(path)]
+    arguments.stopped = f"go on with musae train --resume {path} --workers {arguments.workers}"
+    quiet = [] if arguments.evaluate else ["--no-evaluate"]
+    return supervise(["train", *line, *quiet], path, arguments.workers, arguments.restarts)
+
+
+def _read_config(arguments: Namespace) -> Config:
+    if not arguments.config:
+        raise ConfigError("name a configuration (musae train configs/voices.yaml) or go on with a run (--resume RUN)")
+    return load_config(arguments.config, arguments.overrides)
+
+
+def _run_to_resume(arguments: Namespace) -> Path:
+    if arguments.config or arguments.overrides:
+        raise ConfigError(f"--resume goes on with the configuration in {arguments.resume}; leave out CONFIG and --set")
+    return find_run(arguments.resume)
+
+
+def _new_folder(config: Config) -> Path:
+    return RUNS / f"{config.name}-{datetime.datetime.now().strftime('%Y%m%d-%H%M%S')}"
 
 
 def _check_fit(config: Config, dataset: Dataset, origin: str) -> None:

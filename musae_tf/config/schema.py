@@ -166,9 +166,12 @@ class TrainingConfig:
     final_learning_rate: float = 0.05
     clip_norm: float = 1.0
     clip_value: float = 0.0
+    skip_norm: float = 1e4
     weight_decay: float = 0.0
     token_noise: float = 0.0
     average: float = 0.0
+    precision: Literal["float32", "bfloat16"] = "float32"
+    accumulate: int = 1
     strategy: Literal["auto", "one", "mirrored", "multiworker"] = "auto"
     log_every: int = 20
     evaluate_every: int = 250
@@ -181,6 +184,7 @@ class TrainingConfig:
         for key in (
             "steps",
             "batch_size",
+            "accumulate",
             "log_every",
             "evaluate_every",
             "evaluate_phrases",
@@ -188,10 +192,16 @@ class TrainingConfig:
             "keep_checkpoints",
         ):
             _check(getattr(self, key) >= 1, f"training.{key}", getattr(self, key), "1 or more")
-        for key in ("minutes", "warmup_steps", "clip_norm", "clip_value", "weight_decay"):
+        for key in ("minutes", "warmup_steps", "clip_norm", "clip_value", "skip_norm", "weight_decay"):
             _check(getattr(self, key) >= 0, f"training.{key}", getattr(self, key), "0 (off) or more")
         for key in ("token_noise", "average"):
             _check(0 <= getattr(self, key) < 1, f"training.{key}", getattr(self, key), "0 (off) or more, below 1")
+        _check(
+            self.batch_size % self.accumulate == 0,
+            "training.batch_size",
+            self.batch_size,
+            f"with training.accumulate {self.accumulate}, a multiple of it",
+        )
         _check(self.learning_rate > 0, "training.learning_rate", self.learning_rate, "more than 0")
         _check(
             0 <= self.final_learning_rate <= 1,
@@ -232,6 +242,12 @@ class Config:
             "model.decoder_units",
             self.model.decoder_units,
             "with model.core beat and model.decoder hierarchical, a multiple of 4, the beats of a bar",
+        )
+        _check(
+            self.training.accumulate == 1 or not self.regularisation.sliced_wasserstein,
+            "training.accumulate",
+            self.training.accumulate,
+            "1 with regularisation.sliced_wasserstein, which compares all codes of a step at once",
         )
         # An option that the system has no use for would be a silent lie in its configuration.
         for key, kinds in _ONLY_OF.items():

@@ -25,6 +25,7 @@ from musae_tf.models.encoder import build_encoder, reader
 from musae_tf.models.kit import is_kit
 from musae_tf.models.losses import normal_divergence
 from musae_tf.models.order import PROPERTIES
+from musae_tf.models.precision import computing_in
 from musae_tf.models.prior import FittedPrior, GenrePrior, build_prior, build_target
 from musae_tf.models.sampling import decode_tokens
 from musae_tf.music import STEPS_PER_BAR
@@ -65,8 +66,9 @@ class MusAE(keras.Model):
         self.genres = tuple(genres)
         self.steps = config.music.bars * STEPS_PER_BAR
         kind, count = config.model.kind, len(self.genres)
-        self.encoder = build_encoder(config.model, self.steps, self.vocabulary_sizes, count)
-        self.decoder = build_decoder(config.model, self.steps, self.vocabulary_sizes, self.style)
+        with computing_in(config.training.precision):
+            self.encoder = build_encoder(config.model, self.steps, self.vocabulary_sizes, count)
+            self.decoder = build_decoder(config.model, self.steps, self.vocabulary_sizes, self.style)
         if kind == "musae_gm":
             self.critic = build_critic(config.critic, config.model.latent, count)
         if kind == "musae":
@@ -75,7 +77,7 @@ class MusAE(keras.Model):
         self.prior = build_prior(config, count)
         self._own_target = build_target(config, count)
         if config.regularisation.order:
-            self.order = keras.layers.Dense(len(self.vocabulary_sizes) * PROPERTIES, name="order")
+            self.order = keras.layers.Dense(len(self.vocabulary_sizes) * PROPERTIES, dtype="float32", name="order")
             self.order.build((None, self.latent))
         self._read = reader(self.encoder)
         self.built = True

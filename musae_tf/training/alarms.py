@@ -14,14 +14,21 @@ _CRITIC_LIMIT = 1e5
 _DEAD_SHARE = 0.999
 # A young model is all hold for a while, so it must stay so over several evaluations.
 _DEAD_EVALUATIONS = 4
+# One bad batch is no reason to stop; nothing but bad ones is.
+_SKIPPED_IN_A_ROW = 20
 
 
 class Alarms:
-    """Watches the numbers of a run."""
+    """Watches the numbers of a run.
 
-    def __init__(self, layout: Layout):
+    Args:
+        layout: what the tracks are.
+        dead: evaluations in a row, up to now, in which the model was dead; for a run that goes on.
+    """
+
+    def __init__(self, layout: Layout, dead: int = 0):
         self._layout = layout
-        self._dead = 0
+        self.dead = dead
 
     def check_numbers(self, step: int, numbers: Mapping[str, float]) -> None:
         """Look at the metrics of a step.
@@ -41,6 +48,19 @@ class Alarms:
                     "critic.gradient_penalty (10 is usual) or lower critic.learning_rate"
                 )
 
+    def check_skipped(self, step: int, in_a_row: int) -> None:
+        """Look at the number of steps up to this one, in a row, in which a move was skipped.
+
+        Raises:
+            TrainingError: too many.
+        """
+        if in_a_row >= _SKIPPED_IN_A_ROW:
+            raise TrainingError(
+                f"stopped at step {step}: the last {in_a_row} steps had gradients that are not finite or larger than "
+                "training.skip_norm; lower training.learning_rate or critic.learning_rate, or raise training.skip_norm "
+                "if large gradients are right here"
+            )
+
     def check_music(self, step: int, rebuilt: np.ndarray, original: np.ndarray) -> None:
         """Look at reconstructions, integers [N, T, K] each.
 
@@ -48,10 +68,10 @@ class Alarms:
             TrainingError: several evaluations in a row gave nothing but rests or holds where the music has notes.
         """
         symbol = self._dead_symbol(rebuilt, original)
-        self._dead = self._dead + 1 if symbol else 0
-        if self._dead >= _DEAD_EVALUATIONS:
+        self.dead = self.dead + 1 if symbol else 0
+        if self.dead >= _DEAD_EVALUATIONS:
             raise TrainingError(
-                f"stopped at step {step}: {self._dead} evaluations in a row decode to nothing but {symbol}; lower "
+                f"stopped at step {step}: {self.dead} evaluations in a row decode to nothing but {symbol}; lower "
                 "the weight in regularisation.points, start it later, or raise training.learning_rate"
             )
 

@@ -1,42 +1,96 @@
 """Which devices a run uses, and the `tf.distribute` strategy for them."""
 
-import json
 import os
+from pathlib import Path
 
 import tensorflow as tf
 
-from musae_tf.errors import ConfigError
+from musae_tf.errors import ConfigError, WorkerError
+from musae_tf.training.cluster import Place
+
+# Has an entry for each GPU that the driver of NVIDIA knows, whether TensorFlow can use it or not.
+_DRIVER = Path("/proc/driver/nvidia/gpus")
+# How failures of other workers look like: their connection is gone, or they have started anew.
+WORKER_ERRORS = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.InternalError,
+)
 
 
-def choose_strategy(kind: str) -> tuple[tf.distribute.Strategy, str]:
+def choose_strategy(kind: str, place: Place) -> tuple[tf.distribute.Strategy, str]:
     """The strategy of `training.strategy` and one sentence that says what it uses and why.
 
     `auto` takes several workers when TF_CONFIG names them, all GPUs when there are two or more, else the one device.
+    With several workers it waits for all of them. Call it before TensorFlow computes anything.
 
     Raises:
-        ConfigError: `multiworker` without TF_CONFIG.
+        ConfigError: `multiworker` without TF_CONFIG, or another strategy with several workers.
+        WorkerError: another worker has gone before all had come.
     """
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         # Without growth one process takes all the memory of every GPU that it sees.
         tf.config.experimental.set_memory_growth(gpu, True)
-    workers = _workers()
-    if kind == "multiworker" and workers == 0:
+    if kind == "multiworker" and not place.addresses:
         raise ConfigError("training.strategy is 'multiworker' but TF_CONFIG names no workers; set it or use 'auto'")
-    if kind == "multiworker" or (kind == "auto" and workers > 1):
-        strategy = tf.distribute.MultiWorkerMirroredStrategy()
-        return strategy, f"{workers} workers of TF_CONFIG, {strategy.num_replicas_in_sync} replicas in all"
+    if kind in ("one", "mirrored") and place.workers > 1:
+        raise ConfigError(
+            f"training.strategy is {kind!r} but TF_CONFIG names {place.workers} workers; allowed: auto, multiworker"
+        )
+    if kind == "multiworker" or (kind == "auto" and place.workers > 1):
+        strategy = _join(place)
+        return strategy, (
+            f"{strategy.num_replicas_in_sync} replicas of the {place.workers} workers in TF_CONFIG; each has "
+            f"{_count(gpus)}" + ("" if gpus else _cpu(gpus))
+        )
     if kind == "mirrored" or (kind == "auto" and len(gpus) > 1):
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         strategy = tf.distribute.MirroredStrategy([device.name for device in devices])
-        return strategy, f"{strategy.num_replicas_in_sync} replicas on the {devices[0].device_type}s of this machine"
+        why = f"{_count(gpus)} found" if gpus else _cpu(gpus)
+        return strategy, f"{len(devices)} replicas on the {devices[0].device_type}s of this machine: {why}"
     if gpus:
-        return tf.distribute.OneDeviceStrategy("/gpu:0"), "one GPU, the only one found"
-    return tf.distribute.OneDeviceStrategy("/cpu:0"), f"the CPU with {os.cpu_count()} cores: no GPU found"
+        why = "the only one found" if len(gpus) == 1 else f"of {len(gpus)}, since training.strategy is one"
+        return tf.distribute.OneDeviceStrategy("/gpu:0"), f"one GPU{_name(gpus[0])}, {why}"
+    return tf.distribute.OneDeviceStrategy("/cpu:0"), _cpu(gpus)
 
 
-def _workers() -> int:
+def _join(place: Place) -> tf.distribute.Strategy:
     try:
-        return len(json.loads(os.environ.get("TF_CONFIG", "{}")).get("cluster", {}).get("worker", []))
-    except json.JSONDecodeError as cause:
-        raise ConfigError(f"TF_CONFIG is not JSON: {cause}") from None
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except (*WORKER_ERRORS, RuntimeError) as cause:
+        raise gone(cause) from None
+
+
+def gone(cause: Exception) -> WorkerError:
+    """What to say when another worker has left the job."""
+    reason = str(cause).splitlines()[0][:200]
+    return WorkerError(
+        f"another worker has gone, so this one leaves too; start all of them again, and they go on from the last "
+        f"checkpoint ({type(cause).__name__}: {reason})"
+    )
+
+
+def _count(gpus: list) -> str:
+    return "one GPU" if len(gpus) == 1 else f"{len(gpus)} GPUs" if gpus else ""
+
+
+def _name(gpu) -> str:
+    name = tf.config.experimental.get_device_details(gpu).get("device_name")
+    return f" ({name})" if name else ""
+
+
+def _cpu(gpus: list) -> str:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"the CPU with {cores} {'core' if cores == 1 else 'cores'}: {_no_gpu()}"
+
+
+def _no_gpu() -> str:
+    if not _DRIVER.is_dir() or not any(_DRIVER.iterdir()):
+        return "no GPU found"
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1"):
+        return "CUDA_VISIBLE_DEVICES hides the GPUs"
+    return "there is a GPU, but TensorFlow cannot use it; pip install 'musae-tf[gpu]' brings its libraries"

@@ -1,6 +1,5 @@
 """The training loop: steps, curves, checkpoints, alarms. Killed at any moment, it resumes to the same curve."""
 
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -10,18 +9,21 @@ from dataclasses import dataclass, field
 import numpy as np
 import tensorflow as tf
 
-from musae_tf.data import Dataset, TrainingBatches, tf_dataset
+from musae_tf.data import Dataset, TrainingBatches
 from musae_tf.data.pipeline import held_out_phrases
 from musae_tf.errors import ConfigError, RunError
 from musae_tf.models import FittedPrior, MusAE
 from musae_tf.models.inference import encode
 from musae_tf.progress import progress
 from musae_tf.training.alarms import Alarms
-from musae_tf.training.devices import choose_strategy
+from musae_tf.training.checkpoints import Checkpoints
+from musae_tf.training.cluster import Place
+from musae_tf.training.devices import WORKER_ERRORS, choose_strategy, gone
 from musae_tf.training.game import Game
+from musae_tf.training.inputs import distribute
 from musae_tf.training.logs import Logs
 from musae_tf.training.run import Run
-from musae_tf.training.schedules import learning_rate_share, regularisation_weight
+from musae_tf.training.steps import Steps
 
 # Phrases whose codes a prior is fitted to, evenly over the genres.
 _FITTED_PHRASES = 4096
@@ -42,6 +44,9 @@ def train(
 ) -> int:
     """Train a run from its newest checkpoint, or from the start, to its last step.
 
+    With several workers (TF_CONFIG) every one of them calls this with the same run, in a folder that all can read; only
+    the chief evaluates, writes and speaks.
+
     Args:
         run: its configuration says everything.
         dataset: the one the run was made for.
@@ -49,11 +54,13 @@ def train(
         say: takes the sentences for the user.
 
     Returns:
-        0 when the run is finished; else the number of the signal (SIGINT, SIGTERM) that stopped it, after a checkpoint.
+        0 when the run is finished; else the number of the signal (SIGINT, SIGTERM) that stopped it, or another worker,
+        after a checkpoint.
 
     Raises:
         RunError: another dataset, a checkpoint that does not fit, a full disk.
         TrainingError: the numbers blew up or the model is dead.
+        WorkerError: another worker has gone; start all of them again.
     """
     if dataset.hash != run.facts["dataset"]["hash"]:
         raise RunError(
@@ -65,36 +72,34 @@ def train(
 
 class _Trainer:
     def __init__(self, run: Run, dataset: Dataset, evaluate: Callable[[MusAE], Evaluation], say: Callable[[str], None]):
-        self._run, self._config, self._evaluate, self._say = run, run.config, evaluate, say
+        self._place = Place.from_environment()
+        self._say = say if self._place.is_chief else _silent
+        self._run, self._config, self._evaluate = run, run.config, evaluate
         training = self._config.training
         if training.deterministic:
             tf.config.experimental.enable_op_determinism()
-        self._strategy, devices = choose_strategy(training.strategy)
-        say(f"training on {devices}")
-        run.update(devices=devices)
-        replicas = self._strategy.num_replicas_in_sync
-        if training.batch_size % replicas:
-            raise ConfigError(
-                f"training.batch_size is {training.batch_size}; allowed: a multiple of {replicas} replicas"
-            )
+        if self._place.workers > 1:
+            self._say(f"waiting for {self._place.workers} workers: {', '.join(self._place.addresses)}")
+        self._strategy, devices = choose_strategy(training.strategy, self._place)
+        self._say(f"training in {training.precision} on {devices}")
+        self._check_batch()
         with self._strategy.scope():
             self._model = run.build_model()
             self._game = Game(self._model, self._config)
-        self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        # Sums since the last line of the log, so that a resumed run writes the same line.
-        self._sums = tf.Variable(tf.zeros(len(self._game.metrics) + 1), trainable=False)
         self._average = run.average_of(self._model)
-        self._checkpoint = tf.train.Checkpoint(
+        self._steps = Steps(self._strategy, self._game, self._config, self._average)
+        self._dead = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._checkpoints = Checkpoints(
+            run.checkpoints,
+            training.keep_checkpoints,
             model=self._model,
             **{f"{name}_optimizer": player.optimizer for name, player in self._game.players.items()},
             **({"average": self._average.averages} if self._average else {}),
-            step=self._step,
-            sums=self._sums,
+            **self._steps.state,
+            dead=self._dead,
         )
-        self._manager = tf.train.CheckpointManager(
-            self._checkpoint, str(run.checkpoints), max_to_keep=training.keep_checkpoints
-        )
-        self._restore()
+        if self._checkpoints.restore():
+            self._say(f"going on from step {self._steps.done}")
         music = self._config.music
         index = dataset.phrases("train", music.bars, sounding=self._config.data.sounding)
         self._batches = TrainingBatches(
@@ -103,106 +108,121 @@ class _Trainer:
         fits = isinstance(self._model.prior, FittedPrior)
         self._to_fit = held_out_phrases(index, _FITTED_PHRASES, self._config.seed) if fits else None
         self._fitted = -1
-        say(f"{len(index)} training phrases of {music.bars} bars in {len(run.genres)} genres: {', '.join(run.genres)}")
-        self._alarms = Alarms(run.layout)
-        self._logs = Logs(run.path, int(self._step))
+        genres = f"{len(run.genres)} genres: {', '.join(run.genres)}"
+        self._say(f"{len(index)} training phrases of {music.bars} bars in {genres}")
+        self._alarms = Alarms(run.layout, int(self._dead))
+        if self._place.is_chief:
+            run.update(devices=devices)
+            self._logs = Logs(run.path, self._steps.done)
         self._stopped_by = 0
+        self._told = (False, False)
         self._started, self._seconds = time.monotonic(), run.facts.get("seconds", 0.0)
 
-    def _restore(self) -> None:
-        if self._manager.latest_checkpoint is None:
-            return
-        try:
-            self._checkpoint.restore(self._manager.latest_checkpoint).assert_consumed()
-        except (AssertionError, ValueError, tf.errors.OpError) as cause:
-            reason = str(cause).splitlines()[0]
-            raise RunError(f"checkpoint {self._manager.latest_checkpoint} does not fit this run: {reason}") from None
-        self._say(f"going on from step {int(self._step)}")
+    def _check_batch(self) -> None:
+        training, replicas = self._config.training, self._strategy.num_replicas_in_sync
+        if training.batch_size % (replicas * training.accumulate):
+            parts = f" in {training.accumulate} parts each" if training.accumulate > 1 else ""
+            raise ConfigError(
+                f"training.batch_size is {training.batch_size}; allowed: a multiple of "
+                f"{replicas * training.accumulate}, for {replicas} replicas{parts}"
+            )
 
     def train(self) -> int:
-        training = self._config.training
         handlers = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-        self._started, first = time.monotonic(), int(self._step)
-        bar = progress(total=training.steps, initial=first, title=f"training {self._config.name}", unit="steps")
+        self._started, first = time.monotonic(), self._steps.done
+        title, chief = f"training {self._config.name}", self._place.is_chief
+        bar = progress(total=self._config.training.steps, initial=first, title=title, unit="steps", hidden=not chief)
         say = self._say
 
         def say_above_the_bar(text: str) -> None:
             with bar.external_write_mode():
                 say(text)
 
-        self._say = say_above_the_bar
+        self._say = say_above_the_bar if chief else say
         try:
-            for tokens, genre in self._input(first):
-                self._one_step(tokens, genre)
-                step = int(self._step)
-                bar.update()
-                if step % training.log_every == 0:
-                    self._log(step, bar)
-                if training.minutes and time.monotonic() - self._started > 60 * training.minutes:
-                    self._say(f"training.minutes ({training.minutes:g}) are over at step {step}")
-                    break
-                if step % training.evaluate_every == 0 and step < training.steps:
-                    self._evaluate_now(step)
-                if self._stopped_by or (step % training.checkpoint_every == 0 and step < training.steps):
-                    self._save(step)
-                if self._stopped_by:
-                    return self._stopped_by
-            if int(self._step) > first:  # else the checkpoint is the last one, and its evaluation is in the log
-                self._evaluate_now(int(self._step))
-                self._save(int(self._step))
-            self._run.update(state="finished", steps=int(self._step))
-            return 0
+            self._meet()
+            return self._go(first, bar)
+        except WORKER_ERRORS as cause:
+            if self._place.workers == 1:
+                raise
+            raise gone(cause) from None
         finally:
             bar.close()
-            self._logs.close()
+            if chief:
+                self._logs.close()
             for number, handler in handlers.items():
                 signal.signal(number, handler)
+
+    def _go(self, first: int, bar) -> int:
+        training = self._config.training
+        batches = iter(distribute(self._strategy, self._batches, first, training.steps))
+        for step in range(first + 1, training.steps + 1):
+            self._one_step(*next(batches))
+            bar.update()
+            if step % training.log_every == 0:
+                self._log(step, bar)
+            stop, over = self._verdict()
+            if over:
+                self._say(f"training.minutes ({training.minutes:g}) are over at step {step}")
+                break
+            if step % training.evaluate_every == 0 and step < training.steps:
+                self._evaluate_now(step)
+            stop = stop or self._verdict()[0]
+            if stop or (step % training.checkpoint_every == 0 and step < training.steps):
+                self._save(step)
+            if stop:
+                self._meet()
+                return self._stopped_by or signal.SIGTERM
+        last = self._steps.done
+        if last > first:  # else the checkpoint is the last one, and its evaluation is in the log
+            self._evaluate_now(last)
+            self._save(last)
+        if self._place.is_chief:
+            self._run.update(state="finished", steps=last)
+        self._meet()
+        return 0
 
     def _interrupt(self, number: int, frame: object) -> None:
         self._stopped_by = number
 
-    def _input(self, first: int):
-        training = self._config.training
-        per_replica = training.batch_size // self._strategy.num_replicas_in_sync
+    def _wishes(self) -> tuple[bool, bool]:
+        """Whether this process has been told to stop, and whether its time is over."""
+        minutes = self._config.training.minutes
+        return bool(self._stopped_by), bool(minutes) and time.monotonic() - self._started > 60 * minutes
 
-        def pipeline(context: tf.distribute.InputContext) -> tf.data.Dataset:
-            # A worker reads its own rows of every global batch; rebatching hands them to its replicas in order.
-            mine = training.batch_size // context.num_input_pipelines
-            rows = slice(context.input_pipeline_id * mine, (context.input_pipeline_id + 1) * mine)
-            return tf_dataset(self._batches, first, training.steps, rows).rebatch(per_replica)
+    def _verdict(self) -> tuple[bool, bool]:
+        """The same for the whole job: what any worker wished before the last step, so that all leave after it."""
+        return self._told if self._place.workers > 1 else self._wishes()
 
-        return self._strategy.distribute_datasets_from_function(pipeline)
+    def _meet(self) -> None:
+        """Wait for all workers, and see that all are at the same step.
 
-    @tf.function(reduce_retracing=True)
-    def _play(self, tokens, genre, step, weight):
-        shares = self._strategy.run(self._game.step, args=(tokens, genre, step, weight))
-        if self._average:
-            self._average.update(step)
-        return {name: self._strategy.reduce("SUM", share, axis=None) for name, share in shares.items()}
+        Raises:
+            RunError: they have read different checkpoints.
+        """
+        if self._place.workers == 1:
+            return
+        step, replicas = float(self._steps.done), self._strategy.num_replicas_in_sync
+        if float(self._steps.total(tf.constant(step))) != step * replicas:
+            raise RunError(f"{self._run.path} is another folder on another worker; all of them must share it")
 
     def _one_step(self, tokens, genre) -> None:
-        step = int(self._step)
-        self._game.set_learning_rates(learning_rate_share(self._config.training, step))
-        weight = regularisation_weight(self._config.regularisation, step)
-        numbers = self._play(tokens, genre, self._step.read_value(), tf.constant(weight, tf.float32))
-        self._sums.assign_add(tf.stack([*(numbers[name] for name in self._game.metrics), 1.0]))
-        self._step.assign_add(1)
+        told = self._steps.play(tokens, genre, self._wishes())
+        if self._place.workers > 1:
+            stop, over = told.numpy() > 0
+            self._told = bool(stop), bool(over)
 
     def _log(self, step: int, bar) -> None:
-        *sums, count = self._sums.numpy()
-        self._sums.assign(tf.zeros_like(self._sums))
-        numbers = {name: float(total / count) for name, total in zip(self._game.metrics, sums, strict=True)}
-        numbers["weight"] = regularisation_weight(self._config.regularisation, step - 1)
-        numbers["learning_rate"] = self._config.training.learning_rate * learning_rate_share(
-            self._config.training, step - 1
-        )
+        numbers = self._steps.line()
         self._alarms.check_numbers(step, numbers)
+        self._alarms.check_skipped(step, self._steps.skipped_in_a_row)
+        if not self._place.is_chief:
+            return
         self._logs.write("train", step, numbers)
         critic = f"critic {numbers['wasserstein']:.2f} " if "wasserstein" in numbers else ""
-        bar.set_postfix_str(
-            f"loss {numbers['reconstruction']:.3f} {critic}"
-            f"right {numbers['accuracy']:.3f} {self._config.training.batch_size} phrases a step"
-        )
+        learnt = "reconstruction" in numbers
+        loss = f"loss {numbers['reconstruction']:.3f} {critic}right {numbers['accuracy']:.3f} " if learnt else ""
+        bar.set_postfix_str(f"{loss}{self._config.training.batch_size} phrases a step")
 
     @contextmanager
     def _finished_model(self, step: int) -> Iterator[None]:
@@ -215,6 +235,8 @@ class _Trainer:
             yield
 
     def _evaluate_now(self, step: int) -> None:
+        if not self._place.is_chief:
+            return
         with self._finished_model(step):
             evaluation = self._evaluate(self._model)
         self._logs.write("evaluation", step, evaluation.numbers)
@@ -225,16 +247,15 @@ class _Trainer:
         self._alarms.check_music(step, evaluation.rebuilt, evaluation.original)
 
     def _save(self, step: int) -> None:
+        if not self._place.is_chief:
+            return
         with self._finished_model(step):
             pass  # what was fitted stays; averages are saved beside the weights
-        try:
-            self._manager.save(checkpoint_number=step)
-        except (OSError, tf.errors.OpError) as cause:
-            for unfinished in self._run.checkpoints.glob("*_temp"):
-                shutil.rmtree(unfinished, ignore_errors=True)
-            # TensorFlow adds the path and the place in the graph.
-            reason = getattr(cause, "strerror", None) or str(cause).splitlines()[0].partition(" [Op:")[0]
-            reason = "No space left on device" if "No space left" in reason else reason
-            raise RunError(f"cannot write a checkpoint in {self._run.checkpoints}: {reason}") from None
+        self._dead.assign(self._alarms.dead)
+        self._checkpoints.save(step)
         seconds = self._seconds + time.monotonic() - self._started
-        self._run.update(state="training", steps=step, seconds=round(seconds, 1))
+        self._run.update(state="training", steps=step, seconds=round(seconds, 1), skipped_steps=self._steps.skipped)
+
+
+def _silent(text: str) -> None:
+    """What a worker that is not the chief says."""

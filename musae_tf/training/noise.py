@@ -1,5 +1,7 @@
 """The randomness of a step, the same on any number of devices and after any interruption."""
 
+import copy
+
 import tensorflow as tf
 
 from musae_tf.config import Config
@@ -22,6 +24,12 @@ class Noise:
         self._streams: dict[str, int] = {}
         self.all_genres = self.all_rows(genre)
 
+    def part(self, first: tf.Tensor, count: int) -> "Noise":
+        """The same randomness for `count` of this replica's rows, from row number `first`, an int32 scalar."""
+        part = copy.copy(self)
+        part._first, part._count = self._first + first, count
+        return part
+
     def seed(self, stream: str) -> tf.Tensor:
         """A seed int64 [2] of its own for each stream of this step."""
         number = self._streams.setdefault(stream, len(self._streams))
@@ -35,8 +43,12 @@ class Noise:
         """The rows of all replicas, [B, ...] of [b, ...], with gradients to them."""
         if self._context.num_replicas_in_sync == 1:
             return of_replica
-        # Gathering forgets the shape.
-        return tf.ensure_shape(self._context.all_gather(of_replica, axis=0), [self._batch, *of_replica.shape[1:]])
+        # A sum of rows and zeros, since gathering fails under MultiWorkerMirroredStrategy; as numbers that NCCL takes.
+        after = self._batch - self._first - self._count
+        padding = [[self._first, after], *[[0, 0]] * (of_replica.shape.rank - 1)]
+        padded = tf.pad(tf.cast(of_replica, tf.float32), padding)
+        rows = self._context.all_reduce(tf.distribute.ReduceOp.SUM, padded)
+        return tf.cast(tf.ensure_shape(rows, [self._batch, *of_replica.shape[1:]]), of_replica.dtype)
 
     def normal(self, stream: str, width: int) -> tf.Tensor:
         """Standard normal float32 [b, width]."""

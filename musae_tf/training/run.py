@@ -15,6 +15,8 @@ import platform
 import shlex
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,10 @@ from musae_tf.files import write_text
 from musae_tf.models import MusAE
 from musae_tf.music import Layout
 from musae_tf.training.average import WeightAverage
+from musae_tf.training.cluster import Place
 
+# How long a worker waits for the chief to make the run folder.
+_PATIENCE = 300.0
 _PACKAGES = ("musae-tf", "tensorflow", "keras", "tensorflow-probability", "numpy", "symusic")
 
 
@@ -50,7 +55,8 @@ class Run:
             RunError: the folder is already there or cannot be written.
         """
         path = Path(path)
-        if path.exists() and any(path.iterdir()):
+        # run.json comes last: one who was killed before that has left the configuration at most.
+        if path.exists() and any(file.name != "config.yaml" for file in path.iterdir()):
             raise RunError(f"{path} is already there; use --resume {path} to go on with it, or another --run")
         facts = {
             "format": 1,
@@ -68,6 +74,31 @@ class Run:
         write_text(path / "config.yaml", config_to_yaml(config), RunError)
         run = cls(path, config, facts)
         run.update()
+        return run
+
+    @classmethod
+    def join(cls, path: str | Path, config: Config, dataset: Dataset, place: Place) -> "Run":
+        """The run folder of several workers that are all started, and started again, with the same command.
+
+        The chief makes it, or goes on with the one that is there; the others wait for it.
+
+        Raises:
+            RunError: the folder has a run of another configuration, or the chief makes none.
+        """
+        made = Path(path) / "run.json"
+        if place.is_chief and not made.exists():
+            return cls.create(path, config, dataset)
+        deadline = time.monotonic() + _PATIENCE
+        while not made.exists():
+            if time.monotonic() > deadline:
+                raise RunError(
+                    f"after {_PATIENCE:g} seconds there is no {made}: the first worker makes it, in a folder that all "
+                    "of them must share"
+                )
+            time.sleep(0.1)
+        run = cls.open(path)
+        if run.config != config:
+            raise RunError(f"{path} has a run of another configuration; name another --run, or --resume {path}")
         return run
 
     @classmethod
@@ -122,7 +153,7 @@ class Run:
         """The model with the weights of the newest checkpoint: their moving average, if the run keeps one.
 
         A run whose checkpoints were removed has those of its newest export; what only training needs, as the critic, is
-        fresh.
+        fresh. The model computes in float32, whatever `training.precision` is: the weights always are.
 
         Raises:
             RunError: no checkpoint yet, and no export.
@@ -130,7 +161,7 @@ class Run:
         newest = tf.train.latest_checkpoint(str(self.checkpoints))
         if newest is None:
             return self._load_export()
-        model = self.build_model()
+        model = self._build_exact()
         average = self.average_of(model)
         parts = {"model": model, "average": average.averages} if average else {"model": model}
         tf.train.Checkpoint(**parts).restore(newest).expect_partial().assert_existing_objects_matched()
@@ -138,11 +169,15 @@ class Run:
             average.put()
         return model
 
+    def _build_exact(self) -> MusAE:
+        exact = replace(self.config, training=replace(self.config.training, precision="float32"))
+        return Run(self.path, exact, self.facts).build_model()
+
     def _load_export(self) -> MusAE:
         versions = [path for path in self.export.glob("*") if path.name.isdecimal()]
         if not versions:
             raise RunError(f"{self.path} has no checkpoint yet: train it with musae train --resume {self.path}")
-        model = self.build_model()
+        model = self._build_exact()
         stored = max(versions, key=lambda path: int(path.name)) / "variables" / "variables"
         weights = [variable.value for variable in model.music_variables]
         tf.train.Checkpoint(weights=weights).read(str(stored)).expect_partial().assert_existing_objects_matched()

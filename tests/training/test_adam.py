@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from musae_tf.training.adam import FusedAdam
+from musae_tf.training.adam import SummedAdam
 
 
 @pytest.mark.parametrize(("beta_1", "weight_decay"), [(0.9, None), (0.0, 0.1)])
 def test_it_is_the_adam_of_keras(beta_1, weight_decay):
     gradients = [tf.random.stateless_normal([5, 3], [number, 0]) for number in range(6)]
     found = []
-    for kind in (keras.optimizers.Adam, FusedAdam):
+    for kind in (keras.optimizers.Adam, SummedAdam):
         variable = keras.Variable(tf.random.stateless_normal([5, 3], [7, 7]))
         optimizer = kind(0.1, beta_1=beta_1, beta_2=0.95, weight_decay=weight_decay)
         optimizer.build([variable])

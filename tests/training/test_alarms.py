@@ -60,3 +60,17 @@ def test_kits_have_no_hold_to_be_stuck_on():
     watch = Alarms(layout)
     for step in range(10):
         watch.check_music(step, original, original)
+
+
+def test_a_run_goes_on_with_the_count_of_its_checkpoint():
+    original = music(np.random.default_rng(0))
+    resumed = Alarms(get_layout("voices"), dead=3)
+    with pytest.raises(TrainingError, match="4 evaluations in a row"):
+        resumed.check_music(8, np.full_like(original, HOLD), original)
+
+
+def test_one_skipped_step_is_no_reason_to_stop_but_many_in_a_row_are(alarms):
+    alarms.check_skipped(10, 0)
+    alarms.check_skipped(20, 19)
+    with pytest.raises(TrainingError, match=r"step 30: the last 20 steps .*training\.skip_norm"):
+        alarms.check_skipped(30, 20)

@@ -1,13 +1,21 @@
-"""Two replicas draw the loss curve of one, whatever the system."""
+"""Two replicas, in one process or in two, draw the loss curve of one; and workers that are killed change nothing."""
 
 import json
+import os
+import re
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.conftest import CONFIGS
 
+STEPS = 50
 SCRIPT = """
 import sys
 import tensorflow as tf
@@ -17,7 +25,6 @@ tf.config.set_logical_device_configuration(
 from musae_tf.cli import main
 sys.exit(main(sys.argv[2:]))
 """
-
 
 # One has what crosses replicas: sorted codes, an average. The other has two critics, and reads back what it decodes.
 SYSTEMS = {
@@ -35,32 +42,115 @@ SYSTEMS = {
 }
 
 
-def curve(devices: int, strategy: str, folder, dataset, system: str) -> list[dict]:
+def arguments(folder: Path, dataset, system: str, **more) -> list[str]:
     settings = {
         "model.kind": system,
         **SYSTEMS[system],
-        "training.strategy": strategy,
-        "training.steps": 24,
+        "training.steps": STEPS,
         "training.log_every": 2,
-        "training.evaluate_every": 24,
+        "training.evaluate_every": STEPS,
+        "training.checkpoint_every": 10,
+        "training.deterministic": "true",
         "regularisation.points": "[[0, 0.5]]",
         "data.path": dataset.path,
+        **more,
     }
-    overrides = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
-    line = [sys.executable, "-c", SCRIPT, str(devices), "train", str(CONFIGS / "tiny.yaml"), "--run", str(folder)]
-    subprocess.run([*line, "--no-evaluate", *overrides], check=True, capture_output=True, timeout=300)
-    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return lines  # the last one is the evaluation
+    changes = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+    return ["train", str(CONFIGS / "tiny.yaml"), "--run", str(folder), "--no-evaluate", *changes]
+
+
+def curve(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]  # the last is the evaluation
+
+
+def run(*line: str) -> str:
+    done = subprocess.run([sys.executable, *line], capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def devices(count: int, *line: str) -> str:
+    return run("-c", SCRIPT, str(count), *line)
+
+
+def assert_same_curves(found: Path, expected: Path) -> None:
+    found, expected = curve(found), curve(expected)
+    assert found[-1]["posterior_deviation"] == pytest.approx(expected[-1]["posterior_deviation"], rel=2e-3)
+    for left, right in zip(found[:-1], expected[:-1], strict=True):
+        for key in right.keys() - {"kind"}:
+            # The game amplifies rounding: sums over replicas are added in another order.
+            assert left[key] == pytest.approx(right[key], rel=2e-3, abs=2e-3), (right["step"], key)
+
+
+@pytest.fixture(scope="module")
+def one_device(tiny_dataset, tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("one")
+    for system in SYSTEMS:
+        devices(1, *arguments(folder / system, tiny_dataset, system, **{"training.strategy": "one"}))
+    return {system: folder / system for system in SYSTEMS}
+
+
+@pytest.fixture(scope="module")
+def two_workers(tiny_dataset, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("workers") / "run"
+    said = run("-m", "musae_tf.cli", *arguments(folder, tiny_dataset, "musae_gm"), "--workers", "2")
+    assert re.search(
+        r"training in float32 on 2 replicas of the 2 workers in TF_CONFIG; each has the CPU with \d+ ", said
+    )
+    return folder
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_two_logical_devices_draw_the_curve_of_one(tiny_dataset, tmp_path, system):
-    one = curve(1, "one", tmp_path / "one", tiny_dataset, system)
-    two = curve(2, "mirrored", tmp_path / "two", tiny_dataset, system)
+def test_two_logical_devices_draw_the_curve_of_one(one_device, tiny_dataset, tmp_path, system):
+    devices(2, *arguments(tmp_path / "two", tiny_dataset, system, **{"training.strategy": "mirrored"}))
     facts = json.loads((tmp_path / "two" / "run.json").read_text())
-    assert facts["devices"].startswith("2 replicas")
-    assert two[-1]["posterior_deviation"] == pytest.approx(one[-1]["posterior_deviation"], rel=2e-3)
-    for left, right in zip(one[:-1], two[:-1], strict=True):
-        for key in left.keys() - {"kind"}:
-            # The game amplifies rounding: sums over replicas are added in another order.
-            assert right[key] == pytest.approx(left[key], rel=2e-3, abs=2e-3), (left["step"], key)
+    assert facts["devices"].startswith("2 replicas on the CPUs")
+    assert_same_curves(tmp_path / "two", one_device[system])
+
+
+def test_two_workers_draw_the_curve_of_one(one_device, two_workers):
+    assert_same_curves(two_workers, one_device["musae_gm"])
+
+
+def workers_of(launcher: subprocess.Popen) -> list[int]:
+    return [int(number) for number in Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()]
+
+
+def wait_for_step(step: int, folder: Path, launcher: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 300
+    while launcher.poll() is None:
+        assert time.monotonic() < deadline
+        try:
+            if json.loads((folder / "run.json").read_text()).get("steps", 0) >= step:
+                return
+        except FileNotFoundError:
+            pass
+        time.sleep(0.005)
+    pytest.fail("the job has ended too early")
+
+
+def numbers(folder: Path) -> dict[str, np.ndarray]:
+    newest = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(folder / "checkpoints")))
+    names = [name for name in newest.get_variable_to_shape_map() if "save_counter" not in name]
+    return {name: newest.get_tensor(name) for name in names if not name.startswith("_CHECKPOINTABLE")}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
+def test_workers_that_are_killed_come_back_and_the_job_ends_as_if_nothing_had_been(two_workers, tiny_dataset, tmp_path):
+    folder = tmp_path / "run"
+    line = [sys.executable, "-m", "musae_tf.cli", *arguments(folder, tiny_dataset, "musae_gm"), "--workers", "2"]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as launcher:
+        # First one that is not the chief, then the chief itself.
+        for step, victim in ((10, 1), (30, 0)):
+            wait_for_step(step, folder, launcher)
+            os.kill(workers_of(launcher)[victim], signal.SIGKILL)
+            time.sleep(0.1)
+        said, complaints = launcher.communicate(timeout=400)
+    assert launcher.returncode == 0, complaints
+    assert re.findall(r"worker (\d) was killed by SIGKILL", said) == ["1", "0"]
+    assert complaints.count("another worker has gone, so this one leaves too") == 2, complaints
+    assert curve(folder) == curve(two_workers)
+    ours, theirs = numbers(folder), numbers(two_workers)
+    assert ours.keys() == theirs.keys()
+    for name, value in theirs.items():
+        np.testing.assert_array_equal(ours[name], value, err_msg=name)

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from musae_tf.errors import TrainingError
 from musae_tf.evaluation import QuickEvaluator
 from musae_tf.models import FittedPrior, MusAE
 from musae_tf.models.inference import encode
-from musae_tf.training import Run, read_log, train
+from musae_tf.training import Run, game, read_log, train
 from musae_tf.training.game import Game
 from tests.training.systems import KINDS, tiny
 
@@ -44,8 +45,9 @@ def test_a_system_trains_stops_resumes_and_loads(kind, tiny_dataset, tmp_path):
     assert train(run, tiny_dataset, evaluator) == 0
     lines = read_log(run.path)
     train_lines = [line for line in lines if line["kind"] == "train"]
-    metrics = ["reconstruction", *METRICS[kind], "accuracy", "gradient_norm", "weight", "learning_rate"]
-    assert all(list(line)[2:] == metrics for line in train_lines)
+    metrics = ["reconstruction", *METRICS[kind], "accuracy", "gradient_norm", "skipped"]
+    assert all(list(line)[2:] == [*metrics, "weight", "learning_rate"] for line in train_lines)
+    assert run.facts["skipped_steps"] == 0
 
     again = Run.create(tmp_path / "stopped", tiny(kind), tiny_dataset)
     assert train(again, tiny_dataset, Interrupted(again, tiny_dataset)) == signal.SIGTERM
@@ -120,6 +122,58 @@ def test_noise_of_symbols_and_of_codes_reaches_the_reconstruction(batch):
     assert start == pytest.approx(end)
     assert low != pytest.approx(start)
     assert high == pytest.approx(end, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["musae_gm", "musae", "autoencoder"])
+def test_a_batch_in_parts_gives_the_numbers_of_the_whole(kind, batch):
+    changes = {"regularisation": {"sliced_wasserstein": 0.0}}
+    (one, whole), (other, parts) = (
+        numbers_of_a_step(with_changes(kind, {**changes, "training": {"accumulate": count}}), *batch)
+        for count in (1, 4)
+    )
+    assert parts == pytest.approx(whole, rel=1e-4, abs=1e-5)
+    for left, right in zip(one.trainable_variables, other.trainable_variables, strict=True):
+        # Adam's first move is the sign of the gradient, whatever its size: where it is all but zero, rounding decides.
+        assert np.mean(np.abs(left.numpy() - right.numpy()) > 1e-5) < 0.02, left.path
+
+
+@pytest.mark.parametrize("kind", ["musae_gm", "musae"])
+def test_what_the_game_turns_on_is_float32_in_mixed_precision(kind, batch, monkeypatch):
+    found = {}
+
+    def watch(name):
+        function = getattr(game, name)
+
+        def watched(*arguments, **more):
+            tensors = [x for x in tf.nest.flatten([arguments, more]) if tf.is_tensor(x) and x.dtype.is_floating]
+            result = function(*arguments, **more)
+            found.setdefault(name, set()).update(x.dtype.name for x in [*tensors, *tf.nest.flatten(result)])
+            return result
+
+        monkeypatch.setattr(game, name, watched)
+
+    for name in ("reconstruction", "critic_gap", "gradient_penalty", "Turn"):
+        watch(name)
+    config = with_changes(kind, {"training": {"precision": "bfloat16"}})
+    model, numbers = numbers_of_a_step(config, *batch)
+    found["Turn"].discard("int32")
+    assert found == {name: {"float32"} for name in ("reconstruction", "critic_gap", "gradient_penalty", "Turn")}
+    assert all(np.isfinite(value) for value in numbers.values())
+    assert {variable.dtype for variable in model.variables} == {"float32"}
+    exact = numbers_of_a_step(with_changes(kind, {}), *batch)[1]
+    assert numbers["reconstruction"] != exact["reconstruction"], "nothing was computed in bfloat16"
+    assert numbers["reconstruction"] == pytest.approx(exact["reconstruction"], rel=0.01)
+
+
+def test_steps_that_are_skipped_are_counted_and_stop_the_run_when_nothing_else_comes(tiny_dataset, tmp_path):
+    config = with_changes("autoencoder", {"training": {"skip_norm": 1e-9, "steps": 40, "log_every": 5}})
+    run = Run.create(tmp_path / "run", config, tiny_dataset)
+    with pytest.raises(TrainingError, match="step 20: the last 20 steps"):
+        train(run, tiny_dataset, QuickEvaluator(run, tiny_dataset))
+    lines = [line for line in read_log(run.path) if line["kind"] == "train"]
+    assert [line["skipped"] for line in lines] == [1.0] * 3
+    assert "reconstruction" not in lines[0]
+    assert Run.open(run.path).facts["skipped_steps"] == 18  # at the last checkpoint
 
 
 def test_the_weight_of_the_step_weighs_the_scheduled_term_only(batch):
