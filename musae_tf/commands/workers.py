@@ -60,10 +60,9 @@ class _Job:
     """Worker processes, each with its share of the cores and GPUs of this machine."""
 
     def __init__(self, arguments: Sequence[str], workers: int):
-        self.stopped_by = 0
+        self.stopped_by, self._processes = 0, []
         named, shares, gpus = addresses(workers), _shares(_cores(), workers), _shares(_gpus(), workers)
         self._handlers = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        self._processes = []
         for index in range(workers):
             cluster = {"cluster": {"worker": named}, "task": {"type": "worker", "index": index}}
             # All on GPUs or none: replicas of one job must be alike.
@@ -83,9 +82,8 @@ class _Job:
         """Exit codes of all, once all have ended. When one dies, the others have some time to notice."""
         deadline = None
         try:
-            while any(process.poll() is None for process in self._processes):
-                died = any(process.returncode not in (None, 0) for process in self._processes)
-                if died and deadline is None:
+            while None in (codes := [process.poll() for process in self._processes]):
+                if any(codes) and deadline is None:
                     deadline = time.monotonic() + _GRACE
                 if deadline is not None and time.monotonic() > deadline:
                     self._send(signal.SIGKILL)
@@ -138,7 +136,7 @@ def _gpus() -> list[str]:
 
 
 def _prepare(cores: list[int]):
-    """What a worker does before it starts: take its cores, and end when this process is killed (Linux)."""
+    """What a worker does before it starts: take its cores, and die with this process if that is killed (Linux)."""
     if sys.platform != "linux":
         return None
     library = ctypes.CDLL(None)
@@ -146,7 +144,7 @@ def _prepare(cores: list[int]):
     def prepare() -> None:
         if cores:
             os.sched_setaffinity(0, cores)
-        library.prctl(_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+        library.prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
     return prepare
 

@@ -89,32 +89,38 @@ def test_cores_and_gpus_are_shared_out(monkeypatch):
         assert workers._gpus() == []
 
 
+def test_a_worker_that_does_not_notice_is_killed(monkeypatch, tmp_path):
+    probe(tmp_path, "sys.exit(75) if task else time.sleep(60)", monkeypatch)
+    monkeypatch.setattr(workers, "_GRACE", 0.5)
+    with pytest.raises(TrainingError, match="worker 0 was killed by SIGKILL, worker 1 left with exit code 75; gave up"):
+        workers.supervise([], tmp_path, 2, restarts=0)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
-def test_a_worker_knows_its_place_and_ends_with_its_supervisor(tmp_path):
-    probe = tmp_path / "musae_tf" / "cli.py"
-    probe.parent.mkdir()
-    (probe.parent / "__init__.py").touch()
-    probe.write_text(
-        "import json, os, time\n"
-        "task = json.loads(os.environ['TF_CONFIG'])['task']['index']\n"
-        "cores = len(os.sched_getaffinity(0))\n"
-        f"with open(r'{tmp_path}/' + str(task), 'w') as file:\n"
-        "    print(os.getpid(), cores, os.environ['CUDA_VISIBLE_DEVICES'], file=file)\n"
-        "time.sleep(60)\n"
-    )
+def test_a_worker_knows_its_place_and_ends_with_its_supervisor(tmp_path, monkeypatch):
+    facts = "os.getpid(), len(os.sched_getaffinity(0)), os.environ['CUDA_VISIBLE_DEVICES']"
+    probe(tmp_path, f"print({facts}, file=open(str(task), 'w'), flush=True); time.sleep(60)", monkeypatch)
     code = (
-        "from pathlib import Path\nfrom musae_tf.commands.workers import supervise\n"
-        f"import os; os.chdir(r'{tmp_path}'); os.environ['PYTHONPATH'] = r'{tmp_path}'\n"
-        "supervise([], Path('.'), 2, 0)"
+        f"import sys; sys.path.insert(0, {str(Path(workers.__file__).parents[2])!r})\n"
+        "from pathlib import Path\nfrom musae_tf.commands.workers import supervise\nsupervise([], Path('.'), 2, 0)"
     )
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "0,1"}
-    with subprocess.Popen([sys.executable, "-c", code], env=environment) as supervisor:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    with subprocess.Popen([sys.executable, "-c", code]) as supervisor:
         found = [read(tmp_path / str(index)) for index in range(2)]
         assert [gpu for _, _, gpu in found] == ["0", "1"]
         assert {cores for _, cores, _ in found} == {str(max(1, len(os.sched_getaffinity(0)) // 2))}
         supervisor.kill()
     for process, _, _ in found:
         assert gone(int(process))
+
+
+def probe(folder: Path, body: str, monkeypatch) -> None:
+    """Let workers run some code in a folder instead of `musae`; `task` is the number of each."""
+    (folder / "musae_tf").mkdir()
+    (folder / "musae_tf" / "__init__.py").touch()
+    head = "import json, os, sys, time\ntask = json.loads(os.environ['TF_CONFIG'])['task']['index']\n"
+    (folder / "musae_tf" / "cli.py").write_text(head + body)
+    monkeypatch.chdir(folder)  # python -m looks there first
 
 
 def read(path: Path) -> list[str]:

@@ -64,7 +64,7 @@ def curve(folder: Path) -> list[dict]:
 
 
 def run(*line: str) -> str:
-    done = subprocess.run([sys.executable, *line], capture_output=True, text=True, timeout=400)
+    done = subprocess.run([sys.executable, *line], capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -117,7 +117,7 @@ def workers_of(launcher: subprocess.Popen) -> list[int]:
 
 
 def wait_for_step(step: int, folder: Path, launcher: subprocess.Popen) -> None:
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 900
     while launcher.poll() is None:
         assert time.monotonic() < deadline
         try:
@@ -145,7 +145,7 @@ def test_workers_that_are_killed_come_back_and_the_job_ends_as_if_nothing_had_be
             wait_for_step(step, folder, launcher)
             os.kill(workers_of(launcher)[victim], signal.SIGKILL)
             time.sleep(0.1)
-        said, complaints = launcher.communicate(timeout=400)
+        said, complaints = launcher.communicate(timeout=900)
     assert launcher.returncode == 0, complaints
     assert re.findall(r"worker (\d) was killed by SIGKILL", said) == ["1", "0"]
     assert complaints.count("another worker has gone, so this one leaves too") == 2, complaints
