@@ -1,6 +1,7 @@
 """The four ways to make music, each a panel of form fields that becomes a recipe."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from nicegui import ui
@@ -18,7 +19,7 @@ from musae_tf.studio.service import Service
 Make = Callable[["Panel"], Awaitable[None]]
 
 
-class Panel:
+class Panel(ABC):
     """A panel of the page.
 
     Args:
@@ -38,21 +39,21 @@ class Panel:
         self._zones: dict[str, DropZone] = {}
         self.build()
 
+    @abstractmethod
     def build(self) -> None:
         """Make the fields."""
-        raise NotImplementedError
 
+    @abstractmethod
     def recipe(self) -> Recipe:
         """What the fields say.
 
         Raises:
             StudioError: a field has an impossible value, or a piece is missing.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def set(self, recipe: Recipe) -> None:
         """Make the fields say what a recipe says."""
-        raise NotImplementedError
 
     async def make(self) -> None:
         """Have the recipe made."""
@@ -79,7 +80,8 @@ class Panel:
         self._zones[place] = DropZone(label, arrived, lambda sentence: self._fail(StudioError(sentence)))
 
     async def piece_arrived(self) -> None:
-        """A piece was dropped."""
+        """What to do when a piece was dropped: nothing, if the panel takes none."""
+        return
 
     def _numbers(self, kind: str, texts: Mapping[str, str]) -> dict[str, float]:
         return {name: FIELDS[name].read(name, texts[name]) for name in KINDS[kind]}
