@@ -30,6 +30,7 @@ CORPUS = ["music21>=9"]
 LAKH = ["h5py>=3.8", "pypianoroll>=1.0.4"]  # labels of the Million Song Dataset; pianorolls
 BEAM = ["apache-beam>=2.60", "tqdm>=4.66"]
 STUDIO = ["nicegui>=3.4,<4", "midirenderer>=0.1.3", "pretty_midi>=0.2.11"]
+DOCS = ["mkdocs-material>=9.5,<10", "mkdocs>=1.6,<2", "mkdocstrings>=1", "mkdocstrings-python>=2"]
 DEV = [
     "pytest>=8",
     "pytest-xdist>=3.5",
@@ -65,7 +66,13 @@ setup(
         "musae_tf.protocol": ["*.binpb", "proto/**/*.proto"],
         "musae_tf.studio": ["*.css", "*.js"],
     },
-    install_requires=["numpy>=1.26", "symusic>=0.6", "protobuf>=5", "grpcio>=1.62"],
+    install_requires=[
+        "numpy>=1.26",
+        "symusic>=0.6",
+        "protobuf>=5",
+        "grpcio>=1.62",
+        "shtab>=1.7",  # completion for shells: two files, needs nothing
+    ],
     extras_require={
         "train": TRAIN,
         "gpu": [*TRAIN, "tensorflow[and-cuda]>=2.21,<3"],
@@ -73,7 +80,8 @@ setup(
         "lakh": [*LAKH, "tqdm>=4.66"],
         "beam": BEAM,
         "studio": STUDIO,
-        "dev": [*TRAIN, *CORPUS, *LAKH, *STUDIO, *DEV],
+        "docs": DOCS,
+        "dev": [*TRAIN, *CORPUS, *LAKH, *STUDIO, *DOCS, *DEV],
     },
     entry_points={"console_scripts": ["musae = musae_tf.cli:main"]},
     classifiers=[

@@ -31,4 +31,6 @@ def change(arguments: Namespace) -> None:
     else:
         songs = generation.sweep(*what, arguments.sweep, arguments.points, arguments.strength, *how)
         pieces = swept(song, arguments.sweep, arguments.strength, songs)
-    write_pieces(pieces, run.layout, arguments.out, samples_folder(run, arguments), wav=arguments.wav)
+    written = write_pieces(pieces, run.layout, arguments.out, samples_folder(run, arguments), wav=arguments.wav)
+    wish = {"changes": changes} if changes else {"sweep": arguments.sweep}
+    arguments.report = {"run": str(run.path), **wish, "pieces": written}

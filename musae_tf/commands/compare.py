@@ -13,9 +13,10 @@ def compare(arguments: Namespace) -> None:
     paths = [find_run(path) for path in arguments.runs]
     if len(paths) < 2:
         raise RunError(f"{paths[0]} is only one run: name two or more")
-    from musae_tf.evaluation import compare_folders, comparison_csv, comparison_table
+    from musae_tf.evaluation import compare_folders, comparison_csv, comparison_rows, comparison_table
 
     comparison = compare_folders(paths)
+    arguments.report = {"metrics": comparison_rows(comparison)}
     print(comparison_table(comparison))
     print(
         f"\nin brackets: difference to {comparison.runs[0]}; * its 95 % interval, over songs resampled together, "

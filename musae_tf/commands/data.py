@@ -12,9 +12,9 @@ from musae_tf.commands.data_flags import SOURCES
 from musae_tf.commands.runs import open_dataset, print_next
 from musae_tf.data import Dataset, build, describe, get_source
 from musae_tf.data.check import check as check_dataset
-from musae_tf.data.export import REJECTIONS, TABLE, export_songs, rejection_table, song_table
+from musae_tf.data.export import REJECTIONS, TABLE, export_songs, rejection_table, rejections, song_table
 from musae_tf.data.filters import Filters
-from musae_tf.data.info import list_duplicates, list_labels, list_rejected
+from musae_tf.data.info import facts, label_counts, list_duplicates, list_labels, list_rejected, repeats
 from musae_tf.errors import DatasetError
 from musae_tf.files import write_text
 from musae_tf.music import get_layout
@@ -64,7 +64,9 @@ def build_dataset(arguments: Namespace) -> None:
             beam_options=arguments.beam_options,
         )
         write_text(out / SETTINGS, json.dumps(settings, indent=1) + "\n", DatasetError)
-    print(describe(Dataset.open(out)), end="")
+    dataset = Dataset.open(out)
+    arguments.report = facts(dataset) if arguments.json else {}
+    print(describe(dataset), end="")
     preset, usual = ("band", "datasets/band") if source.name == "band" else ("voices", "datasets/corpus")
     changed = "" if out == Path(usual) else f" --set data.path={out}"
     changed += "" if layout.name == preset else f" --set music.layout={layout.name}"
@@ -75,6 +77,14 @@ def build_dataset(arguments: Namespace) -> None:
 def info(arguments: Namespace) -> None:
     """`musae data info PATH`."""
     dataset = open_dataset(arguments.dataset)
+    if arguments.json:
+        arguments.report = {
+            **facts(dataset),
+            **({"labels": label_counts(dataset)} if arguments.labels else {}),
+            **({"duplicates": repeats(dataset)} if arguments.duplicates else {}),
+            **({"rejections": rejections(dataset)} if arguments.rejected else {}),
+        }
+        return
     print(describe(dataset), end="")
     for wanted, table in (
         (arguments.labels, list_labels),
@@ -87,8 +97,10 @@ def info(arguments: Namespace) -> None:
 
 def check(arguments: Namespace) -> None:
     """`musae data check PATH`."""
+    arguments.report = {"path": arguments.dataset, "sound": []}
     for sentence in check_dataset(open_dataset(arguments.dataset).path):
         print(sentence)
+        arguments.report["sound"].append(sentence)
 
 
 def export(arguments: Namespace) -> None:
@@ -96,11 +108,13 @@ def export(arguments: Namespace) -> None:
     dataset = open_dataset(arguments.dataset)
     out = Path(arguments.out)
     write_text(out / REJECTIONS, rejection_table(dataset), DatasetError)
+    arguments.report = {"folder": str(out), "table": str(out / TABLE), "rejections": str(out / REJECTIONS)}
     if arguments.tables:
         write_text(out / TABLE, song_table(dataset.songs), DatasetError)
         print(f"{out / TABLE}: {len(dataset.songs):,} songs\n{out / REJECTIONS}")
         return
     numbers = _chosen(dataset, arguments)
+    arguments.report["songs"] = [dataset.songs[number]["id"] for number in numbers]
     table = export_songs(dataset, progress(numbers, title="writing songs", unit="songs"), out, pictures=arguments.png)
     print(f"{len(numbers):,} songs in {out}, listed in {table}")
     print_next((f"data build folder {out} --labels {table}", "make a dataset of them again"))

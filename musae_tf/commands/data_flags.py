@@ -28,6 +28,7 @@ class SourceFlags:
     Attributes:
         name: Of the sub-command and of the source in `musae_tf.data.sources.SOURCES`.
         summary: One line of help.
+        example: One command line.
         options: Its own ones.
         out: Where the dataset goes; None for the name of the folder that is read.
         genres: How many genres it keeps if nothing is said; None for all.
@@ -36,6 +37,7 @@ class SourceFlags:
 
     name: str
     summary: str
+    example: str
     options: tuple[Option, ...] = ()
     out: str | None = None
     genres: int | None = None
@@ -49,8 +51,8 @@ _LABELS = Option(
         "nargs": "+",
         "default": (),
         "metavar": "PATH",
-        "help": "label files: tables of track id and genres (tagtraum .cls, MASD, MAGD), id lists (id_list_Rock.txt) "
-        "or folders of them, and folders of song files of the Million Song Dataset (A/B/C/TR....h5)",
+        "help": "tables of track id and genres (tagtraum .cls, MASD, MAGD), id lists (id_list_Rock.txt) or folders of "
+        "them, folders of the Million Song Dataset's song files (A/B/C/TR....h5) (default: no labels)",
     },
 )
 
@@ -58,11 +60,13 @@ SOURCES = (
     SourceFlags(
         "corpus",
         "four schools of four-voice music (Bach, quartets, Palestrina, Monteverdi) out of the music21 package",
+        "musae data build corpus",
         out="datasets/corpus",
     ),
     SourceFlags(
         "band",
         "songs made up over the groove files of the program mma: drums, bass, guitar, strings, eight genres",
+        "musae data build band --songs 20 --out datasets/small",
         (
             Option(
                 ("--songs",),
@@ -92,6 +96,7 @@ SOURCES = (
     SourceFlags(
         "folder",
         "your own music files: MIDI, MusicXML, ABC, Humdrum",
+        "musae data build folder ~/midi --layout band",
         (
             Option(
                 ("root",), "root", {"metavar": "DIR", "help": "files anywhere below it; the first folder is the genre"}
@@ -102,7 +107,7 @@ SOURCES = (
                 {
                     "default": "folder",
                     "metavar": "CSV",
-                    "help": "table of genres: columns path, labels (a;b) and maybe group",
+                    "help": "table of genres: columns path, labels (a;b), maybe group (default: folders)",
                 },
             ),
         ),
@@ -110,6 +115,7 @@ SOURCES = (
     SourceFlags(
         "lmd",
         "the Lakh MIDI Dataset, or any MIDI files in folders named by track ids",
+        "musae data build lmd --midi lmd_matched --labels lmd_matched_h5 msd_tagtraum_cd2.cls",
         (
             Option(("--midi",), "midi", {"required": True, "metavar": "DIR", "help": "lmd_matched: A/B/C/TR.../*.mid"}),
             _LABELS,
@@ -120,6 +126,7 @@ SOURCES = (
     SourceFlags(
         "lpd",
         "the Lakh Pianoroll Dataset, or any .npz files of pypianoroll",
+        "musae data build lpd --npz lpd_5 --labels id_lists",
         (
             Option(("--npz",), "npz", {"required": True, "metavar": "DIR", "help": "lpd_5: A/B/C/TR.../*.npz"}),
             _LABELS,

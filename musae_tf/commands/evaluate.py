@@ -19,10 +19,11 @@ def evaluate(arguments: Namespace) -> None:
     from musae_tf.training import Run
 
     against = [Run.open(path) for path in others]
+    arguments.report = {"runs": []}
     for path in paths:
         run = Run.open(path)
         dataset = open_dataset(arguments.dataset or run.facts["dataset"]["path"])
-        evaluate_and_print(run, dataset, arguments.quick, against)
+        arguments.report["runs"].append(evaluate_and_print(run, dataset, arguments.quick, against))
     if arguments.pretrained:
         print_next(("sample --pretrained --wav", "a new piece of every genre"))
     elif len(paths) > 1 and not arguments.quick:

@@ -22,6 +22,7 @@ def export(arguments: Namespace) -> None:
     tf.config.set_visible_devices([], "GPU")
     published = export_run(Run.open(path), arguments.to)
     base = published.folder.parent
+    arguments.report = {"folder": str(published.folder), "version": published.number}
     if arguments.keep is not None:
         arguments.stopped = f"{published.folder} is published"
         for old in prune(base, arguments.keep):

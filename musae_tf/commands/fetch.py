@@ -11,12 +11,12 @@ from musae_tf.data.fetch.fetch import choose, confirm
 def fetch_collection(arguments: Namespace) -> None:
     """`musae data fetch lmd|lpd`."""
     collection = COLLECTIONS[arguments.collection]
-    to = Path(arguments.to or Path("downloads") / collection.name)
+    to = Path(arguments.out or Path("downloads") / collection.name)
     archives = choose(collection, arguments.only, arguments.url)
     text = describe_collection(collection, archives, to)
     if arguments.yes:
         print(text)
     else:
         confirm(text)
-    fetch(archives, to, keep=arguments.keep)
+    fetch(archives, to, keep=arguments.keep_archives)
     print_next((collection.build.removeprefix("musae ").format(to=to), "make a dataset of it"))

@@ -2,7 +2,6 @@
 
 from argparse import Namespace
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musae_tf.commands.pieces import (
@@ -36,11 +35,12 @@ def sample(arguments: Namespace) -> None:
         tempo = arguments.tempo or run.facts.get("tempos", {}).get(genre, 120.0)
         song = generation.sample(model, run.layout, genre, arguments.bars, arguments.temperature, arguments.seed, tempo)
         pieces.append(sampled(genre, arguments.seed, song))
-    written = _write(pieces, run, arguments)
+    _write(pieces, run, arguments)
+    written = arguments.report["pieces"][0]["midi"]
     first, *others = run.genres
     model = "--pretrained" if arguments.pretrained else run.path
     print_next(
-        (f"transfer {model} {written[0]} --to {others[0] if others else first}", "move a piece to another genre"),
+        (f"transfer {model} {written} --to {others[0] if others else first}", "move a piece to another genre"),
         (f"sample {model} --genre {first} --seed {arguments.seed + 1}", "another piece"),
     )
 
@@ -87,8 +87,11 @@ def transfer(arguments: Namespace) -> None:
     moved = generation.transfer(
         model, run.layout, song, arguments.to, source, arguments.strength, arguments.temperature, arguments.seed
     )
-    _write([transferred(song, source, arguments.to, arguments.strength, moved)], run, arguments)
+    piece = transferred(song, source, arguments.to, arguments.strength, moved)
+    _write([piece], run, arguments, source=source, to=arguments.to)
 
 
-def _write(pieces: Sequence[Piece], run: "Run", arguments: Namespace) -> list[Path]:
-    return write_pieces(pieces, run.layout, arguments.out, samples_folder(run, arguments), wav=arguments.wav)
+def _write(pieces: Sequence[Piece], run: "Run", arguments: Namespace, **facts: str) -> None:
+    folder = samples_folder(run, arguments)
+    written = write_pieces(pieces, run.layout, arguments.out, folder, wav=arguments.wav)
+    arguments.report = {"run": str(run.path), **facts, "pieces": written}

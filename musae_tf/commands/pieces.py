@@ -125,7 +125,7 @@ def wanted(arguments: Namespace) -> dict[str, float]:
 
 def write_pieces(
     pieces: Sequence[Piece], layout: Layout, out: str | None, folder: Path, picture: bool = True, wav: bool = False
-) -> list[Path]:
+) -> list[dict[str, str]]:
     """Write all pieces and print the paths. A full disk leaves none of them.
 
     Args:
@@ -137,28 +137,31 @@ def write_pieces(
         wav: whether to write sound too.
 
     Returns:
-        The MIDI files.
+        For each piece its `title` and its files: `midi`, and `picture` and `sound` where they were made.
 
     Raises:
         MusicError: a file cannot be written, or a package for pictures or sound is missing.
     """
     paths = [Path(out)] if _is_file(out) else [Path(out or folder) / f"{piece.stem}.mid" for piece in pieces]
-    written = []
+    written: list[dict[str, str]] = []
     with ExitStack() as stack:
 
-        def new(path: Path) -> Path:
-            written.append(path)
+        def new(kind: str, path: Path) -> Path:
+            written[-1][kind] = str(path)
             return stack.enter_context(atomic_path(path, MusicError))
 
         for path, (_, song, title) in zip(paths, pieces, strict=True):
-            new(path).write_bytes(song.to_bytes())
+            written.append({"title": title})
+            new("midi", path).write_bytes(song.to_bytes())
             if picture:
-                new(path.with_suffix(".png")).write_bytes(pianoroll(song, layout, title=title))
+                new("picture", path.with_suffix(".png")).write_bytes(pianoroll(song, layout, title=title))
             if wav:
-                _write_sound(song, new(path.with_suffix(".wav")))
-    for path in written:
-        print(path)
-    return paths
+                _write_sound(song, new("sound", path.with_suffix(".wav")))
+    for files in written:
+        for kind in ("midi", "picture", "sound"):
+            if kind in files:
+                print(files[kind])
+    return written
 
 
 def _is_file(out: str | None) -> bool:

@@ -27,7 +27,7 @@ TOKEN = "MUSAE_TOKEN"
 
 def sample(arguments: Namespace) -> None:
     """`musae request sample`."""
-    with _client(arguments) as musae:
+    with open_client(arguments) as musae:
         model = musae.describe()
         genres = [arguments.genre] if arguments.genre else model.genres
         for genre in genres:
@@ -41,7 +41,7 @@ def sample(arguments: Namespace) -> None:
 def reconstruct(arguments: Namespace) -> None:
     """`musae request reconstruct SONG.mid`."""
     check_out(arguments.out, 1)
-    with _client(arguments) as musae:
+    with open_client(arguments) as musae:
         layout = musae.describe().layout
         song = read_song(arguments.song, layout, arguments.bars)
         rebuilt = musae.reconstruct(song, arguments.temperature, arguments.seed)
@@ -51,7 +51,7 @@ def reconstruct(arguments: Namespace) -> None:
 def interpolate(arguments: Namespace) -> None:
     """`musae request interpolate START.mid END.mid`."""
     check_out(arguments.out, arguments.points)
-    with _client(arguments) as musae:
+    with open_client(arguments) as musae:
         layout = musae.describe().layout
         start, end = (read_song(path, layout, arguments.bars) for path in (arguments.start, arguments.end))
         how = (arguments.points, arguments.temperature, arguments.seed, arguments.path)
@@ -62,7 +62,7 @@ def interpolate(arguments: Namespace) -> None:
 def transfer(arguments: Namespace) -> None:
     """`musae request transfer SONG.mid --to GENRE`."""
     check_out(arguments.out, 1)
-    with _client(arguments) as musae:
+    with open_client(arguments) as musae:
         model = musae.describe()
         for genre in filter(None, (arguments.to, arguments.source)):
             model.genre_number(genre)
@@ -72,14 +72,15 @@ def transfer(arguments: Namespace) -> None:
             print(f"{arguments.song}: taken for {source}; --source names another genre")
         how = (arguments.strength, arguments.temperature, arguments.seed)
         moved = musae.transfer(song, arguments.to, source, *how)
-    _write([transferred(song, source, arguments.to, arguments.strength, moved)], model.layout, arguments)
+    piece = transferred(song, source, arguments.to, arguments.strength, moved)
+    _write([piece], model.layout, arguments, source=source, to=arguments.to)
 
 
 def change(arguments: Namespace) -> None:
     """`musae request change SONG.mid --more NAME --less NAME`, or `--sweep NAME`."""
     changes = wanted(arguments)
     check_out(arguments.out, 1 if changes else arguments.points)
-    with _client(arguments) as musae:
+    with open_client(arguments) as musae:
         model = musae.describe()
         model.amounts(changes or {arguments.sweep: 0.0})
         song = read_song(arguments.song, model.layout, arguments.bars)
@@ -89,13 +90,26 @@ def change(arguments: Namespace) -> None:
         else:
             songs = musae.sweep(song, arguments.sweep, arguments.points, arguments.strength, *how)
             pieces = swept(song, arguments.sweep, arguments.strength, songs)
-    _write(pieces, model.layout, arguments)
+    wish = {"changes": changes} if changes else {"sweep": arguments.sweep}
+    _write(pieces, model.layout, arguments, **wish)
 
 
 def describe(arguments: Namespace) -> None:
     """`musae request describe`."""
-    with _client(arguments) as musae:
+    with open_client(arguments) as musae:
         model = musae.describe()
+    arguments.report = {
+        "name": model.name,
+        "version": model.version,
+        "created": model.created,
+        "genres": list(model.genres),
+        "tempos": dict(model.tempos),
+        "layout": model.layout.to_dict(),
+        "bars": model.bars,
+        "latent": model.latent,
+        "attributes": list(model.attributes.names) if model.attributes else [],
+        "dataset": model.dataset_hash,
+    }
     genres = [f"{genre} ({model.tempos[genre]:.0f} bpm)" if genre in model.tempos else genre for genre in model.genres]
     for name, value in (
         ("model", f"{model.name}, version {model.version}"),
@@ -116,15 +130,17 @@ def status(arguments: Namespace) -> int:
     Returns:
         0 if a version is available, otherwise 1.
     """
-    with _client(arguments) as musae:
+    with open_client(arguments) as musae:
         versions = musae.status()
+    arguments.report = {"versions": [version._asdict() for version in versions]}
     for version in versions:
         failure = "" if version.code == "OK" else f"  {version.code}: {version.message}"
         print(f"version {version.version}  {version.state}{failure}")
     return int(all(version.state != "AVAILABLE" for version in versions))
 
 
-def _client(arguments: Namespace) -> MusaeClient:
+def open_client(arguments: Namespace) -> MusaeClient:
+    """A client for the options of `musae_tf.cli.shared.add_server`."""
     files = (arguments.tls_ca, arguments.tls_cert, arguments.tls_key, arguments.tls_name)
     return MusaeClient(
         arguments.server,
@@ -137,5 +153,6 @@ def _client(arguments: Namespace) -> MusaeClient:
     )
 
 
-def _write(pieces: Sequence[Piece], layout: Layout, arguments: Namespace) -> None:
-    write_pieces(pieces, layout, arguments.out, Path("."), arguments.png, arguments.wav)
+def _write(pieces: Sequence[Piece], layout: Layout, arguments: Namespace, **facts: str) -> None:
+    written = write_pieces(pieces, layout, arguments.out, Path("."), arguments.png, arguments.wav)
+    arguments.report = {"server": arguments.server, **facts, "pieces": written}

@@ -82,11 +82,20 @@ def open_dataset(path: str | os.PathLike) -> Dataset:
     return Dataset.open(path)
 
 
-def evaluate_and_print(run: "Run", dataset: Dataset, quick: bool = True, against: Sequence["Run"] = ()) -> None:
-    """Measure the run's model on held-out songs; tables to the screen, files to RUN/evaluation."""
-    from musae_tf.evaluation import evaluate_run
+def evaluate_and_print(run: "Run", dataset: Dataset, quick: bool = True, against: Sequence["Run"] = ()) -> dict:
+    """Measure the run's model on held-out songs; tables to the screen, files to RUN/evaluation.
 
-    evaluate_run(run, dataset, print, quick, against)
+    Returns:
+        The run, the file with everything, and its headlines, for --json.
+    """
+    from musae_tf.evaluation.report import evaluate_run, plain
+
+    result = evaluate_run(run, dataset, print, quick, against)
+    return {
+        "run": str(run.path),
+        "file": str(run.path / "evaluation" / "evaluation.json"),
+        "headlines": plain(result["headlines"]),
+    }
 
 
 def print_next(*commands: tuple[str, str]) -> None:

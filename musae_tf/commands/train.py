@@ -34,15 +34,17 @@ def train(arguments: Namespace) -> int:
     else:
         # Flushed, so that a log file shows what a terminal would.
         stopped_by = play(run, dataset, QuickEvaluator(run, dataset), partial(print, flush=True))
+        arguments.report = _report(run)
         if stopped_by:
             if place.is_chief:
                 print(f"stopped after a checkpoint at step {run.facts['steps']}; go on with {again}")
             return 128 + stopped_by
+    arguments.report = _report(run)
     if not place.is_chief:
         return 0
     if arguments.evaluate:
         arguments.stopped = f"the model is trained; evaluate it with musae evaluate {run.path}"
-        evaluate_and_print(run, dataset)
+        arguments.report["evaluation"] = evaluate_and_print(run, dataset)
     print_next(
         (f"sample {run.path} --wav", "a new piece of every genre"),
         (f"reconstruct {run.path} SONG.mid", "what the model keeps of a piece"),
@@ -51,6 +53,10 @@ def train(arguments: Namespace) -> int:
         (f"export {run.path}", "publish the model for a server"),
     )
     return 0
+
+
+def _report(run: "Run") -> dict:
+    return {"run": str(run.path), **{key: run.facts.get(key) for key in ("state", "steps", "seconds")}}
 
 
 def _start(arguments: Namespace) -> tuple["Run", Dataset, "Place"]:
@@ -92,6 +98,7 @@ def _supervise(arguments: Namespace) -> int:
         changes = [part for change in arguments.overrides for part in ("--set", change)]
         line = [arguments.config, *changes, "--run", str(path)]
     arguments.stopped = f"go on with musae train --resume {path} --workers {arguments.workers}"
+    arguments.report = {"run": str(path), "workers": arguments.workers}
     quiet = [] if arguments.evaluate else ["--no-evaluate"]
     return supervise(["train", *line, *quiet], path, arguments.workers, arguments.restarts)
 

@@ -1,7 +1,8 @@
-"""A dataset in words and tables, for people."""
+"""A dataset in words and tables, for people, and in numbers, for programs."""
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from musae_tf.data.split import SPLITS
 from musae_tf.data.store import ARRAYS, MANIFEST, REJECTED, SONGS
 
 PHRASE_BARS = 2
+ALL = "all"
+"""All genres together."""
 
 
 def describe(dataset: Dataset) -> str:
@@ -25,7 +28,7 @@ def describe(dataset: Dataset) -> str:
     size = sum((dataset.path / name).stat().st_size for name in (*ARRAYS, MANIFEST, SONGS, REJECTED))
     shares = ", ".join(f"{name} {share:g}" for name, share in zip(SPLITS, manifest["split"]["fractions"], strict=True))
     shared = ", ".join(f"{name} {share:.1%}" for name, share in manifest["shared"].items())
-    facts = [
+    lines = [
         ("dataset", f"{manifest['name']} in {dataset.path}"),
         ("source", f"{manifest['source']}, built by {manifest['built_by']}"),
         ("layout", f"{dataset.layout.name}: {', '.join(dataset.layout.names)}"),
@@ -38,8 +41,8 @@ def describe(dataset: Dataset) -> str:
         ("hash", dataset.hash),
         ("licence", manifest["licence"]),
     ]
-    width = max(len(name) for name, _ in facts)
-    sections = ["\n".join(f"{name:<{width}}  {value}" for name, value in facts)]
+    width = max(len(name) for name, _ in lines)
+    sections = ["\n".join(f"{name:<{width}}  {value}" for name, value in lines)]
     sections.append(_table(*_genres(dataset)))
     combined = sum(len(song["labels"]) > 1 for song in dataset.songs)
     if combined:
@@ -52,21 +55,44 @@ def describe(dataset: Dataset) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def list_labels(dataset: Dataset) -> str:
+def facts(dataset: Dataset) -> dict[str, Any]:
+    """What `describe` says, as JSON holds it."""
+    manifest = dataset.manifest
+    return {
+        "path": str(dataset.path),
+        **{key: manifest[key] for key in ("name", "source", "built_by", "licence", "counts", "losses", "rejected")},
+        **{key: manifest[key] for key in ("split", "shared")},
+        "layout": dataset.layout.to_dict(),
+        "hash": dataset.hash,
+        "genres": _counts(dataset),
+    }
+
+
+def label_counts(dataset: Dataset) -> dict[str, int]:
     """How many songs, duplicates included, have each combination of genres, the most frequent first."""
     counts = Counter(", ".join(song["labels"]) for song in dataset.songs)
-    rows = [(labels, f"{count:,}") for labels, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))]
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def repeats(dataset: Dataset) -> list[tuple[str, str]]:
+    """Songs that are used, and songs that repeat them."""
+    return sorted((song["duplicate_of"], song["id"]) for song in dataset.songs if song["duplicate_of"] is not None)
+
+
+def list_labels(dataset: Dataset) -> str:
+    """`label_counts` as a table."""
+    rows = [(labels, f"{count:,}") for labels, count in label_counts(dataset).items()]
     return _table(("genres", "songs"), rows) + "\n"
 
 
 def list_duplicates(dataset: Dataset) -> str:
     """Songs that repeat another one, by the song that they repeat."""
-    repeats = sorted((song["duplicate_of"], song["id"]) for song in dataset.songs if song["duplicate_of"] is not None)
-    if not repeats:
+    found = repeats(dataset)
+    if not found:
         return "No song repeats another one.\n"
     header = ("song that is used", "repeated by")
-    width = max(len(original) for original, _ in (header, *repeats))
-    return _printable("".join(f"{original:<{width}}  {song}\n" for original, song in (header, *repeats)))
+    width = max(len(original) for original, _ in (header, *found))
+    return _printable("".join(f"{original:<{width}}  {song}\n" for original, song in (header, *found)))
 
 
 def list_rejected(dataset: Dataset) -> str:
@@ -80,21 +106,33 @@ def _printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _genres(dataset: Dataset) -> tuple[Sequence[str], list[Sequence[str]]]:
-    """Rows of genres; columns of songs, bars and phrases in every split."""
+def _counts(dataset: Dataset) -> dict[str, dict[str, dict[str, int]]]:
+    """Songs, bars and phrases in every split, by genre and of all."""
     used = np.array([song["duplicate_of"] is None for song in dataset.songs])
     bars = np.array([song["bars"] for song in dataset.songs])
     splits = np.array([song["split"] for song in dataset.songs])
-    header, columns = ["genre"], []
+    found: dict[str, dict[str, dict[str, int]]] = {name: {} for name in (*dataset.genres, ALL)}
     for split in SPLITS:
         here = used & (splits == split)
         labels = dataset.song_labels[here]
         phrases = dataset.phrases(split, PHRASE_BARS)
-        columns.append([*labels.sum(axis=0), here.sum()])
-        columns.append([*(labels.T @ bars[here]), bars[here].sum()])
-        columns.append([*phrases.labels.sum(axis=0), len(phrases)])
-        header += [f"{split} songs", "bars", "phrases"]
-    rows = [(name, *(f"{column[row]:,}" for column in columns)) for row, name in enumerate((*dataset.genres, "all"))]
+        columns = (
+            [*labels.sum(axis=0), here.sum()],
+            [*(labels.T @ bars[here]), bars[here].sum()],
+            [*phrases.labels.sum(axis=0), len(phrases)],
+        )
+        for name, *row in zip(found, *columns, strict=True):
+            found[name][split] = dict(zip(("songs", "bars", "phrases"), map(int, row), strict=True))
+    return found
+
+
+def _genres(dataset: Dataset) -> tuple[Sequence[str], list[Sequence[str]]]:
+    """`_counts` as a header and rows."""
+    header = ["genre", *(word for split in SPLITS for word in (f"{split} songs", "bars", "phrases"))]
+    rows = [
+        (name, *(f"{count:,}" for split in SPLITS for count in splits[split].values()))
+        for name, splits in _counts(dataset).items()
+    ]
     return header, rows
 
 

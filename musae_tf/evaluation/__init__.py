@@ -7,7 +7,14 @@ What runs a model is loaded when it is asked for.
 import importlib
 from typing import Any
 
-from musae_tf.evaluation.compare import Comparison, compare_folders, comparison_csv, comparison_table, read_evaluation
+from musae_tf.evaluation.compare import (
+    Comparison,
+    compare_folders,
+    comparison_csv,
+    comparison_rows,
+    comparison_table,
+    read_evaluation,
+)
 from musae_tf.evaluation.held_out import HeldOut
 from musae_tf.evaluation.prior_match import two_sample_accuracy
 from musae_tf.evaluation.statistics import phrase_statistics, share_within
@@ -20,6 +27,7 @@ __all__ = [
     "QuickEvaluator",
     "compare_folders",
     "comparison_csv",
+    "comparison_rows",
     "comparison_table",
     "evaluate_run",
     "phrase_statistics",

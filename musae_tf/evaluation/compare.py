@@ -131,6 +131,23 @@ def comparison_csv(comparison: Comparison) -> str:
     return text.getvalue()
 
 
+def comparison_rows(comparison: Comparison) -> list[dict[str, Any]]:
+    """One row for each metric that was measured: key, title, what is better, each run's numbers, for JSON.
+
+    A run's numbers are `value` and, with an interval, `low` and `high`; all but the first run's have `difference`.
+    """
+    rows = []
+    for headline in HEADLINES:
+        runs = {}
+        for number, (run, cell) in enumerate(zip(comparison.runs, comparison.cells(headline), strict=True)):
+            if cell is not None:
+                found = comparison.differences.get((headline.key, number))
+                runs[run] = cell | ({"difference": found._asdict()} if found else {})
+        if runs:
+            rows.append({"key": headline.key, "title": headline.title, "better": headline.better, "runs": runs})
+    return rows
+
+
 def comparison_table(comparison: Comparison) -> str:
     """For the screen: a row for each metric, a column for each run, the best marked with <."""
     rows = [["metric", *comparison.runs]]

@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from musae_tf.cli import _parser
+from musae_tf.cli.tree import build_parser
 from tests.serving.files import SERVING, entrypoint
 
 README = (SERVING / "README.md").read_text(encoding="utf-8")
@@ -20,7 +20,7 @@ def commands(program: str) -> list[str]:
 
 @pytest.mark.parametrize("command", commands("musae"))
 def test_musae_understands_it(command):
-    _parser().parse_args(shlex.split(command)[1:])
+    build_parser().parse_args(shlex.split(command)[1:])
 
 
 @pytest.mark.parametrize("command", commands("make"))

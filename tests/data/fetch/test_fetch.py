@@ -193,7 +193,7 @@ def test_command(mirror, tmp_path, capsys):
     _, address = mirror
     to = tmp_path / "to"
     assert (
-        main(["data", "fetch", "lpd", "--only", "id_lists_tagtraum", "--url", address, "--to", str(to), "--yes"]) == 0
+        main(["data", "fetch", "lpd", "--only", "id_lists_tagtraum", "--url", address, "--out", str(to), "--yes"]) == 0
     )
     out = capsys.readouterr().out
     assert "size not published" in out
@@ -208,7 +208,7 @@ def test_nothing_without_agreement(mirror, tmp_path, monkeypatch, capsys, answer
     if answer is not None:
         monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
         monkeypatch.setattr("builtins.input", lambda _: answer)
-    command = ["data", "fetch", "lpd", "--only", "id_lists_tagtraum", "--url", address, "--to", str(tmp_path / "to")]
+    command = ["data", "fetch", "lpd", "--only", "id_lists_tagtraum", "--url", address, "--out", str(tmp_path / "to")]
     assert main(command) == code
     assert bool(faults.requests) == (code == 0)
     assert "licence" in capsys.readouterr().out
@@ -217,6 +217,6 @@ def test_nothing_without_agreement(mirror, tmp_path, monkeypatch, capsys, answer
 def test_another_file_than_the_published_one(mirror, tmp_path, capsys):
     faults, address = mirror
     faults.content["/lmd_matched_h5.tar.gz"] = faults.content["/id_lists_tagtraum.tar.gz"]
-    command = ["data", "fetch", "lmd", "--only", "lmd_matched_h5", "--url", address, "--to", str(tmp_path), "--yes"]
+    command = ["data", "fetch", "lmd", "--only", "lmd_matched_h5", "--url", address, "--out", str(tmp_path), "--yes"]
     assert main(command) == 2
     assert "expected was 049c62c0" in capsys.readouterr().err

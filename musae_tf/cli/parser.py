@@ -1,0 +1,119 @@
+"""How commands are read and how their help looks: at most 40 lines of 100 columns, with an example."""
+
+import argparse
+import shutil
+import textwrap
+from typing import Any
+
+USAGE = 2
+"""Exit code of a mistake that the user can mend; argparse uses the same."""
+
+COLUMNS = 100
+"""Widest line of a help."""
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str):
+        width = min(COLUMNS, shutil.get_terminal_size((COLUMNS, 24)).columns)
+        super().__init__(prog, max_help_position=30, width=width)
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, and takes options before, between and after the arguments."""
+
+    _reading = False
+
+    def __init__(self, *arguments: Any, **named: Any):
+        super().__init__(*arguments, **{"formatter_class": _Formatter, **named})
+        self.description = textwrap.fill(self.description or "", COLUMNS)
+
+    def error(self, message: str):
+        """End with exit code 2 and one sentence."""
+        self.exit(USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+    def parse_known_args(self, args=None, namespace=None):
+        """As argparse, but `transfer RUN --to bach SONG` is understood too."""
+        # argparse gives a command's arguments all at once: options between them need its intermixed form, which calls
+        # this method again.
+        if self._subparsers is not None or self._reading:
+            return super().parse_known_args(args, namespace)
+        # While it works, the arguments are hidden, from a help too.
+        self.usage = self._usage()
+        self._reading = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._reading = False
+
+    def format_help(self) -> str:
+        """The help, its usage without the options: they are listed below it."""
+        self.usage = self.usage or self._usage()
+        return super().format_help()
+
+    def _usage(self) -> str:
+        needed = [action for action in self._actions if action.option_strings and action.required]
+        others = [
+            action for action in self._actions if action.option_strings and action.dest not in ("help", "version")
+        ]
+        words = [self.prog, *(_place(action) for action in self._actions if not action.option_strings)]
+        words += [f"{action.option_strings[0]} {action.metavar or action.dest.upper()}" for action in needed]
+        return " ".join(words + ["[OPTIONS]"] * (len(others) > len(needed))).replace("%", "%%")
+
+
+class _FullHelp(argparse.Action):
+    """Prints the help with the options that are otherwise left out of it."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        for action in parser._actions:
+            action.help = getattr(action, "full_help", action.help)
+        parser.print_help()
+        parser.exit()
+
+
+def command(
+    commands, name: str, function: str, summary: str, example: str, stopped: str = "nothing was written", note: str = ""
+) -> Parser:
+    """Add a command.
+
+    Args:
+        commands: where to; of `add_subparsers`.
+        name: of the command.
+        function: "module:function" in `musae_tf.commands`, called with the arguments.
+        summary: one line of help, beginning small, without a full stop.
+        example: one command line.
+        stopped: what Ctrl-C leaves behind.
+        note: a sentence more for its help.
+    """
+    text = f"{summary[0].upper()}{summary[1:]}.{f' {note}' if note else ''}"
+    parser = commands.add_parser(name, help=summary, description=text, epilog=f"example:\n  {example}")
+    parser.set_defaults(command=function, stopped=stopped, example=example)
+    return parser
+
+
+def group(commands, name: str, summary: str, example: str, metavar: str = "COMMAND", dest: str = "kind"):
+    """Add a command that has commands; returns where to add them."""
+    text = f"{summary[0].upper()}{summary[1:]}."
+    parser = commands.add_parser(name, help=summary, description=text, epilog=f"example:\n  {example}")
+    return parser.add_subparsers(metavar=metavar, required=True, dest=dest, title=f"{metavar.lower()}s")
+
+
+def add_full_help(parser: Parser) -> None:
+    """Add --help-all, which shows the options added with `add_rare` too."""
+    parser.add_argument("--help-all", nargs=0, action=_FullHelp, default=argparse.SUPPRESS, help="show every option")
+
+
+def add_rare(parser: Parser, flag: str, **settings: Any) -> None:
+    """Add an option that only --help-all shows."""
+    text = settings.pop("help")
+    parser.add_argument(flag, help=argparse.SUPPRESS, **settings).full_help = text
+
+
+def add_json(parser: Parser) -> None:
+    """Add --json: see `musae_tf.cli.main`."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object; what is said goes to stderr")
+
+
+def _place(action: argparse.Action) -> str:
+    """An argument in the usage."""
+    name = action.metavar or action.dest
+    return {"?": f"[{name}]", "*": f"[{name} ...]", "+": f"{name} ..."}.get(action.nargs, name)

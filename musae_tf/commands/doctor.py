@@ -1,0 +1,168 @@
+"""`musae doctor`: what is installed on this machine and whether it works."""
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from argparse import Namespace
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from musae_tf import __version__
+from musae_tf.commands.quiet import load_tensorflow
+from musae_tf.commands.runs import RUNS
+from musae_tf.errors import MusaeError
+
+LEAST_SPACE = 2e9
+"""Bytes: a run of the default preset with its dataset, export and evaluation needs less."""
+
+LEAST_PYTHON = (3, 10)
+
+# Who wants to do something needs all packages of its line. Without the first of them it was not asked for; with it, and
+# without another, it is broken.
+PURPOSES = {
+    "base": ("numpy", "symusic", "protobuf", "grpcio", "shtab"),
+    "train": ("tensorflow", "keras", "tensorflow-probability", "tf-keras", "tensorboard", "pyyaml", "tqdm", "scipy",
+              "scikit-learn", "soundfile"),
+    "sound": ("midirenderer", "pretty_midi"),
+    "pictures": ("matplotlib",),
+    "corpus": ("music21",),
+    "studio": ("nicegui",),
+}  # fmt: skip
+_EXTRAS = {"sound": "train", "pictures": "train"}
+_NEEDED = "base"
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at: `missing` if something needed is not there, `absent` if it was not asked for."""
+
+    name: str
+    state: Literal["ok", "absent", "missing"]
+    text: str
+
+
+def doctor(arguments: Namespace) -> int:
+    """`musae doctor [--server HOST:PORT]`.
+
+    Returns:
+        1 if something that is needed is missing, otherwise 0.
+    """
+    found = []
+    for finding in _look(arguments):
+        found.append(finding)
+        print(f"{finding.state:<8}{finding.name:<20}{finding.text}", flush=True)
+    missing = [finding.name for finding in found if finding.state == "missing"]
+    print(f"\nmissing: {', '.join(missing)}" if missing else "\nnothing that is needed is missing")
+    arguments.report = {"ok": not missing, "findings": [finding._asdict() for finding in found]}
+    return int(bool(missing))
+
+
+def _look(arguments: Namespace) -> Iterator[Finding]:
+    yield _musae()
+    yield _python()
+    for purpose, packages in PURPOSES.items():
+        yield _packages(purpose, packages)
+    yield _devices()
+    yield _sound()
+    for name, path in (("this folder", Path()), ("runs", RUNS), ("datasets", Path("datasets"))):
+        yield _folder(name, path)
+    yield _folder("temporary files", Path(tempfile.gettempdir()))
+    yield _space()
+    if arguments.server is not None:
+        yield _server(arguments)
+
+
+def _musae() -> Finding:
+    return Finding("musae-tf", "ok", f"{__version__} in {Path(__file__).parent.parent}")
+
+
+def _python() -> Finding:
+    enough = sys.version_info >= LEAST_PYTHON
+    more = "" if enough else f"; {'.'.join(map(str, LEAST_PYTHON))} or newer is needed"
+    text = f"{platform.python_version()} on {platform.system()} {platform.machine()}{more}"
+    return Finding("python", "ok" if enough else "missing", text)
+
+
+def _packages(purpose: str, packages: tuple[str, ...]) -> Finding:
+    versions = {package: _version(package) for package in packages}
+    lacking = [package for package, version in versions.items() if version is None]
+    extra = _EXTRAS.get(purpose, purpose)
+    remedy = "pip install musae-tf" if purpose == _NEEDED else f"pip install 'musae-tf[{extra}]'"
+    if not lacking:
+        return Finding(purpose, "ok", ", ".join(f"{package} {version}" for package, version in versions.items()))
+    if packages[0] in lacking and purpose != _NEEDED:
+        return Finding(purpose, "absent", f"{', '.join(lacking)}: {remedy}")
+    return Finding(purpose, "missing", f"{', '.join(lacking)}: {remedy}")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _devices() -> Finding:
+    if _version("tensorflow") is None:
+        return Finding("devices", "absent", "no TensorFlow: a machine that only asks a server needs none")
+    try:
+        load_tensorflow()
+        import tensorflow as tf
+    except Exception as cause:  # whatever a broken installation raises is what the user has to see
+        return Finding("devices", "missing", f"TensorFlow does not load: {str(cause).splitlines()[0]}")
+    gpus = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
+    names = [details.get("device_name", "GPU") for details in gpus]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return Finding("devices", "ok", ", ".join([f"{cores} cores", *names] if names else [f"{cores} cores", "no GPU"]))
+
+
+def _sound() -> Finding:
+    if _version("midirenderer") is None:
+        return Finding("synthesiser", "absent", "pip install 'musae-tf[train]' for --wav")
+    import numpy as np
+
+    from musae_tf.music import Song, Track
+    from musae_tf.music.audio import render
+    from musae_tf.music.song import NOTE
+
+    note = np.array([(0, 240, 60, 100)], NOTE)
+    try:
+        loudest = float(np.abs(render(Song(480, [Track("test", 0, False, note)], end=480))).max())
+    except MusaeError as error:
+        return Finding("synthesiser", "missing", str(error))
+    if loudest == 0:
+        return Finding("synthesiser", "missing", "the synthesiser renders silence")
+    return Finding("synthesiser", "ok", "a note was rendered with the sound font of pretty_midi")
+
+
+def _folder(name: str, path: Path) -> Finding:
+    there = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as cause:
+        return Finding(name, "missing", f"cannot write in {there}: {cause.strerror or cause}")
+    return Finding(name, "ok", f"{path.absolute()} can be written{'' if there == path.absolute() else ' when needed'}")
+
+
+def _space() -> Finding:
+    free = shutil.disk_usage(Path()).free
+    enough = free >= LEAST_SPACE
+    more = "" if enough else f"; {LEAST_SPACE / 1e9:g} GB are needed for a dataset and a run"
+    return Finding("disk", "ok" if enough else "missing", f"{free / 1e9:,.1f} GB are free here{more}")
+
+
+def _server(arguments: Namespace) -> Finding:
+    from musae_tf.commands.request import open_client
+
+    try:
+        with open_client(arguments) as musae:
+            model = musae.describe()
+    except MusaeError as error:
+        return Finding("server", "missing", str(error))
+    return Finding(
+        "server", "ok", f"{arguments.server}: {model.name}, version {model.version}, {', '.join(model.genres)}"
+    )

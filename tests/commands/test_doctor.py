@@ -1,0 +1,103 @@
+"""`musae doctor`: what it finds here, and what it says when something is not there."""
+
+import json
+import os
+import shutil
+import socket
+from importlib import metadata
+from types import SimpleNamespace
+
+import pytest
+
+from musae_tf.cli import main
+from musae_tf.commands import doctor
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def examined(capsys, *arguments: str) -> tuple[int, dict[str, dict[str, str]]]:
+    """Exit code and findings by name."""
+    capsys.readouterr()
+    code = main(["doctor", "--json", *arguments])
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["ok"] == (code == 0)
+    return code, {finding["name"]: finding for finding in shown["findings"]}
+
+
+def without(monkeypatch, *packages: str) -> None:
+    """Let packages seem not to be installed."""
+    real = metadata.version
+
+    def version(package: str) -> str:
+        if package in packages:
+            raise metadata.PackageNotFoundError(package)
+        return real(package)
+
+    monkeypatch.setattr(doctor.metadata, "version", version)
+
+
+def test_a_machine_with_everything(capsys):
+    code, found = examined(capsys)
+    assert code == 0
+    assert {finding["state"] for finding in found.values()} == {"ok"}
+    assert metadata.version("tensorflow") in found["train"]["text"]
+    assert "cores" in found["devices"]["text"]
+    assert main(["doctor"]) == 0
+    assert "nothing that is needed is missing" in capsys.readouterr().out
+
+
+def test_a_client_needs_only_the_base(capsys, monkeypatch):
+    packages = [package for purpose, names in doctor.PURPOSES.items() if purpose != "base" for package in names]
+    without(monkeypatch, *(package for package in packages if package != "scipy"))  # which others bring along
+    code, found = examined(capsys)
+    assert code == 0
+    for name in ("train", "devices", "sound", "synthesiser", "pictures", "corpus", "studio"):
+        assert found[name]["state"] == "absent", name
+    assert "pip install 'musae-tf[train]'" in found["train"]["text"]
+
+
+@pytest.mark.parametrize("package", ["symusic", "keras", "pretty_midi"])
+def test_half_an_installation_is_broken(capsys, monkeypatch, package):
+    without(monkeypatch, package)
+    code, found = examined(capsys)
+    assert code == 1
+    assert any(finding["state"] == "missing" and package in finding["text"] for finding in found.values())
+
+
+def test_a_sound_font_that_is_gone_and_a_full_disk(capsys, monkeypatch):
+    monkeypatch.setattr("musae_tf.music.audio._SOUND_FONT", "none.sf2")
+    from musae_tf.music import audio
+
+    audio._sound_font.cache_clear()
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1e6))
+    code, found = examined(capsys)
+    assert code == 1
+    assert "sound font" in found["synthesiser"]["text"]
+    assert found["disk"]["state"] == "missing"
+    audio._sound_font.cache_clear()
+
+
+def test_folders_that_cannot_be_written(capsys, monkeypatch, tmp_path):
+    real = doctor.tempfile.TemporaryFile
+
+    def refuse(*arguments, **named):
+        if named.get("dir") is not None and os.path.samefile(named["dir"], tmp_path):
+            raise PermissionError(13, "Permission denied")
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(doctor.tempfile, "TemporaryFile", refuse)
+    code, found = examined(capsys)
+    assert code == 1
+    assert "Permission denied" in found["runs"]["text"]
+    assert found["temporary files"]["state"] == "ok"
+
+
+def test_a_server_and_none(capsys):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        code, found = examined(capsys, "--server", f"127.0.0.1:{nobody.getsockname()[1]}", "--deadline", "1")
+    assert code == 1
+    assert found["server"]["state"] == "missing"
