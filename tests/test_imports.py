@@ -93,6 +93,28 @@ def test_these_load_tensorflow_only_when_a_function_asks_for_it(path):
     assert not {name.split(".")[0] for name in imports(path, top_level_only=True)} & set(HEAVY)
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_one_module_renders_sound(path):
+    synthesisers = {"midirenderer", "fluidsynth", "pretty_midi", "tinysoundfont"}
+    strings = {node.value for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+               if isinstance(node, ast.Constant) and isinstance(node.value, str)}  # fmt: skip
+    used = {name.split(".")[0] for name in imports(path)} & synthesisers
+    # Others ask for it by name: the doctor looks whether it is installed.
+    assert not used
+    if not path.match("music/audio.py") and not path.match("commands/doctor.py"):
+        assert not strings & synthesisers
+
+
+def test_everything_that_sounds_uses_it():
+    users = {
+        str(path.relative_to(PACKAGE)) for path in MODULES if any(name.startswith(RENDERING) for name in imports(path))
+    }
+    assert {"commands/pieces.py", "evaluation/page/sound.py", "evaluation/quick.py", "studio/results.py"} <= users
+
+
+RENDERING = "musae_tf.music.audio."
+
+
 def loaded_after(code: str) -> set[str]:
     """Top-level names of all modules in a fresh interpreter after some code."""
     report = "\nimport sys; print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)"

@@ -1,20 +1,26 @@
-"""The look at a model between training steps: a few numbers, pictures of reconstructions."""
+"""The look at a model between training steps: a few numbers, pictures of reconstructions, and sound."""
 
 import numpy as np
 
 from musae_tf.data import Dataset
+from musae_tf.errors import MusicError
 from musae_tf.evaluation.held_out import HeldOut
 from musae_tf.evaluation.prior_match import two_sample_tests
 from musae_tf.models import MusAE
-from musae_tf.models.inference import decode, encode, sample_prior
+from musae_tf.models.inference import decode, encode, sample_latent, sample_prior
+from musae_tf.music import detokenize
+from musae_tf.music.audio import render
+from musae_tf.music.grid import DEFAULT_TEMPO
 from musae_tf.music.metrics import onset_f1, step_accuracy
 from musae_tf.music.picture import picture_grid
 from musae_tf.music.pieces import row_seeds
-from musae_tf.training import Evaluation, Run
+from musae_tf.training import SOUND_RATE, Evaluation, Run
 
 _PICTURES = 4
+# Genres that can be heard: with many of them, all would fill the disk and take their time.
+_SOUNDS = 4
 # Streams of seeds.
-_POSTERIOR, _PRIOR = 10, 11
+_POSTERIOR, _PRIOR, _SAMPLES = 10, 11, 12
 
 
 class QuickEvaluator:
@@ -26,11 +32,11 @@ class QuickEvaluator:
         Raises:
             DatasetError: the validation split has no phrase.
         """
-        self._seed = run.config.seed
+        self._seed, self._tempos = run.config.seed, run.facts.get("tempos", {})
         self._held_out = HeldOut.read(dataset, run.config, "validation", run.config.training.evaluate_phrases)
 
     def __call__(self, model: MusAE) -> Evaluation:
-        """Onset F1, accuracy, two-sample accuracy (chance 0.5) and pictures of four reconstructions."""
+        """Onset F1, accuracy, two-sample accuracy (chance 0.5), pictures of four reconstructions, and sound."""
         held_out = self._held_out
         mean, deviation = encode(model, held_out.tokens)
         rebuilt = decode(model, mean)
@@ -44,7 +50,27 @@ class QuickEvaluator:
         if measured:
             numbers["two_sample_accuracy"] = float(np.mean(measured))
         pictures = {"reconstructions": reconstruction_picture(held_out, rebuilt)}
-        return Evaluation(numbers, rebuilt, held_out.tokens, pictures)
+        return Evaluation(numbers, rebuilt, held_out.tokens, pictures, self._sounds(model, rebuilt))
+
+    def _sounds(self, model: MusAE, rebuilt: np.ndarray) -> dict[str, np.ndarray]:
+        """A phrase and then its reconstruction, and a sample of each of a few genres: always of the same seed."""
+        held_out = self._held_out
+        genres = np.arange(min(_SOUNDS, len(held_out.genres)), dtype=np.int32)
+        samples = decode(model, sample_latent(model, genres, row_seeds(self._seed, _SAMPLES, len(genres))))
+        pieces = {
+            "reconstruction": (held_out.genre[0], np.concatenate([held_out.tokens[0], rebuilt[0]])),
+            **{f"sample/{held_out.genres[number]}": (number, samples[number]) for number in genres},
+        }
+        try:
+            return {
+                name: render(detokenize(tokens, held_out.layout, self._tempo(number)), SOUND_RATE)
+                for name, (number, tokens) in pieces.items()
+            }
+        except MusicError:
+            return {}  # without a synthesiser training is as good; `musae doctor` says what is missing
+
+    def _tempo(self, genre: int) -> float:
+        return self._tempos.get(self._held_out.genres[genre], DEFAULT_TEMPO)
 
 
 def reconstruction_picture(held_out: HeldOut, rebuilt: np.ndarray) -> np.ndarray:

@@ -10,6 +10,9 @@ import tensorflow as tf
 from musae_tf.errors import RunError
 from musae_tf.files import write_text
 
+SOUND_RATE = 22050
+"""Samples a second of what can be heard in TensorBoard."""
+
 
 class Logs:
     """Writes each number to log.jsonl and to TensorBoard.
@@ -42,6 +45,11 @@ class Logs:
         """Show a picture, uint8 [height, width, 3], in TensorBoard."""
         with self._board.as_default(step=step):
             tf.summary.image(name, pixels[np.newaxis])
+
+    def sound(self, name: str, step: int, samples: np.ndarray) -> None:
+        """Let a sound, float32 [samples, 2], be heard in TensorBoard."""
+        with self._board.as_default(step=step):
+            tf.summary.audio(name, samples[np.newaxis], SOUND_RATE)
 
     def close(self) -> None:
         """Flush and close the TensorBoard file."""

@@ -31,12 +31,15 @@ _FITTED_PHRASES = 4096
 
 @dataclass
 class Evaluation:
-    """What the loop wants to know of a model in between: numbers for the curves, music for the alarms, pictures."""
+    """What the loop wants to know of a model in between: numbers for the curves, music for the alarms, and for people
+    pictures, uint8 [height, width, 3], and sounds, float32 [samples, 2] of `training.logs.SOUND_RATE`.
+    """
 
     numbers: dict[str, float]
     rebuilt: np.ndarray
     original: np.ndarray
     pictures: dict[str, np.ndarray] = field(default_factory=dict)
+    sounds: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def train(
@@ -242,6 +245,8 @@ class _Trainer:
         self._logs.write("evaluation", step, evaluation.numbers)
         for name, pixels in evaluation.pictures.items():
             self._logs.picture(name, step, pixels)
+        for name, samples in evaluation.sounds.items():
+            self._logs.sound(name, step, samples)
         spoken = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in evaluation.numbers.items())
         self._say(f"step {step}: {spoken}")
         self._alarms.check_music(step, evaluation.rebuilt, evaluation.original)
