@@ -18,6 +18,7 @@ EXTRAS := train,corpus,studio$(shell nvidia-smi -L 2>/dev/null | grep -q GPU && 
 FILES := $(shell cat setup.py pyproject.toml | cksum | cut -d " " -f 1)
 STAMP := .venv/.installed-$(EXTRAS)-$(FILES)
 DEV_STAMP := .venv/.installed-dev-$(FILES)
+DOCS_STAMP := .venv/.installed-docs-$(FILES)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 MODEL ?= exports/musae
 IMAGE ?= musae-server
@@ -29,7 +30,8 @@ CHOOSE_RUN = run="$(RUN)"; run="$${run:-runs/$(basename $(notdir $(CONFIG)))-$$(
 SETS := $(foreach change,$(SET),--set '$(change)')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data train evaluate samples tensorboard export serve studio image up down pretrained mma browser screenshots latency test acceptance fuzz lint clean bench train-multiworker
+.PHONY: help setup data train train-multiworker evaluate samples tensorboard export pretrained serve studio image up down
+.PHONY: docs nightly mma browser screenshots latency bench test acceptance fuzz lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{printf "%-24s %s\n", $$1, $$2}'
@@ -45,6 +47,10 @@ $(STAMP):
 
 $(DEV_STAMP): | $(STAMP)
 	$(PIP) install -e '.[dev]'
+	@touch $@
+
+$(DOCS_STAMP): | $(STAMP)
+	$(PIP) install -e '.[docs]'
 	@touch $@
 
 data: setup $(if $(filter band,$(firstword $(DATA))),mma) ## dataset, if it is not there yet
@@ -113,6 +119,13 @@ bench: $(DEV_STAMP) ## speed against the authors' graph, PyTorch and the machine
 
 test: lint browser ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+docs: $(DOCS_STAMP) ## the documentation, in build/site; a dead link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+# What a line of the ledger needs and this machine has: NEEDS="minutes network docker"
+nightly: $(DEV_STAMP) ## commands of the documentation that take long; writes the day into tests/docs/ledger.yaml
+	$(BIN)/python -m tests.docs.nightly $(NEEDS)
 
 acceptance: $(DEV_STAMP) ## a client machine: an environment of its own with only the base install, and the README's script
 	$(BIN)/python -m pytest -m acceptance -s tests/acceptance

@@ -1,0 +1,130 @@
+"""Run the lines of `ledger.yaml` whose needs this machine has, in a copy of the project, and write down the day.
+
+    python -m tests.docs.nightly [NEED ...]
+
+Needs that are always there: minutes, ends. Name the others that this machine has: packages, network, docker, ...
+`NAME` stands for the newest run, `~/midi` for a folder of songs that are made in code.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+
+import yaml
+
+from tests.conftest import write_songs
+from tests.corpus import four_voice_song
+from tests.docs.markdown import ROOT
+
+LEDGER = Path(__file__).parent / "ledger.yaml"
+ALWAYS = {"minutes", "ends"}
+HOURS = 3.0
+"""A line that takes longer has failed."""
+
+READY = re.compile(r"https?://|Forwarding from")
+"""What a command that stays says when it answers."""
+
+
+def main() -> int:
+    """Run what can be run; the exit code is 1 if a line failed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("needs", nargs="*", metavar="NEED", help="what this machine has")
+    has = ALWAYS | set(parser.parse_args().needs)
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        home = _prepare(Path(folder))
+        for entry in yaml.safe_load(LEDGER.read_text()):
+            lacking = sorted(set(entry["needs"]) - has)
+            if lacking:
+                print(f"skipped  {entry['line']}: needs {', '.join(lacking)}", flush=True)
+                continue
+            started = time.monotonic()
+            error = _run(entry, home)
+            print(f"{'FAILED' if error else 'ran':<8} {entry['line']}: {time.monotonic() - started:.0f} s", flush=True)
+            if error:
+                print(error)
+                failed += 1
+            else:
+                _note(entry["line"])
+    return int(failed > 0)
+
+
+def _prepare(folder: Path) -> Path:
+    """A copy of what git has of the project, with a dataset and a short run; returns where it is."""
+    home = folder / "musae-tf"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(home)], check=True)
+    write_songs(home / "midi")
+    four_voice_song(8).write(home / "mine.mid")
+    if (ROOT / "datasets/corpus").is_dir():
+        shutil.copytree(ROOT / "datasets/corpus", home / "datasets/corpus")
+    for line in (
+        "musae data build corpus",
+        "musae data build folder ~/midi --layout band",
+        "musae train configs/tiny.yaml --run runs/NAME",
+        "musae export runs/NAME --to exports/musae",
+    ):
+        error = _run({"line": line, "needs": []}, home)
+        if error:
+            raise SystemExit(f"{line}: {error}")
+    return home
+
+
+def _run(entry: dict, home: Path) -> str:
+    """Run one line; returns what it said if it failed."""
+    path = f"{_programs(home)}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "HOME": str(home), "PYTHONPATH": str(home), "PATH": path}
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(
+            ["bash", "-c", entry["line"]], cwd=home, env=environment, stdout=said, stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )  # fmt: skip
+        expires = time.monotonic() + 3600 * HOURS
+        stays, code, text = "ends" in entry["needs"], None, ""
+        while code is None and time.monotonic() < expires:
+            time.sleep(1)
+            said.seek(0)
+            text, code = said.read(), process.poll()
+            if stays and READY.search(text):
+                code = 0
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+    return "" if code == 0 else text or "nothing was said"
+
+
+def _programs(home: Path) -> Path:
+    """A folder with `musae` and `python` of this environment."""
+    folder = home / ".programs"
+    if not folder.is_dir():
+        folder.mkdir()
+        musae = folder / "musae"
+        musae.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m musae_tf.cli "$@"\n')
+        musae.chmod(0o755)
+        (folder / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        (folder / "python").chmod(0o755)
+    return folder
+
+
+def _note(line: str) -> None:
+    """Write today into the line of the ledger, leaving everything else as it stands."""
+    lines = LEDGER.read_text(encoding="utf-8").splitlines(keepends=True)
+    for number, text in enumerate(lines):
+        if text.startswith("- {") and yaml.safe_load(text)[0]["line"] == line:
+            lines[number] = re.sub(r"last: \S+\}$", f"last: {date.today()}}}", text.rstrip("\n")) + "\n"
+    LEDGER.write_text("".join(lines), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

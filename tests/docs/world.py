@@ -1,0 +1,131 @@
+"""A folder in which the commands of the documentation work: run, datasets, pieces and files of the names they use."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import matplotlib
+
+from musae_tf.data import Dataset, build, get_source
+from musae_tf.music import get_layout
+from tests.client.certificates import make_certificates
+from tests.corpus import four_voice_song
+from tests.docs.markdown import ROOT
+
+GENRES = {"dances": "bach", "hymns": "palestrina"}
+"""The genres of the tiny run, and what they are called here; in both, in the order of the alphabet."""
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class World:
+    """The folder, and how a command line is run in it.
+
+    Attributes:
+        path: the folder; it is the home of its commands too.
+        port: of the gRPC server that stands for localhost:8500 and HOST:8500.
+    """
+
+    def __init__(self, path: Path, run: Path, evaluated: Path, songs: Path):
+        self.path = path
+        self.port = free_port()
+        for name in ("configs", "serving", "examples", "benchmarks"):
+            (path / name).symlink_to(ROOT / name)
+        for old, new in GENRES.items():
+            shutil.copytree(songs / old, path / "songs" / new)
+        build(get_source("folder", root=path / "songs"), path / "datasets/corpus", get_layout("voices"), workers=1)
+        shutil.copytree(run, path / "runs/NAME")
+        self._rename(path / "runs/NAME/run.json")
+        for name in ("ONE", "OTHER"):
+            shutil.copytree(evaluated, path / "runs" / name)
+        for number, name in enumerate(("mine", "from", "to", "inbox/one")):
+            (path / name).parent.mkdir(exist_ok=True)
+            four_voice_song(4 + number, seed=number).write(path / f"{name}.mid")
+        for number in range(8):
+            (path / "hymnal").mkdir(exist_ok=True)
+            four_voice_song(4, seed=50 + number).write(path / f"hymnal/{number}a.mid")
+        shutil.copytree(path / "songs", path / "midi")
+        rows = [f"{file.relative_to(path / 'midi')},{file.parent.name}" for file in (path / "midi").rglob("*.mid")]
+        (path / "labels.csv").write_text("path,labels\n" + "\n".join(rows) + "\n")
+        (path / "certificates").mkdir()
+        certificates = make_certificates(path / "certificates")
+        shutil.copy(certificates.server_key, path / "server.key")
+        shutil.copy(certificates.server, path / "server.pem")
+        self._programs()
+
+    def _rename(self, file: Path) -> None:
+        facts = json.loads(file.read_text())
+        facts["genres"] = [GENRES[genre] for genre in facts["genres"]]
+        facts["tempos"] = {GENRES[genre]: tempo for genre, tempo in facts["tempos"].items()}
+        facts["dataset"] = {"path": "datasets/corpus", "name": "corpus", "hash": self.dataset.hash}
+        file.write_text(json.dumps(facts))
+
+    @property
+    def dataset(self) -> Dataset:
+        return Dataset.open(self.path / "datasets/corpus")
+
+    def _programs(self) -> None:
+        """`musae` and `python` on the path of `shell`."""
+        (self.path / "bin").mkdir()
+        (self.path / "bin/python").symlink_to(sys.executable)
+        musae = self.path / "bin/musae"
+        musae.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m musae_tf.cli "$@"\n')
+        musae.chmod(0o755)
+
+    def local(self, text: str) -> str:
+        """Code or a line with the address of this world's server; a program that has it as its default is told."""
+        changed = re.sub(r"\b(localhost|HOST):8500\b", f"localhost:{self.port}", text)
+        if changed == text and re.match(r"musae request|python examples/(latent|style)", text):
+            changed += f" --server localhost:{self.port}"
+        return changed
+
+    def arguments(self, line: str) -> list[str]:
+        """What follows `musae`, as a shell would give it."""
+        home = str(self.path)
+        return [word.replace("~", home, 1) if word.startswith("~") else word for word in shlex.split(line)[1:]]
+
+    def shell(self, line: str, timeout: float = 300.0) -> subprocess.CompletedProcess:
+        """Run a line with bash."""
+        return subprocess.run(
+            ["bash", "-c", line], cwd=self.path, env=self.environment, capture_output=True, text=True, timeout=timeout
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "PATH": f"{self.path / 'bin'}:{os.environ['PATH']}",
+            "HOME": str(self.path),
+            "MPLCONFIGDIR": matplotlib.get_cachedir(),  # its list of fonts, which takes seconds to make, is not there
+            "PYTHONPATH": str(ROOT),
+        }
+
+    def start(self, arguments: list[str], ready: str, timeout: float = 180.0) -> subprocess.Popen:
+        """Start `musae`, and return when it has said that it is ready."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "musae_tf.cli", *arguments], cwd=self.path, env=self.environment,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        stop = threading.Timer(timeout, process.kill)
+        stop.start()
+        said = ""
+        try:
+            for line in process.stdout:
+                said += line
+                if ready in line:
+                    return process
+        finally:
+            stop.cancel()
+        raise AssertionError(f"ended with {process.wait()}: {said}")
