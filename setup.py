@@ -47,7 +47,6 @@ DEV = [
     "kubernetes-validate>=1.37",
     "promql-parser>=0.12",
     "grafana-foundation-sdk",
-    "playwright>=1.40",  # drives the Chromium that the system has
 ]
 
 setup(

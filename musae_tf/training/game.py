@@ -31,9 +31,7 @@ class Game:
         training, critic = config.training, config.critic
         self.players = {
             "autoencoder": Player(
-                SummedAdam(
-                    training.learning_rate, weight_decay=training.weight_decay or None, name="autoencoder_adam"
-                ),
+                SummedAdam(training.learning_rate, weight_decay=training.weight_decay or None, name="autoencoder_adam"),
                 model.autoencoder_variables,
                 training.learning_rate,
                 training.clip_norm,
