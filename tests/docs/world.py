@@ -79,10 +79,11 @@ class World:
     def _programs(self) -> None:
         """`musae` and `python` on the path of `shell`."""
         (self.path / "bin").mkdir()
-        (self.path / "bin/python").symlink_to(sys.executable)
-        musae = self.path / "bin/musae"
-        musae.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m musae_tf.cli "$@"\n')
-        musae.chmod(0o755)
+        for name, module in (("python", ""), ("musae", "-m musae_tf.cli ")):
+            # No links: a link to the interpreter of an environment does not find its packages.
+            program = self.path / "bin" / name
+            program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {module}"$@"\n')
+            program.chmod(0o755)
 
     def local(self, text: str) -> str:
         """Code or a line with the address of this world's server; a program that has it as its default is told."""
