@@ -41,7 +41,7 @@ class Raw:
         run, counts, end = self._prepared(signature, inputs), [0] * self._threads, time.monotonic() + seconds
 
         def loop(number: int) -> None:
-            while time.monotonic() < end:
+            while not counts[number] or time.monotonic() < end:
                 run()
                 counts[number] += 1
 
