@@ -7,11 +7,12 @@ Asks a server that `musae serve` (or TensorFlow Serving) runs; the base install 
 
 import argparse
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from musae_tf.client import ClientError, Description, MusaeClient
+from musae_tf.client import MusaeClient
 from musae_tf.errors import MusaeError
 from musae_tf.music import Song
 
@@ -25,30 +26,21 @@ def centre(musae: MusaeClient, genre: str) -> np.ndarray:
     return np.concatenate([musae.encode(piece).mean for piece in pieces]).mean(axis=0)
 
 
-def direction(model: Description, name: str) -> np.ndarray:
-    """The move that adds one unit of a property, float32 [D]."""
-    if model.attributes is None or name not in model.attributes.names:
-        known = "none" if model.attributes is None else ", ".join(model.attributes.names)
-        raise ClientError(f"the model knows no property {name!r}; it knows: {known}")
-    return model.attributes.directions[model.attributes.names.index(name)]
-
-
 def compute(
     musae: MusaeClient, piece: Path, plus: list[str], minus: list[str], more: list[str], less: list[str]
 ) -> Song:
     """The sum as a song, with the tempo of the piece."""
-    model = musae.describe()
     song = Song.read(piece)
-    move = np.zeros(model.latent, np.float32)
+    move = np.zeros(musae.describe().latent, np.float32)
     for genres, sign in ((plus, 1), (minus, -1)):
         for genre in genres:
             move += sign * centre(musae, genre)
-    for names, sign in ((more, 1), (less, -1)):
-        for name in names:
-            move += sign * direction(model, name)
-    code = musae.encode(song)
     tempo = song.tempos[0].bpm if song.tempos else 120.0
-    return musae.decode(code.mean + move, tempo=tempo)
+    result = musae.decode(musae.encode(song).mean + move, tempo=tempo)
+    changes = Counter(more)
+    changes.subtract(less)
+    wanted = {name: float(units) for name, units in changes.items() if units}
+    return musae.change(result, wanted) if wanted else result
 
 
 def main() -> int:

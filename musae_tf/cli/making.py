@@ -38,7 +38,7 @@ def _change_command(commands, module: str, call: str, add_model: Callable[[Parse
     what = "notes, register or length of all tracks, or of one as in soprano:notes; may be repeated"
     for flag in ("--more", "--less"):
         change.add_argument(flag, action="append", default=[], metavar="NAME", help=what)
-    change.add_argument("--sweep", metavar="NAME", help="several pieces instead, from less to more of NAME")
+    change.add_argument("--sweep", metavar="NAME", help="several pieces, from less to more of NAME (default: none)")
     points = "pieces of a sweep (default: 5)"
     change.add_argument("--points", type=integer(2, 256), default=5, metavar="N", help=points)
     units = "in standard deviations over the training music (default: 2)"

@@ -172,6 +172,8 @@ def test_our_clients_requests_are_byte_for_byte_those_of_tensorflow_serving_api_
         musae.sample("dances", bars=5, temperature=0.9, seed=3)  # several, in tensor_content
         musae.reconstruct(one, temperature=0.5, seed=2)
         musae.interpolate(one, other, points=3)
+        musae.interpolate(one, other, points=3, path="spherical")
+        musae.change(one, {"notes": 1.0})
         musae.transfer(one, "dances", strength=0.5)
         encoding = musae.encode(other)
         musae.decode(encoding.mean)

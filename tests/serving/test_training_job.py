@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from musae_tf.cli import _parser
+from musae_tf.cli.tree import build_parser
 from musae_tf.config import load_config
 from musae_tf.errors import MusaeError, WorkerError
 from tests.conftest import CONFIGS
@@ -75,14 +75,14 @@ def test_every_pod_is_a_worker_of_the_same_job(job, pod, monkeypatch):
 
 def test_musae_understands_what_the_containers_run(pod):
     (worker,), (dataset,) = pod["containers"], pod["initContainers"]
-    given = _parser().parse_args(worker["args"])
+    given = build_parser().parse_args(worker["args"])
     assert given.run, "workers must agree on the folder"
     configs = {f"/opt/musae/configs/{path.name}": path for path in CONFIGS.glob("*.yaml")}
     config = load_config(configs[given.config], given.overrides)
     assert config.training.strategy == "multiworker"
     script = dataset["command"][2]
     (command,) = re.findall(r"musae ([^;]*);", script)
-    assert _parser().parse_args(shlex.split(command)).source == "corpus"
+    assert build_parser().parse_args(shlex.split(command)).source == "corpus"
     assert f"{config.data.path}/manifest.json" in script
 
 

@@ -147,7 +147,9 @@ def test_what_the_game_turns_on_is_float32_in_mixed_precision(kind, batch, monke
         def watched(*arguments, **more):
             tensors = [x for x in tf.nest.flatten([arguments, more]) if tf.is_tensor(x) and x.dtype.is_floating]
             result = function(*arguments, **more)
-            found.setdefault(name, set()).update(x.dtype.name for x in [*tensors, *tf.nest.flatten(result)])
+            found.setdefault(name, set()).update(
+                x.dtype.name for x in [*tensors, *filter(tf.is_tensor, tf.nest.flatten(result))]
+            )
             return result
 
         monkeypatch.setattr(game, name, watched)
