@@ -69,7 +69,6 @@ def _prepare(folder: Path) -> Path:
         "musae data build corpus",
         "musae data build folder ~/midi --layout band",
         "musae train configs/tiny.yaml --run runs/NAME",
-        "musae export runs/NAME --to exports/musae",
     ):
         error = _run({"line": line, "needs": []}, home)
         if error:

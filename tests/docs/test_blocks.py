@@ -1,6 +1,7 @@
 """Every code block and command line of the documentation is run here, or is in `ledger.yaml`."""
 
 import re
+import runpy
 import shlex
 import signal
 import subprocess
@@ -31,8 +32,8 @@ PYTHON = [block for block in blocks() if block.language == "python"]
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory, tiny_run, evaluated_run, song_folder) -> World:
-    return World(tmp_path_factory.mktemp("world"), tiny_run.path, evaluated_run.path, song_folder)
+def world(tmp_path_factory, tiny_run, evaluated_run, model_folder, song_folder) -> World:
+    return World(tmp_path_factory.mktemp("world"), tiny_run.path, evaluated_run.path, model_folder, song_folder)
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def here(world, monkeypatch) -> World:
 
 @pytest.fixture(scope="module")
 def served(world) -> World:
-    """The world with a server; `musae export` of the documentation made its model."""
+    """The world with a server."""
     port = ["--port", str(world.port), "--rest-api-port", "0"]
     process = world.start(["serve", "exports/musae", *port], "request sample")
     yield world
@@ -52,13 +53,31 @@ def served(world) -> World:
 
 
 def run(world: World, line: str) -> None:
-    """Run a line: `musae` in this process, where TensorFlow is loaded; what only a shell understands in a shell."""
+    """Run a line: what is ours in this process, where TensorFlow is loaded, and what a shell has to read in a shell."""
     line = world.local(line)
+    words = world.arguments(line)
     if line.startswith("musae ") and not re.search(r"[|><]|&&", line):
-        assert main(world.arguments(line)) == 0
+        assert main(words) == 0
+    elif line.startswith("python examples/"):
+        assert exit_code(words) == 0
     else:
         done = world.shell(line)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def exit_code(words: list[str]) -> int | str | None:
+    """What a program of the project ends with, run in this process with its arguments."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sys.argv", words)
+            runpy.run_path(words[0], run_name="__main__")
+    except SystemExit as stop:
+        return stop.code
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    return 0
 
 
 # --- the lists --------------------------------------------------------------------------------------------------------
