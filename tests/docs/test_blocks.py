@@ -167,8 +167,8 @@ def test_lines_that_stay(served, line):
         process = served.start([*arguments, *ports], "serving ")
     else:
         process = served.start([*arguments, "--port", str(free_port()), "--no-browser"], "studio: http")
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) in (0, 130)
+    process.terminate()  # Ctrl-C would be ignored where the tests themselves run in the background of a shell
+    assert process.wait(60) in (0, 143)
 
 
 # --- the reader itself ------------------------------------------------------------------------------------------------
