@@ -42,7 +42,7 @@ def test_the_schedule_is_the_presets_at_the_same_shares_of_the_training():
         share = steps / preset.training.steps
         expected = [(round(step * share), weight) for step, weight in preset.regularisation.points]
         assert list(config.regularisation.points) == expected
-    assert Cell("vae", 1).config().regularisation.points == ((0, 0.0), (1200, 0.2))
+    assert Cell("vae", 1).config().regularisation.points == ((0, 0.0), (600, 0.2))
     assert Cell("vae", 1).config(("training.steps=300",)).regularisation.points == ((0, 0.0), (120, 0.2))
     weights = [weight for _, weight in Cell("vae", 1, 2.5).config(("training.steps=2",)).regularisation.points]
     assert weights == [0.0, 0.5]
