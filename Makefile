@@ -31,7 +31,7 @@ SETS := $(foreach change,$(SET),--set '$(change)')
 
 .DEFAULT_GOAL := help
 .PHONY: help setup data train train-multiworker evaluate samples tensorboard export pretrained serve studio image up down
-.PHONY: docs nightly mma browser screenshots latency bench test acceptance fuzz lint clean
+.PHONY: docs nightly mma browser screenshots latency bench test acceptance fuzz beam lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{printf "%-24s %s\n", $$1, $$2}'
@@ -132,6 +132,12 @@ acceptance: $(DEV_STAMP) ## a client machine: an environment of its own with onl
 
 fuzz: $(DEV_STAMP) ## 2,000 mutated MIDI files, and pianorolls, label files and tables, through the dataset builder
 	$(BIN)/python -m tests.fuzz --files 2000
+
+# Its packages do not stand beside TensorFlow's, so they get an environment of their own.
+beam: $(DEV_STAMP) ## the dataset builder under Apache Beam's local runner: the same bytes as with processes
+	@test -x .venv-beam/bin/python || $(PYTHON) -m venv .venv-beam
+	.venv-beam/bin/python -m pip install --disable-pip-version-check --quiet -e '.[beam]'
+	$(BIN)/python -m pytest tests/data/test_beam.py
 
 clean: ## remove what tools leave behind; keeps .venv, datasets and runs
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -1,6 +1,6 @@
 """How fast a dataset is built, and how small it is, beside the route of MusAE's authors on the same files.
 
-    python benchmarks/data_build.py --midi DIR [--limit N] [--out results/bench/data_build.json]
+    python -m benchmarks.data_build --midi DIR [--limit N] [--out results/bench/data_build.json]
 
 Without --midi, band songs are composed and written to a temporary folder. Every route runs in a fresh process that is
 held to one core (two for the two workers). Both are asked for the same phrases: 4/4 throughout, drums, bass, guitar and
@@ -13,12 +13,8 @@ and groups, the split, hashes and all files of the dataset. The authors' route h
 like of it stands beside: "files alone" is what a build does with each file and nothing else, its arrays written to part
 files, in a process that has its libraries loaded, as the authors' has.
 
-The authors' route is rebuilt here step by step (Valenti et al., 2020): pretty_midi to check the metre, pypianoroll at
-four steps a beat, merging by program, all combinations, windows that are searched for silence from step to step,
-one-hot arrays X and Y with holds found from step to step, .npy files. Kinder than the original: their .npz files
-between the two stages are left out, and silence becomes a symbol in one array operation. "authors, vectorised" is the
-same with array operations for all of it, as nobody has published it. Their time grows with the files and nothing else,
-so that --peer-limit files, evenly chosen, are enough to know it.
+The authors' route is in authors_route.py. Its time grows with the files and nothing else, so that --peer-limit files,
+evenly chosen, are enough to know it.
 
 "default" is `musae data build folder DIR` as it is: all bars of all songs, drums as a kit.
 
@@ -27,10 +23,8 @@ mean much.
 """
 
 import argparse
-import itertools
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
@@ -40,120 +34,19 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.authors_route import BARS, run_peer
+from benchmarks.composed import compose
+from benchmarks.measure import USAGES, machine, processor_seconds
 from musae_tf import __version__
 from musae_tf.data import Dataset, build, get_source
 from musae_tf.data.build import CHUNK
 from musae_tf.data.filters import FILTERS, Filters
 from musae_tf.data.parts import Chunk, Reader, read_part, write_part
 from musae_tf.files import write_text
-from musae_tf.music import Metre, Song, Tempo, Track, get_layout
-from musae_tf.music.song import NOTE
+from musae_tf.music import get_layout
 
-BARS, STEPS = 16, 16
 LAYOUT = get_layout("band_paper", drums="voice", keep="lowest")
 GOALS = {"speed": 60.0, "size": 500.0, "two_workers": 1.7}
-
-
-# --- the authors' route -----------------------------------------------------------------------------------------------
-
-
-def peer_file(path: Path, out: Path, rng: np.random.Generator, vectorised: bool) -> int:
-    """Phrases that the authors' route makes of one file; their arrays are written to `out`."""
-    import pretty_midi
-    import pypianoroll
-
-    try:
-        metres = pretty_midi.PrettyMIDI(str(path)).time_signature_changes
-        if any((metre.numerator, metre.denominator) != (4, 4) for metre in metres):
-            return 0
-        song = pypianoroll.read(str(path), resolution=4)
-    except Exception:  # as the authors do: a file that raises anything is passed over
-        return 0
-    parts: dict[str, list[np.ndarray]] = {"drums": [], "bass": [], "guitar": [], "strings": []}
-    length = max((len(track.pianoroll) for track in song.tracks), default=0)
-    for track in song.tracks:
-        roll = np.zeros((length, 128), bool)
-        roll[: len(track.pianoroll)] = track.pianoroll > 0
-        part = "guitar" if track.program < 32 else "bass" if track.program < 40 else "strings"
-        parts["drums" if track.is_drum else part].append(roll)
-    if not parts["strings"]:
-        return 0
-    strings = np.logical_or.reduce(parts["strings"])
-    sounding, one_hot = (sounding_vectorised, one_hot_vectorised) if vectorised else (sounding_by_step, one_hot_by_step)
-    phrases = 0
-    for guitar, bass, drums in itertools.product(parts["guitar"], parts["bass"], parts["drums"]):
-        rolls = np.stack([drums, bass, guitar, strings], axis=-1)
-        windows = []
-        for start in range(0, length - BARS * STEPS + 1, STEPS):
-            window = rolls[start : start + BARS * STEPS]
-            if sounding(window):
-                moved = np.roll(window, int(rng.integers(-5, 7)), axis=1)
-                moved[..., 0] = window[..., 0]
-                windows.append(moved)
-        if windows:
-            targets = one_hot(np.array(windows))
-            np.save(out / f"Y{path.stem}-{phrases}.npy", targets)
-            np.save(out / f"X{path.stem}-{phrases}.npy", targets * 2 - 1)
-        phrases += len(windows)
-    return phrases
-
-
-def sounding_by_step(window: np.ndarray) -> bool:
-    """Whether no track of bool [256, 128, 4] is silent for the length of a bar, wherever it begins."""
-    silences = np.zeros(4, int)
-    for track in range(4):
-        for step in range(len(window) - STEPS + 1):
-            if window[step : step + STEPS, :, track].sum() == 0:
-                silences[track] += 1
-    return not silences.any()
-
-
-def sounding_vectorised(window: np.ndarray) -> bool:
-    """The same."""
-    sounds = np.concatenate([np.zeros((1, 4), int), np.cumsum(window.any(axis=1), axis=0)])
-    return bool((sounds[STEPS:] > sounds[:-STEPS]).all())
-
-
-def one_hot_by_step(windows: np.ndarray) -> np.ndarray:
-    """float32 [n, 256, 130, 4]: one note a step, silence, and a hold wherever a step is like the one before."""
-    symbols = np.where(windows.any(axis=2), windows.argmax(axis=2), 128)
-    coded = np.moveaxis(np.eye(130, dtype=np.float32)[symbols], -1, 2).copy()
-    for phrase in coded:
-        for step in range(1, len(phrase)):
-            for track in range(4):
-                if np.array_equal(phrase[step, :-1, track], phrase[step - 1, :-1, track]):
-                    phrase[step, -1, track] = 1
-    for phrase in coded:
-        for step in range(1, len(phrase)):
-            for track in range(4):
-                if phrase[step, -1, track] == 1:
-                    phrase[step, :-1, track] = 0
-    return coded
-
-
-def one_hot_vectorised(windows: np.ndarray) -> np.ndarray:
-    """The same."""
-    symbols = np.where(windows.any(axis=2), windows.argmax(axis=2), 128)
-    held = np.zeros_like(symbols, bool)
-    held[:, 1:] = symbols[:, 1:] == symbols[:, :-1]
-    return np.moveaxis(np.eye(130, dtype=np.float32)[np.where(held, 129, symbols)], -1, 2)
-
-
-def run_peer(files: list[Path], out: Path, vectorised: bool) -> dict:
-    """All files by the authors' route, one after the other; "spared" is time that is not part of it."""
-    out.mkdir(parents=True)
-    spared = {"seconds": 0.0, "processor_seconds": 0.0}
-    rng = np.random.default_rng(0)
-    phrases = size = 0
-    for path in files:
-        phrases += peer_file(path, out, rng, vectorised)
-        began, worked = time.perf_counter(), processor_seconds()
-        for written in out.iterdir():  # arrays of all files would fill the disk
-            size += written.stat().st_size
-            written.unlink()
-        spared["seconds"] += time.perf_counter() - began
-        spared["processor_seconds"] += processor_seconds() - worked
-    return {"phrases": phrases, "bytes": size, "spared": spared}
 
 
 # --- our builder ------------------------------------------------------------------------------------------------------
@@ -195,7 +88,7 @@ def measure(route: str, cores: int, root: Path, out: Path, limit: int | None = N
     available = sorted(os.sched_getaffinity(0))
     if len(available) < cores:
         return {}
-    command = [sys.executable, __file__, "--route", route, "--midi", str(root), "--work", str(out)]
+    command = [sys.executable, "-m", "benchmarks.data_build", "--route", route, "--midi", str(root), "--work", str(out)]
     command += ["--peer-limit", str(limit)] if limit else []
     process = subprocess.run(
         command, stdout=subprocess.PIPE, text=True, check=True, env={**os.environ, "BENCH_CORES": str(cores)}
@@ -234,43 +127,8 @@ def child(route: str, root: Path, out: Path, limit: int | None) -> None:
         "seconds": time.perf_counter() - began - spared["seconds"],
         "processor_seconds": processor_seconds() - worked - spared["processor_seconds"],
     }
-    result["peak_megabytes"] = max(resource.getrusage(who).ru_maxrss for who in WHO) // 1024
+    result["peak_megabytes"] = max(resource.getrusage(who).ru_maxrss for who in USAGES) // 1024
     print(json.dumps(result))
-
-
-WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-
-
-def processor_seconds() -> float:
-    """Of this process and its children that have ended."""
-    return sum(usage.ru_utime + usage.ru_stime for usage in map(resource.getrusage, WHO))
-
-
-def compose(root: Path, songs: int) -> None:
-    """Band songs of 40 bars: drums, bass, two guitars, piano, strings and a lead, some 2,000 notes each."""
-    for number in range(songs):
-        rng = np.random.default_rng(number)
-        tracks = []
-        for name, program, low, high, voices in PARTS:
-            start = np.repeat(np.arange(0, 40 * 1920, 240), voices)
-            start = start[rng.random(len(start)) < 0.7]
-            notes = np.zeros(len(start), NOTE)
-            notes["start"], notes["duration"], notes["velocity"] = start, 200, 90
-            notes["pitch"] = rng.integers(low, high, len(start))
-            tracks.append(Track(name, program, name == "kit", notes))
-        song = Song(480, tracks, [Tempo(0, 100.0 + number % 60)], [Metre(0, 4, 4)], 40 * 1920)
-        song.write(root / f"genre {number % 4}" / f"{number:05d}.mid")
-
-
-PARTS = (
-    ("kit", 0, 36, 50, 2),
-    ("low", 33, 30, 45, 1),
-    ("guitar a", 25, 45, 65, 2),
-    ("guitar b", 29, 50, 75, 1),
-    ("keys", 0, 50, 80, 2),
-    ("strings", 48, 55, 80, 2),
-    ("lead", 73, 65, 90, 1),
-)
 
 
 def link(root: Path, limit: int | None, into: Path) -> None:
@@ -353,8 +211,8 @@ def report(arguments: argparse.Namespace, files: int, routes: dict[str, dict]) -
         "routes": routes,
         "ratios": ratios,
         "goals": GOALS,
-        "machine": {"cores": os.cpu_count(), "load": os.getloadavg(), "python": platform.python_version()},
-        "version": __version__,
+        "machine": machine(),
+        "load": os.getloadavg(),
     }
     write_text(arguments.out, json.dumps(result, indent=2) + "\n")
     print(f"written to {arguments.out}")

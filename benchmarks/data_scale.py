@@ -1,6 +1,6 @@
 """A tree as large as Lakh's: how long its dataset takes, how much memory, and whether interruptions change a byte.
 
-    python benchmarks/data_scale.py [--midi DIR] [--songs 20000] [--tree DIR] [--out results/bench/data_scale.json]
+    python -m benchmarks.data_scale [--midi DIR] [--songs 20000] [--tree DIR] [--out results/bench/data_scale.json]
 
 A tree like lmd_matched is made first: MIDI files in folders of track ids, MSD song files (h5) with artists and terms
 for two tracks of three, tagtraum labels (.cls) for every second one. Its music comes from --midi, every file as often
@@ -18,7 +18,6 @@ import argparse
 import hashlib
 import json
 import os
-import platform
 import random
 import resource
 import shutil
@@ -31,9 +30,9 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from data_build import compose
 
-from musae_tf import __version__
+from benchmarks.composed import compose
+from benchmarks.measure import machine, processor_seconds
 from musae_tf.data.dataset import Dataset
 from musae_tf.files import write_text
 from musae_tf.music import Song
@@ -87,8 +86,7 @@ def build(midi: Path, tree: Path, out: Path, workers: int, kill_after: float | N
     command = [sys.executable, "-m", "musae_tf.cli", "data", "build", "lmd", "--midi", str(midi), "--out", str(out)]
     command += ["--labels", str(tree / "h5"), str(tree / "genres.cls"), "--workers", str(workers)]
     out.parent.mkdir(exist_ok=True)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    began, peak = time.perf_counter(), 0
+    began, worked, peak = time.perf_counter(), processor_seconds(), 0
     with open(out.with_name(f"{out.name}.log"), "wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
         while process.poll() is None:
@@ -100,14 +98,14 @@ def build(midi: Path, tree: Path, out: Path, workers: int, kill_after: float | N
             time.sleep(0.2)
     if process.returncode:
         raise SystemExit(f"the build failed:\n{Path(log.name).read_text()[-2000:]}")
-    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds, worked = time.perf_counter() - began, processor_seconds() - worked
     dataset = Dataset.open(out)
     return {
         "files": sum(1 for _ in midi.rglob("*.mid")),
         "songs": len(dataset.songs),
         "bars": len(dataset.tokens),
         "seconds": seconds,
-        "processor_seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        "processor_seconds": worked,
         "peak_megabytes": peak // 2**20,
         "hash": dataset.hash,
     }
@@ -205,8 +203,8 @@ def report(arguments: argparse.Namespace, builds: dict[str, dict], same: dict[st
         "numbers": numbers,
         "same_bytes": same,
         "goals": GOALS,
-        "machine": {"cores": os.cpu_count(), "load": os.getloadavg(), "python": platform.python_version()},
-        "version": __version__,
+        "machine": machine(),
+        "load": os.getloadavg(),
     }
     write_text(arguments.out, json.dumps(result, indent=2) + "\n")
     print(f"written to {arguments.out}")

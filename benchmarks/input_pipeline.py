@@ -1,6 +1,6 @@
 """Whether the input keeps up with the training step.
 
-    python benchmarks/input_pipeline.py [--config configs/voices.yaml] [--dataset datasets/corpus] [--turns 9]
+    python -m benchmarks.input_pipeline [--config configs/voices.yaml] [--dataset datasets/corpus] [--turns 9]
         [--out results/bench/input_pipeline.json]
 
 **Claim:** a step with real input takes at most 5 % longer than one with a batch that is already there.
@@ -15,14 +15,12 @@ import argparse
 import itertools
 import json
 import os
-import platform
 import statistics
 import time
 from pathlib import Path
 
-from whole_step import Player, configuration
-
-from musae_tf import __version__
+from benchmarks.measure import machine
+from benchmarks.whole_step import Player, configuration
 from musae_tf.commands.quiet import load_tensorflow
 from musae_tf.config import Config
 from musae_tf.data import Dataset
@@ -83,8 +81,8 @@ def main() -> None:
         "dataset": {"name": dataset.manifest["name"], "hash": dataset.hash[:12]},
         "turns": arguments.turns,
         "steps": arguments.steps,
-        "machine": {"cores": os.cpu_count(), "load": load, "python": platform.python_version()},
-        "version": __version__,
+        "machine": machine(),
+        "load": load,
     }
     median = {name: statistics.median(times) for name, times in found["seconds_a_step"].items()}
     print(f"{config.name}, batch {config.training.batch_size}, on {found['devices']}; load {load[0]:.1f}")

@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import shlex
 import statistics
 import sys
@@ -21,7 +22,7 @@ from musae_tf import __version__
 from musae_tf.files import write_text
 
 RESULTS = Path("results/bench")
-_PACKAGES = ("tensorflow", "keras", "numpy")
+_PACKAGES = ("tensorflow", "keras", "numpy", "grpcio")
 
 
 def parser(document: str) -> argparse.ArgumentParser:
@@ -62,6 +63,14 @@ def claim(text: str, value: float, bar: float, at_most: bool = False) -> dict[st
     """A claim with its number and the number that it has to reach."""
     return {"claim": text, "value": value, "bar": bar, "holds": value <= bar if at_most else value >= bar,
             "at_most": at_most}  # fmt: skip
+
+
+USAGES = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+
+
+def processor_seconds() -> float:
+    """Of this process and its children that have ended."""
+    return sum(usage.ru_utime + usage.ru_stime for usage in map(resource.getrusage, USAGES))
 
 
 def machine() -> dict[str, Any]:

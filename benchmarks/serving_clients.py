@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import grpc
 import numpy as np
-from serving_wire import PATIENCE, Connection
 
+from benchmarks.serving_wire import PATIENCE, Connection
 from musae_tf.protocol.codec import to_array, to_proto
 from musae_tf.protocol.messages import PredictRequest, PredictResponse
 from musae_tf.protocol.services import PREDICT

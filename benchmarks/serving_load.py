@@ -1,6 +1,6 @@
 """How much of a model's speed is left behind the embedded server, and does it stay right and up under load?
 
-    python benchmarks/serving_load.py exports/musae [--seconds 60] [--clients 64] [--out results.json]
+    python -m benchmarks.serving_load exports/musae [--seconds 60] [--clients 64] [--out results.json]
 
 What it does and claims: README.md beside this file. The exit code is 1 if a request failed or was answered wrongly.
 """
@@ -11,7 +11,6 @@ import itertools
 import json
 import multiprocessing
 import os
-import platform
 import shutil
 import statistics
 import sys
@@ -22,13 +21,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import grpc
 import numpy as np
-import serving_server
-from google.protobuf import __version__ as protobuf_version
-from serving_clients import Case, Clients, Outcome, flood, make_cases
 
-from musae_tf import __version__
+from benchmarks import serving_server
+from benchmarks.measure import machine
+from benchmarks.serving_clients import Case, Clients, Outcome, flood, make_cases
 
 BATCHING = Path(__file__).parent.parent / "serving" / "config" / "batching.config"
 AVAILABLE, END = 30, 50
@@ -150,19 +147,6 @@ def copied(folder: Path) -> Iterator[Path]:
         yield base
 
 
-def machine() -> dict:
-    """What ran this."""
-    cpu = platform.processor()
-    with contextlib.suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        cpu = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), cpu)
-    return {
-        "system": platform.platform(), "cpu": cpu, "cores": os.cpu_count(), "load_average_before": os.getloadavg()[0],
-        "python": platform.python_version(), "musae_tf": __version__, "grpcio": grpc.__version__,
-        "protobuf": protobuf_version, "numpy": np.__version__, "command": " ".join(sys.argv),
-    }  # fmt: skip
-
-
 def failed(part: dict) -> str:
     """How many requests of a load failed, and how."""
     kinds = ", ".join(f"{count} {name}" for name, count in part["failures"].items())
@@ -197,7 +181,7 @@ def main() -> int:
     parser.add_argument("--batching", type=Path, default=BATCHING, help="BatchingParameters (default: serving/config)")
     parser.add_argument("--out", type=Path, help="JSON file")
     arguments = parser.parse_args()
-    report = {"machine": machine()}
+    report = {"machine": machine(), "command": " ".join(sys.argv), "load": os.getloadavg()}
     with copied(arguments.model.resolve()) as base, contextlib.ExitStack() as stack:
         facts = json.loads((base / "1" / "assets.extra" / "musae.json").read_text(encoding="utf-8"))
         server = Server(base, arguments.batching)

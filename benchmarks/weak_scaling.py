@@ -1,6 +1,6 @@
 """What two workers that share the work make of two cores, beside one worker on one of them.
 
-    python benchmarks/weak_scaling.py [--config configs/voices.yaml] [--dataset datasets/corpus] [--batch 128]
+    python -m benchmarks.weak_scaling [--config configs/voices.yaml] [--dataset datasets/corpus] [--batch 128]
         [--turns 5] [--out results/bench/weak_scaling.json]
 
 **Claim:** two workers on a core each train at least 0.85 times two as many phrases a second as one worker on one core.
@@ -13,16 +13,14 @@ after the first ones, which trace. The ratio is of the two in each turn; the med
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from whole_step import Player, configuration
-
-from musae_tf import __version__
+from benchmarks.measure import machine
+from benchmarks.whole_step import Player, configuration
 from musae_tf.commands.quiet import load_tensorflow
 from musae_tf.commands.workers import addresses
 from musae_tf.data import Dataset
@@ -51,8 +49,15 @@ def seconds_a_step(workers: int, cores: list[int], arguments: argparse.Namespace
     named = addresses(workers)
     processes = []
     for index in range(workers):
-        line = [sys.executable, __file__, "--core", str(cores[index]), "--batch", str(workers * arguments.batch)]
-        line += ["--config", arguments.config, "--steps", str(arguments.steps)]
+        line = [sys.executable, "-m", "benchmarks.weak_scaling", "--core", str(cores[index])]
+        line += [
+            "--batch",
+            str(workers * arguments.batch),
+            "--config",
+            arguments.config,
+            "--steps",
+            str(arguments.steps),
+        ]
         line += ["--dataset", arguments.dataset] if arguments.dataset else []
         cluster = {"cluster": {"worker": named}, "task": {"type": "worker", "index": index}} if workers > 1 else {}
         environment = {**os.environ, "TF_CONFIG": json.dumps(cluster), "CUDA_VISIBLE_DEVICES": "-1"}
@@ -95,8 +100,8 @@ def main() -> None:
         "config": Path(arguments.config).stem,
         "batch_size": arguments.batch,
         "steps": arguments.steps,
-        "machine": {"cores": os.cpu_count(), "load": load, "python": platform.python_version()},
-        "version": __version__,
+        "machine": machine(),
+        "load": load,
     }
     print(f"ratio: {result['ratio']['median']:.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f}; goal at least {GOAL:g})")
     write_text(arguments.out, json.dumps(result, indent=2) + "\n")

@@ -5,6 +5,8 @@ import json
 import tempfile
 from pathlib import Path
 
+from benchmarks.measure import machine
+from musae_tf.files import write_text
 from tests.fuzz.run import fuzz
 
 if __name__ == "__main__":
@@ -12,9 +14,12 @@ if __name__ == "__main__":
     parser.add_argument("--files", type=int, default=2000, help="MIDI files; a tenth of other formats (default: 2000)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="a line of JSON for each format")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="JSON file for all of it, and what ran it")
     arguments = parser.parse_args()
+    results = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, result in fuzz(Path(folder), arguments.files, arguments.seed):
+            results[name] = result
             if arguments.json:
                 print(json.dumps({"format": name, **result}), flush=True)
                 continue
@@ -24,3 +29,7 @@ if __name__ == "__main__":
                 f"rejected: {kinds}; a worker took at most {result['peak_megabytes']} MB",
                 flush=True,
             )
+    if arguments.out:
+        command = f"python -m tests.fuzz --files {arguments.files} --seed {arguments.seed}"
+        report = {"command": command, "machine": machine(), "formats": results}
+        write_text(arguments.out, json.dumps(report, indent=1) + "\n")

@@ -1,18 +1,18 @@
 """benchmarks/serving_load.py, a short one of the tiny model: right answers under load, a full queue, version swaps."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 
 import numpy as np
-import pytest
 
+from benchmarks import serving_clients
 from musae_tf.server import ModelServer, Options
 from musae_tf.server.config import one_model
 from tests.server.conftest import ROOT
 
-BENCHMARKS = ROOT / "benchmarks"
 FILE = "assets.extra/tf_serving_warmup_requests"
 SMALL = """
 max_batch_size { value: 64 } enable_large_batch_splitting { value: true } max_execution_batch_size { value: 16 }
@@ -24,9 +24,10 @@ def test_under_load_nothing_fails_and_nothing_is_wrong(model_folder, tmp_path):
     (tmp_path / "batching").write_text(SMALL)
     shutil.copytree(model_folder, tmp_path / "tunes")
     (tmp_path / "tunes" / "1" / FILE).unlink()  # a start and two swaps with warm-up would take most of the time
-    command = [sys.executable, BENCHMARKS / "serving_load.py", "tunes", "--seconds=1", "--rounds=2", "--clients=8"]
+    command = [sys.executable, "-m", "benchmarks.serving_load", "tunes", "--seconds=1", "--rounds=2", "--clients=8"]
     more = ["--phrases=2", "--swaps=2", "--flood=60", "--batching=batching", "--out=out"]
-    done = subprocess.run([*command, *more], capture_output=True, text=True, timeout=600, cwd=tmp_path)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([*command, *more], capture_output=True, text=True, timeout=600, cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads((tmp_path / "out").read_text())
     assert [load["signature"] for load in report["loads"]] == ["sample", "reconstruct"]
@@ -47,15 +48,7 @@ def test_under_load_nothing_fails_and_nothing_is_wrong(model_folder, tmp_path):
         assert word in done.stdout
 
 
-@pytest.fixture
-def serving_clients(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import serving_clients
-
-    return serving_clients
-
-
-def test_the_load_generator_notices_wrong_answers_and_failures(model_folder, serving_clients):
+def test_the_load_generator_notices_wrong_answers_and_failures(model_folder):
     facts = json.loads((model_folder / "1" / "assets.extra" / "musae.json").read_text(encoding="utf-8"))
     cases = serving_clients.make_cases("sample", facts, 1)[:2]
     for case in cases:
@@ -72,7 +65,7 @@ def test_the_load_generator_notices_wrong_answers_and_failures(model_folder, ser
     assert (len(outcome.latencies), outcome.failures) == (0, {"UNAVAILABLE": 6})
 
 
-def test_the_load_generator_names_what_the_server_answers(model_folder, serving_clients):
+def test_the_load_generator_names_what_the_server_answers(model_folder):
     facts = json.loads((model_folder / "1" / "assets.extra" / "musae.json").read_text(encoding="utf-8"))
     cases = serving_clients.make_cases("reconstruct", facts, 100)  # more than one frame
     for case in cases:
