@@ -1,12 +1,13 @@
 """Run the lines of `ledger.yaml` whose needs this machine has, in a copy of the project, and write down the day.
 
-    python -m tests.docs.nightly [NEED ...]
+    python -m tests.docs.nightly [NEED ...] [--only PATTERN ...]
 
 Needs that are always there: minutes, ends. Name the others that this machine has: packages, network, docker, ...
 `NAME` stands for the newest run, `~/midi` for a folder of songs that are made in code.
 """
 
 import argparse
+import fnmatch
 import os
 import re
 import shutil
@@ -37,11 +38,15 @@ def main() -> int:
     """Run what can be run; the exit code is 1 if a line failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("needs", nargs="*", metavar="NEED", help="what this machine has")
-    has = ALWAYS | set(parser.parse_args().needs)
+    parser.add_argument("--only", nargs="+", default=["*"], metavar="PATTERN", help="lines that match, as file names do")
+    arguments = parser.parse_args()
+    has = ALWAYS | set(arguments.needs)
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
         home = _prepare(Path(folder))
         for entry in yaml.safe_load(LEDGER.read_text()):
+            if not any(fnmatch.fnmatch(entry["line"], pattern) for pattern in arguments.only):
+                continue
             lacking = sorted(set(entry["needs"]) - has)
             if lacking:
                 print(f"skipped  {entry['line']}: needs {', '.join(lacking)}", flush=True)
