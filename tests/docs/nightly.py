@@ -38,7 +38,7 @@ def main() -> int:
     """Run what can be run; the exit code is 1 if a line failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("needs", nargs="*", metavar="NEED", help="what this machine has")
-    parser.add_argument("--only", nargs="+", default=["*"], metavar="PATTERN", help="lines that match, as file names do")
+    parser.add_argument("--only", nargs="+", default=["*"], metavar="PATTERN", help="only such lines")
     arguments = parser.parse_args()
     has = ALWAYS | set(arguments.needs)
     failed = 0
