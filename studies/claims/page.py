@@ -10,9 +10,8 @@ import html
 import io
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -23,54 +22,9 @@ ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from studies.claims.cells import SYSTEMS  # noqa: E402
+from studies.claims.table import COLUMNS, Column, Entry, bars, judge_on_real_phrases, read, tabulate  # noqa: E402
 
-# Below it two systems count as different.
-_SIGNIFICANT = 0.05
-
-
-class Column(NamedTuple):
-    """One of the headlines of an evaluation, and whether more of it is better."""
-
-    key: str
-    title: str
-    more_is_better: bool = True
-
-    def value(self, cell: dict[str, Any]) -> float | None:
-        """The number of a cell; None if it was not measured."""
-        return cell["evaluation"]["headlines"].get(self.key, {}).get("value")
-
-
-COLUMNS = (
-    Column("onset_f1", "onset F1"),
-    Column("accuracy_off_hold_rest", "accuracy off holds and rests"),
-    Column("two_sample_auc", "codes told from the prior, AUC", more_is_better=False),
-    Column("sliced_wasserstein", "sliced Wasserstein", more_is_better=False),
-    Column("genre_probe", "genre read from codes"),
-    Column("samples_as_asked", "samples judged as asked"),
-    Column("transfer_success", "transfer judged as target"),
-    Column("transfer_chroma", "chroma kept by transfer"),
-    Column("interpolation_monotone", "monotone interpolations"),
-    Column("interpolation_evenness", "evenness"),
-    Column("interpolation_smoothness", "smoothness"),
-    Column("overlapped_area", "overlapped area of samples"),
-)
-
-
-class Entry(NamedTuple):
-    """One system in one column: its values over the seeds, and how it stands beside the best."""
-
-    values: list[float]
-    best: bool
-    as_good: bool
-    """Not the best on average, but the seeds do not tell them apart (Welch's t-test, two-sided, 0.05)."""
-
-    @property
-    def text(self) -> str:
-        """Mean, and half of the distance between the seeds' extremes."""
-        if not self.values:
-            return "-"
-        half = (max(self.values) - min(self.values)) / 2
-        return f"{np.mean(self.values):.3f}" + (f" ± {half:.3f}" if len(self.values) > 1 else "")
+FINDINGS = Path(__file__).parent / "findings.md"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -91,57 +45,12 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def read(folder: Path) -> list[dict[str, Any]]:
-    """All cells that are done.
-
-    Raises:
-        RunError: there is none, or they are of different datasets.
-    """
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((folder / "cells").glob("*.json"))]
-    if not found:
-        raise RunError(f"no cell in {folder / 'cells'}: make them with python studies/claims/run.py")
-    if len({cell["dataset_hash"] for cell in found}) > 1:
-        raise RunError(f"the cells in {folder / 'cells'} are of different datasets; run.py makes the old ones again")
-    return found
-
-
-def tabulate(found: list[dict[str, Any]]) -> dict[str, dict[Column, Entry]]:
-    """The table: for each system each column, over the seeds of the cells with the system's own weight."""
-    systems = [system for system in SYSTEMS if any(cell["system"] == system for cell in found)]
-    columns = {}
-    for column in COLUMNS:
-        values = {system: list(_values(found, system, column)) for system in systems}
-        known = {system: np.mean(numbers) for system, numbers in values.items() if numbers}
-        best = (max if column.more_is_better else min)(known, key=known.get, default=None)
-        columns[column] = {
-            system: Entry(
-                numbers, system == best, system != best and bool(numbers) and not _differ(numbers, values[best])
-            )
-            for system, numbers in values.items()
-        }
-    return {system: {column: columns[column][system] for column in COLUMNS} for system in systems}
-
-
-def _values(found: list[dict[str, Any]], system: str, column: Column) -> Iterator[float]:
-    for cell in sorted(found, key=lambda cell: cell["seed"]):
-        if cell["system"] == system and cell["factor"] == 1:
-            value = column.value(cell)
-            if value is not None:
-                yield value
-
-
-def _differ(one: list[float], other: list[float]) -> bool:
-    from scipy.stats import ttest_ind
-
-    if min(len(one), len(other)) < 2:
-        return False
-    return bool(ttest_ind(one, other, equal_var=False).pvalue < _SIGNIFICANT)
-
-
 def as_json(found: list[dict[str, Any]], table: dict[str, dict[Column, Entry]]) -> dict[str, Any]:
     """The table, and what made each of its cells."""
     facts = ("command", "config_hash", "dataset_hash", "seed", "versions", "revision", "machine")
     return {
+        "bars": [{**bar._asdict(), "met": bar.met} for bar in bars(found)],
+        "judge_on_real_phrases": judge_on_real_phrases(found),
         "table": {system: {c.key: entry._asdict() for c, entry in row.items()} for system, row in table.items()},
         "cells": {cell["cell"]: {key: cell[key] for key in facts} for cell in found},
     }
@@ -173,6 +82,16 @@ def page(found: list[dict[str, Any]], table: dict[str, dict[Column, Entry]]) -> 
         f"<td><code>{html.escape(cell['command'])}</code></td></tr>"
         for cell in found
     )
+    reached = "".join(
+        f"<tr><td>{html.escape(bar.text)}</td><td>{bar.value:.3f}</td><td>{bar.least:g}</td>"
+        f"<td>{'reached' if bar.met else 'missed'}</td></tr>"
+        for bar in bars(found)
+    )
+    real = judge_on_real_phrases(found)
+    judge = (
+        "" if real is None else f"<p>The judge itself is right on {real:.3f} of real held-out phrases (balanced).</p>"
+    )
+    findings = "".join(f"<p>{html.escape(text)}</p>" for text in FINDINGS.read_text("utf-8").strip().split("\n\n"))
     return f"""<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>The paper's claims, measured</title>
 <style>
@@ -188,13 +107,17 @@ code {{ font-size: .85em }} img {{ max-width: 100% }}
 their extremes.
 <b>Bold</b>: best on average. <b>=</b>: the seeds do not tell it from the best (Welch's t-test, 0.05).</p>
 <table><tr><th></th>{head}</tr>{body}</table>
+<h2>What the improved system has to reach</h2>
+<table><tr><th>musae_gm</th><th>measured</th><th>at least</th><th></th></tr>{reached}</table>
+{judge}
+{findings}
 <h2>Reconstruction against prior match</h2>
 <p>One seed. Each point is one weight of the term that pulls the codes to the prior, as a multiple of the table's.</p>
 <img alt="onset F1 over two-sample AUC" src="data:image/png;base64,{base64.b64encode(frontier(found)).decode()}">
 <h2>Cells</h2>
 <p>{html.escape(first["machine"])}; {html.escape(versions)}.</p>
-<table><tr><th>cell</th><th>steps</th><th>minutes of training</th><th>million weights</th><th>configuration</th>
-<th>command</th></tr>{cells}</table>
+<table><tr><th>cell</th><th>steps</th><th>minutes of training, beside other work</th><th>million weights</th>
+<th>configuration</th><th>command</th></tr>{cells}</table>
 </html>
 """
 

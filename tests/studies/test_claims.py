@@ -115,7 +115,11 @@ def test_the_page_marks_the_best_and_what_cannot_be_told_from_it(results, tmp_pa
     lines = list(csv.DictReader((folder / "claims.csv").open()))
     assert len(lines) == 9
     assert {line["onset_f1"] for line in lines if line["system"] == "autoencoder"} == {"0.5", "0.51", "0.52"}
+    first = written["bars"][0]
+    assert (first["text"], first["met"]) == ("onset F1 above that of the VAE", False)
+    assert first["value"] == pytest.approx(0.82 - 0.81)
     text = (folder / "index.html").read_text()
+    assert "<td>0.010</td><td>0.05</td><td>missed</td>" in text
     assert '<td class="best">0.820 ± 0.020</td>' in text
     assert "http" not in text.replace("data:image/png;base64,", ""), "the page needs no other"
 
