@@ -29,17 +29,19 @@ class Attributes(NamedTuple):
 
 
 class LatentMap(NamedTuple):
-    """A plane of the latent space, with N songs of the training on it.
+    """A plane of the latent space, with N songs of the training on it, or N draws of the model.
 
     Attributes:
+        of: what the points are, "songs" or "draws".
         mean: float32 [D], the code at (0, 0).
         axes: float32 [2, D], what 1 to the right and 1 up add to a code; orthonormal.
-        position: float32 [N, 2], where the songs are.
-        genre: int32 [N], number of each song's genre; -1 for none.
-        title: of each song.
-        latent: float32 [N, D], codes of a phrase of each song.
+        position: float32 [N, 2], where the points are.
+        genre: int32 [N], number of each point's genre; -1 for none.
+        title: of each song or draw.
+        latent: float32 [N, D], the draws, or codes of a phrase of each song.
     """
 
+    of: str
     mean: np.ndarray
     axes: np.ndarray
     position: np.ndarray
@@ -65,8 +67,9 @@ class Description:
         dataset_hash: of the dataset that it was trained on.
         signatures: inputs and outputs of each signature: {"inputs": {name: {"dtype", "shape"}}, "outputs": ...}.
         attributes: what `MusaeClient.change` can ask for; None if the model has no attribute vectors.
-        points: how many songs `MusaeClient.map` has; 0 if there is no map.
-        plane: its mean and axes, float32 [3, D].
+        points: how many points `MusaeClient.map` has; 0 if there is no map.
+        points_of: what they are, "songs" of the training or "draws" of the model.
+        plane: mean and axes of the map, float32 [3, D].
     """
 
     name: str
@@ -82,6 +85,7 @@ class Description:
     signatures: Mapping[str, Any]
     attributes: Attributes | None = None
     points: int = 0
+    points_of: str = "songs"
     plane: np.ndarray | None = None
 
     @classmethod
@@ -99,7 +103,7 @@ class Description:
                     hint="install the version of musae-tf that exported it",
                 )
             latent = int(facts["latent"])
-            points, plane = _plane(facts, latent)
+            points, points_of, plane = _plane(facts, latent)
             return cls(
                 name=str(facts["name"]),
                 version=version,
@@ -114,6 +118,7 @@ class Description:
                 signatures=facts["signatures"],
                 attributes=_attributes(facts),
                 points=points,
+                points_of=points_of,
                 plane=plane,
             )
         except (ValueError, KeyError, TypeError, AttributeError, MusicError) as cause:
@@ -152,11 +157,12 @@ def _attributes(facts: Mapping[str, Any]) -> Attributes | None:
     return Attributes(names, np.array(facts["attributes"]["units"], np.float32).reshape(len(names)))
 
 
-def _plane(facts: Mapping[str, Any], latent: int) -> tuple[int, np.ndarray | None]:
+def _plane(facts: Mapping[str, Any], latent: int) -> tuple[int, str, np.ndarray | None]:
     if not facts.get("map"):
-        return 0, None
-    rows = [facts["map"]["mean"], *facts["map"]["axes"]]
-    return int(facts["map"]["points"]), np.array(rows, np.float32).reshape(3, latent)
+        return 0, "songs", None
+    known = facts["map"]
+    rows = [known["mean"], *known["axes"]]
+    return int(known["points"]), str(known.get("of", "songs")), np.array(rows, np.float32).reshape(3, latent)
 
 
 class VersionStatus(NamedTuple):

@@ -62,7 +62,7 @@ def latent_map(exchange: Exchange) -> Steps[LatentMap]:
     inputs = {"point": np.arange(model.points, dtype=np.int32)}
     position, genre, title, latent = yield from exchange.predict("map", inputs, "position", "genre", "title", "latent")
     titles = tuple(text.decode("utf-8", "replace") for text in title)
-    return LatentMap(model.plane[0], model.plane[1:], position, genre, titles, latent)
+    return LatentMap(model.points_of, model.plane[0], model.plane[1:], position, genre, titles, latent)
 
 
 def sample(

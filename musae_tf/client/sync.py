@@ -166,7 +166,7 @@ class MusaeClient(BaseClient):
         return self._run(songs.describe)
 
     def map(self) -> LatentMap:
-        """The songs of the training on a plane of the latent space.
+        """A plane of the latent space with the songs of the training, or draws of the model, on it.
 
         Raises:
             WrongModelError: the model was exported without a map.

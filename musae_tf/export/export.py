@@ -9,7 +9,7 @@ from musae_tf.data import Dataset
 from musae_tf.errors import DatasetError
 from musae_tf.export.errors import ExportError
 from musae_tf.export.examples import requests
-from musae_tf.export.map import LatentMap, make_map
+from musae_tf.export.map import LatentMap, map_of_draws, map_of_songs
 from musae_tf.export.metadata import describe
 from musae_tf.export.publish import Version, new_version, size
 from musae_tf.export.signatures import Servable, leave_cudnn
@@ -32,6 +32,7 @@ def export_run(
     to: str | os.PathLike | None = None,
     say: Callable[[str], None] = print,
     model: MusAE | None = None,
+    songs: bool = True,
 ) -> Version:
     """Publish the newest checkpoint of a run as the next version of a model.
 
@@ -40,6 +41,8 @@ def export_run(
         to: the model folder, which holds the versions and whose name is the model's; None for RUN/export/musae.
         say: takes the sentences for the user.
         model: what to publish instead of the newest checkpoint.
+        songs: whether the map of the latent space shows the training songs, whose codes are then in the version, or
+            draws of the model.
 
     Returns:
         The published version.
@@ -56,9 +59,13 @@ def export_run(
         say(f"{base}: writing version {number}")
         leave_cudnn(model)  # before anything runs it: layers choose their form at the first call
         dataset = _dataset(run, say)
-        songs, attributes = _map(model, dataset, say), _attributes(run, model, dataset, say)
+        latent_map = _map_of_songs(model, dataset, say) if songs else map_of_draws(model)
+        attributes = _attributes(run, model, dataset, say)
         servable = Servable(
-            model, lambda signatures: describe(run, name, number, signatures, songs, attributes), songs, attributes
+            model,
+            lambda signatures: describe(run, name, number, signatures, latent_map, attributes),
+            latent_map,
+            attributes,
         )
         servable.save(draft.folder)
         write_text(draft.folder / DESCRIPTION, servable.metadata + "\n", ExportError)
@@ -77,19 +84,20 @@ def _dataset(run: "Run", say: Callable[[str], None]) -> Dataset | None:
     try:
         dataset = Dataset.open(path)
     except DatasetError:
-        say(f"no map of the latent space: the dataset {path} is not there")
+        say(f"the dataset {path} is not there")
         return None
     if dataset.hash != run.facts["dataset"]["hash"]:
-        say(f"no map of the latent space: {path} is not the dataset of the run any more")
+        say(f"{path} is not the dataset of the run any more")
         return None
     return dataset
 
 
-def _map(model: MusAE, dataset: Dataset | None, say: Callable[[str], None]) -> LatentMap | None:
+def _map_of_songs(model: MusAE, dataset: Dataset | None, say: Callable[[str], None]) -> LatentMap | None:
     if dataset is None:
+        say("no map of the latent space without its songs")
         return None
     say("finding the training songs in the latent space")
-    return make_map(model, dataset)
+    return map_of_songs(model, dataset)
 
 
 def _attributes(run: "Run", model: MusAE, dataset: Dataset | None, say: Callable[[str], None]) -> Attributes | None:

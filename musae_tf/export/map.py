@@ -1,10 +1,13 @@
-"""A map of the latent space: the training songs as points of a plane.
+"""A map of the latent space: the training songs, or draws of the model, as points of a plane.
 
 The plane goes through the mean of all codes. Its first directions are those in which the mean codes of the genres lie
 apart, since the codes of a genre are spread alike on all axes (the prior's Gaussians see to it), so that the plane of
 the means is the one of linear discriminant analysis; where the genres do not fill a plane, the principal components of
 what is left take their place. The axes are orthonormal: a point of the plane is a code, and moving by 1 on the map is
 moving by 1 in the space.
+
+A map of songs carries music: a near copy of a phrase decodes from its code. A map of draws carries none, so that it can
+go where the songs must not.
 """
 
 from typing import NamedTuple
@@ -14,27 +17,32 @@ import numpy as np
 from musae_tf.data import Dataset
 from musae_tf.data.phrases import PhraseIndex
 from musae_tf.models import MusAE
-from musae_tf.models.inference import encode
-from musae_tf.music import STEPS_PER_BAR
+from musae_tf.models.inference import encode, sample_latent
+from musae_tf.music import STEPS_PER_BAR, pieces
 
 MOST_SONGS = 2000
 """Songs of a map. More dots than that hide each other."""
+
+DRAWS = 600
+"""Draws of a map: about as many dots as a dataset of some hundred songs gives."""
 
 PHRASES_A_SONG = 8
 """Phrases that stand for a song: enough to find a typical one, few enough for a dataset of many songs."""
 
 
 class LatentMap(NamedTuple):
-    """Training songs in the latent space, N of them.
+    """Training songs or draws in the latent space, N of them.
 
     Attributes:
+        of: what the points are, "songs" or "draws".
         mean: float32 [D], the code at (0, 0).
         axes: float32 [2, D], orthonormal.
         latent: float32 [N, D]: of each song the code of its most typical phrase, the one nearest to their mean.
         genre: int32 [N], the first of each song's genres; -1 for a song that has none.
-        title: of each song.
+        title: of each song or draw.
     """
 
+    of: str
     mean: np.ndarray
     axes: np.ndarray
     latent: np.ndarray
@@ -47,8 +55,8 @@ class LatentMap(NamedTuple):
         return (self.latent - self.mean) @ self.axes.T
 
 
-def make_map(model: MusAE, dataset: Dataset, songs: int = MOST_SONGS) -> LatentMap | None:
-    """The map of a model; None if the dataset has fewer than 3 training phrases of the model's length.
+def map_of_songs(model: MusAE, dataset: Dataset, songs: int = MOST_SONGS) -> LatentMap | None:
+    """The map of the training songs; None if the dataset has fewer than 3 training phrases of the model's length.
 
     Args:
         model: the model.
@@ -66,7 +74,21 @@ def make_map(model: MusAE, dataset: Dataset, songs: int = MOST_SONGS) -> LatentM
     genre = np.array([_genre(index.song_labels[song]) for song in chosen], np.int32)
     mean, axes = _plane(codes, np.repeat(genre, [len(part) for part in rows]))
     typical = np.stack([part[np.argmin(((part - part.mean(0)) ** 2).sum(1))] for part in parts])
-    return LatentMap(mean, axes, typical, genre, tuple(dataset.songs[song]["title"] for song in chosen))
+    return LatentMap("songs", mean, axes, typical, genre, tuple(dataset.songs[song]["title"] for song in chosen))
+
+
+def map_of_draws(model: MusAE, draws: int = DRAWS) -> LatentMap:
+    """The map of codes that music of the genres is made of: a model always gives the same.
+
+    Args:
+        model: the model.
+        draws: how many in all, 3 or more; equally many of each genre, or one more of the first ones.
+    """
+    genre = np.sort(np.arange(draws, dtype=np.int32) % len(model.genres))
+    codes = sample_latent(model, genre, pieces.row_seeds(0, pieces.CODES, draws))
+    turn = np.arange(draws) - np.searchsorted(genre, genre) + 1
+    titles = tuple(f"draw {number} of {model.genres[which]}" for number, which in zip(turn, genre, strict=True))
+    return LatentMap("draws", *_plane(codes, genre), codes, genre, titles)
 
 
 def _genre(labels: np.ndarray) -> int:

@@ -22,7 +22,7 @@ def describe(
     name: str,
     version: int,
     signatures: Mapping[str, Any],
-    songs: LatentMap | None = None,
+    latent_map: LatentMap | None = None,
     attributes: Attributes | None = None,
 ) -> str:
     """The description of version `version` of the model `name`, exported now from a run.
@@ -32,16 +32,16 @@ def describe(
         name: of the model on a server.
         version: its number.
         signatures: as JSON, by name.
-        songs: the map of its latent space, if it has one.
+        latent_map: of its latent space, if it has one.
         attributes: the vectors that the signature `change` moves along, if it has them.
 
     Returns:
         A JSON object: "format", "name", "version", "layout", "genres", "tempos" (genre to quarter notes a minute; a
         genre whose songs name no tempo is missing), "steps" and "bars" of a phrase, "tracks", "latent" (axes),
-        "vocabulary_sizes", "created" (UTC), "dataset_hash", "signatures"; with a map "map": "points" (how many the
-        signature `map` has), "mean" and "axes" (the code at (0, 0) and the codes that 1 to the right and 1 up add);
-        with attributes "attributes": "names" and "units" (what an amount of 1 is in notes a bar, semitones or steps),
-        in the order of the amounts that `change` takes.
+        "vocabulary_sizes", "created" (UTC), "dataset_hash", "signatures"; with a map "map": "of" (what its points
+        are: "songs" of the training or "draws"), "points" (how many), "mean" and "axes" (the code at (0, 0) and the
+        codes that 1 to the right and 1 up add); with attributes "attributes": "names" and "units" (what an amount of 1
+        is in notes a bar, semitones or steps), in the order of the amounts that `change` takes.
     """
     layout, steps = run.layout, run.config.music.bars * STEPS_PER_BAR
     facts = {
@@ -60,9 +60,9 @@ def describe(
         "dataset_hash": run.facts["dataset"]["hash"],
         "signatures": signatures,
     }
-    if songs is not None:
-        plane = {name: np.round(getattr(songs, name).astype(float), 5).tolist() for name in ("mean", "axes")}
-        facts["map"] = {"points": len(songs.title), **plane}
+    if latent_map is not None:
+        plane = {name: np.round(getattr(latent_map, name).astype(float), 5).tolist() for name in ("mean", "axes")}
+        facts["map"] = {"of": latent_map.of, "points": len(latent_map.title), **plane}
     if attributes is not None:
         units = [float(f"{unit:.4g}") for unit in attributes.units]
         facts["attributes"] = {"names": list(attributes.names), "units": units}

@@ -87,7 +87,7 @@ class Servable:
         model: the live model. Its LSTMs or GRUs are told to leave cuDNN alone from now on: a graph with cuDNN's ops
             cannot run on a CPU.
         describe: makes the text that the signature `describe` returns from the signatures as JSON.
-        songs: what the signature `map` answers with; without it there is no such signature.
+        latent_map: what the signature `map` answers with; without it there is no such signature.
         attributes: the vectors that `change` moves along; without them there is no such signature.
     """
 
@@ -95,14 +95,15 @@ class Servable:
         self,
         model: MusAE,
         describe: Callable[[Mapping[str, Any]], str],
-        songs: LatentMap | None = None,
+        latent_map: LatentMap | None = None,
         attributes: Attributes | None = None,
     ):
         leave_cudnn(model)
-        self._model, self._songs, self._attributes = model, songs, attributes
-        self.signatures = signatures_of(model, songs is not None, 0 if attributes is None else len(attributes.names))
+        self._model, self._map_points, self._attributes = model, latent_map, attributes
+        amounts = 0 if attributes is None else len(attributes.names)
+        self.signatures = signatures_of(model, latent_map is not None, amounts)
         self.metadata = describe({name: signature.to_dict() for name, signature in self.signatures.items()})
-        self._limits = _limits(model, 0 if songs is None else len(songs.title))
+        self._limits = _limits(model, 0 if latent_map is None else len(latent_map.title))
         # Functions of their own, so that the graph holds each network once and not once a signature.
         tokens, latent = (self.signatures["reconstruct"].outputs[name] for name in ("tokens", "latent"))
         self._encode_block = tf.function(model.encode, [_block(tokens)], autograph=False)
@@ -198,7 +199,7 @@ class Servable:
         return {"metadata": tf.fill(tf.shape(request), self.metadata)}
 
     def _map(self, point: tf.Tensor) -> Tensors:
-        columns = {name: getattr(self._songs, name) for name in self.signatures["map"].outputs}
+        columns = {name: getattr(self._map_points, name) for name in self.signatures["map"].outputs}
         return {name: tf.gather(tf.constant(column), point) for name, column in columns.items()}
 
     def _music(self, latent: tf.Tensor, dice: Tensors) -> Tensors:

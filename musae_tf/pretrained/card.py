@@ -45,8 +45,7 @@ def card(run: Run, dataset: Dataset, evaluation: Mapping[str, Any], rounding: Ro
     songs, phrases = manifest["counts"]["songs"], sum(evaluation["phrases"].values())
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     same = f"{rounding.same_tokens:.3%} of the greedily decoded tokens and {rounding.same_phrases:.2%} of the phrases"
-    licence = f"**Licence of the music.** {manifest['licence'].rstrip('.')}. {_MAP}"
-    licence = textwrap.fill(licence, 120, break_on_hyphens=False)
+    licence = textwrap.fill(f"**Licence of the music.** {manifest['licence']}", 120, break_on_hyphens=False)
     return f"""# {config.name}: the pretrained model of musae-tf
 
 {_KINDS[config.model.kind]} for phrases of {config.music.bars} bars.
@@ -63,6 +62,15 @@ groups of related songs. Phrases that training saw and, in brackets, songs:
 {_by_genre(run, dataset)}.
 
 {licence}
+
+## What is in the archive
+
+- The weights, as a SavedModel for servers, with mean and covariance of each genre's codes.
+- Vectors of the attributes, and a map of the latent space whose dots are draws of the model.
+- The curves of the training and the evaluation; `songs.csv` names the songs of the test split and counts notes.
+
+No note of a song is in it, and no code of one, from which a phrase like it could be decoded. The exports of your own
+runs (`musae export`) do have such codes: those of the training songs, on their map.
 
 ## What it is worth
 
@@ -99,10 +107,6 @@ onset F1 is {rounding.f1_after:.4f} after and {rounding.f1_before:.4f} before. T
 """
 
 
-_MAP = (
-    "The model comes with a map of its training songs: their titles, and for each the code of one phrase, from which a "
-    "phrase like it can be decoded."
-)
 _KINDS = {
     "musae_gm": "MusAE-GM, an adversarial autoencoder with a Gaussian a genre,",
     "musae": "MusAE, an adversarial autoencoder with a Gaussian code and a style,",

@@ -1,7 +1,8 @@
 """A run folder in one small file, and the folder that it is unpacked into when it is first used.
 
-The file is a tar.xz of a run folder without what only training needs: run.json, config.yaml, attributes.npz, the
-evaluation and one export, whose weights are also those of `Run.load_model`. The weights are numbers that half precision
+The file is a tar.xz of a run folder without what only training needs: run.json, config.yaml, attributes.npz, log.jsonl,
+the evaluation and one export, whose weights are also those of `Run.load_model` and whose map shows draws of the model:
+nothing in it is music of the training songs. The weights are numbers that half precision
 holds exactly, in files of single precision, as TensorFlow reads them: the zeros at their ends cost nothing in the
 archive. What is unpacked is byte for byte what was verified when the archive was made.
 """
@@ -22,7 +23,7 @@ from pathlib import Path
 from musae_tf.errors import RunError
 
 ARCHIVE = Path(__file__).with_name("voices.tar.xz")
-"""The model of the package; not in a checkout before `make pretrained`."""
+"""The model of the package, which `make pretrained` writes."""
 
 FILES = "files.json"
 """In a run folder of an archive: the size of every other file."""

@@ -12,17 +12,19 @@ export default {
         <li v-for="(genre, number) in genres" :class="'track-' + (number % 7)"><i></i>{{ genre }}</li>
       </ul>
     </div>`,
-  props: { genres: Array, points: Array, titles: Array },
+  props: { genres: Array, points: Array, titles: Array, of: String },
   emits: ["pick"],
   data: () => ({ cross: null, chosen: null }),
   computed: {
     words() {
-      return `Map of ${this.points.length} songs. Arrows move the cross, with Shift farther; Enter plays what is there.`;
+      return `Map of ${this.points.length} ${this.of}. Arrows move the cross, with Shift farther; Enter plays what is there.`;
     },
     under() {
-      if (!this.cross) return "Press a dot to hear its song as the model has it, or an empty place to hear what lies there.";
+      const dot = this.of === "songs" ? "its song as the model has it" : "its music";
+      if (!this.cross) return `Press a dot to hear ${dot}, or an empty place to hear what lies there.`;
       const point = this.nearest();
-      if (point < 0) return "An empty place: music that is in no song.";
+      if (point < 0) return "An empty place: press to hear what lies there.";
+      if (this.of !== "songs") return this.titles[point]; // which names its genre
       const genre = this.genres[this.points[point][2]];
       return this.titles[point] + (genre ? ` (${genre})` : "");
     },

@@ -8,23 +8,24 @@ from nicegui.events import GenericEventArguments
 from musae_tf.client import Description, LatentMap
 
 
-class SongMap(ui.element, component="latent_map.js"):
-    """A plane with a dot for each song of the training.
+class MapView(ui.element, component="latent_map.js"):
+    """A plane with a dot for each song of the training, or for each draw of the model.
 
     Args:
         model: the model.
-        songs: its map.
-        on_pick: called with the number of a song, or -1, and the place that was clicked.
+        points: its map.
+        on_pick: called with the number of a point, or -1, and the place that was clicked.
     """
 
-    def __init__(self, model: Description, songs: LatentMap, on_pick: Callable[[int, float, float], Awaitable[None]]):
+    def __init__(self, model: Description, points: LatentMap, on_pick: Callable[[int, float, float], Awaitable[None]]):
         super().__init__()
         self._props["genres"] = list(model.genres)
         self._props["points"] = [
             [round(float(x), 4), round(float(y), 4), int(genre)]
-            for (x, y), genre in zip(songs.position, songs.genre, strict=True)
+            for (x, y), genre in zip(points.position, points.genre, strict=True)
         ]
-        self._props["titles"] = list(songs.title)
+        self._props["titles"] = list(points.title)
+        self._props["of"] = points.of
 
         async def picked(event: GenericEventArguments) -> None:
             await on_pick(int(event.args["point"]), float(event.args["x"]), float(event.args["y"]))

@@ -136,8 +136,8 @@ class Page:
                 self._status.classes(replace="status")
                 self._say("")
                 await self._service.model()
-                songs_map = await self._service.map() if recipe.kind == "map" else None
-                songs = await make(self._service.client, recipe, brought, songs_map)
+                latent_map = await self._service.map() if recipe.kind == "map" else None
+                songs = await make(self._service.client, recipe, brought, latent_map)
                 if turn != self._turn:
                     return
                 results = [

@@ -11,7 +11,7 @@ from musae_tf.errors import MusaeError
 from musae_tf.studio.controls import Dice, Slider, action, choice, text, value_text
 from musae_tf.studio.drop_zone import DropZone
 from musae_tf.studio.errors import StudioError
-from musae_tf.studio.latent_map import SongMap
+from musae_tf.studio.latent_map import MapView
 from musae_tf.studio.piece import Piece
 from musae_tf.studio.recipe import AMOUNT, FIELDS, KINDS, Recipe
 from musae_tf.studio.service import Service
@@ -237,14 +237,15 @@ class BetweenPanel(Panel):
 
 
 class MapPanel(Panel):
-    """The plane of the training songs."""
+    """The plane of the training songs, or of draws of the model."""
 
     kinds = ("map",)
     title = "Map"
 
     def build(self) -> None:
         """Make the fields; the map itself is asked for when it is first looked at."""
-        text("p", "The training songs in the latent space, seen from where the genres lie farthest apart.", "lead")
+        dots = "The training songs" if self.model.points_of == "songs" else "Draws of the model for every genre"
+        text("p", f"{dots} in the latent space, seen from where the genres lie farthest apart.", "lead")
         self.place = ui.element("div")
         self.picked = {"point": -1, "x": 0.0, "y": 0.0}
         self.asked = False
@@ -257,13 +258,13 @@ class MapPanel(Panel):
             return
         self.asked = True
         try:
-            songs = await self.service.map()
+            points = await self.service.map()
         except MusaeError as error:
             self.asked = False
             self._fail(error)
             return
         with self.place:
-            SongMap(self.model, songs, self._pick)
+            MapView(self.model, points, self._pick)
 
     def recipe(self) -> Recipe:
         """What was picked."""

@@ -122,7 +122,7 @@ class Recipe:
 
 
 async def make(
-    client: AsyncMusaeClient, recipe: Recipe, brought: Sequence[Piece] = (), songs_map: LatentMap | None = None
+    client: AsyncMusaeClient, recipe: Recipe, brought: Sequence[Piece] = (), latent_map: LatentMap | None = None
 ) -> list[Song]:
     """Have the model make what a recipe says: one song, or for "interpolate" one a point.
 
@@ -130,7 +130,7 @@ async def make(
         client: of the model.
         recipe: what to make.
         brought: as many pieces as the kind starts from.
-        songs_map: the model's, for "map".
+        latent_map: the model's, for "map".
 
     Raises:
         MusaeError: the server cannot be reached or refuses, or the model has no such genre or point.
@@ -148,7 +148,7 @@ async def make(
         return await client.interpolate(*songs, points=recipe["points"], **dice)
     if recipe.kind == "reshape":
         return [await _reshaped(client, model, recipe, songs[0], dice)]
-    return [await _from_map(client, model, recipe, songs_map, dice)]
+    return [await _from_map(client, model, recipe, latent_map, dice)]
 
 
 async def _reshaped(
@@ -162,18 +162,18 @@ async def _reshaped(
 
 
 async def _from_map(
-    client: AsyncMusaeClient, model: Description, recipe: Recipe, songs: LatentMap, dice: Mapping[str, float]
+    client: AsyncMusaeClient, model: Description, recipe: Recipe, points: LatentMap, dice: Mapping[str, float]
 ) -> Song:
     number = recipe["point"]
-    if number >= len(songs.title):
-        raise StudioError(f"this link has song {number} of the map, the model's has {len(songs.title)}")
+    if number >= len(points.title):
+        raise StudioError(f"this link has point {number} of the map, the model's has {len(points.title)}")
     if number >= 0:
-        code, genre, name = songs.latent[number], int(songs.genre[number]), songs.title[number]
+        code, genre, name = points.latent[number], int(points.genre[number]), points.title[number]
     else:
-        code = songs.mean + np.array([recipe["x"], recipe["y"]], np.float32) @ songs.axes
-        # An empty place has the tempo of the song next to it.
-        nearest = np.argmin(((songs.position - [recipe["x"], recipe["y"]]) ** 2).sum(axis=1))
-        genre, name = int(songs.genre[nearest]), ""
+        code = points.mean + np.array([recipe["x"], recipe["y"]], np.float32) @ points.axes
+        # An empty place has the tempo of the point next to it.
+        nearest = np.argmin(((points.position - [recipe["x"], recipe["y"]]) ** 2).sum(axis=1))
+        genre, name = int(points.genre[nearest]), ""
     tempo = {"tempo": model.tempos[model.genres[genre]]} if genre >= 0 and model.genres[genre] in model.tempos else {}
     song = await client.decode(code[None], **dice, **tempo)
     song.name = name

@@ -11,7 +11,7 @@ from musae_tf import generation
 from musae_tf.client import AsyncMusaeClient, InvalidRequestError, MusaeClient, UnknownAttributeError, UnknownGenreError
 from musae_tf.client.exchange import MAX_ROWS
 from musae_tf.errors import MusicError
-from musae_tf.export.map import make_map
+from musae_tf.export.map import map_of_songs
 from musae_tf.latent.of_run import fit_attributes
 from musae_tf.models.inference import encode
 from musae_tf.music import Song, Tempo, cut, detokenize, tokenize
@@ -133,7 +133,8 @@ def test_the_description_is_that_of_the_run(musae, tiny_run, layout):
 
 
 def test_the_map_is_that_of_the_run(musae, model, tiny_dataset):
-    songs, live = musae.map(), make_map(model, tiny_dataset)
+    songs, live = musae.map(), map_of_songs(model, tiny_dataset)
+    assert (songs.of, musae.describe().points_of) == ("songs", "songs")
     assert songs.title == live.title
     assert np.array_equal(songs.genre, live.genre)
     for name in ("mean", "axes", "position", "latent"):

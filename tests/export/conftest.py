@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from musae_tf.export import Servable, Version
-from musae_tf.export.map import LatentMap, make_map
+from musae_tf.export.map import LatentMap, map_of_songs
 from musae_tf.export.publish import versions
 from musae_tf.export.signatures import signatures_of
 from musae_tf.latent import Attributes
@@ -29,7 +29,7 @@ def model(tiny_run) -> MusAE:
 
 @pytest.fixture(scope="session")
 def songs(model, tiny_dataset) -> LatentMap:
-    return make_map(model, tiny_dataset)
+    return map_of_songs(model, tiny_dataset)
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,8 @@ import pytest
 
 from musae_tf.data import Dataset, build, get_source
 from musae_tf.export import export
-from musae_tf.export.map import PHRASES_A_SONG, _plane, make_map
-from musae_tf.models.inference import encode
+from musae_tf.export.map import PHRASES_A_SONG, _plane, map_of_draws, map_of_songs
+from musae_tf.models.inference import encode, sample_latent
 from musae_tf.music import get_layout
 from musae_tf.training import Run
 from tests.conftest import write_songs
@@ -60,10 +60,10 @@ def test_of_many_songs_every_genre_has_its_share(model, tmp_path):
         path.unlink()
     build(get_source("folder", root=tmp_path / "songs"), tmp_path / "data", get_layout("voices"), workers=1)
     dataset = Dataset.open(tmp_path / "data")
-    few = make_map(model, dataset, songs=4)
+    few = map_of_songs(model, dataset, songs=4)
     assert len(few.title) == 4
     assert len(set(few.title)) == 4
-    assert set(few.genre) == {0, 1} & set(make_map(model, dataset).genre)
+    assert set(few.genre) == {0, 1} & set(map_of_songs(model, dataset).genre)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,28 @@ def test_without_the_dataset_there_is_no_map_no_vectors_and_a_sentence(tiny_run,
     said = []
     run = Run(tiny_run.path, tiny_run.config, facts)
     dataset = export._dataset(run, said.append)
-    assert (dataset, export._map(model, dataset, said.append)) == (None, None)
+    assert (dataset, export._map_of_songs(model, dataset, said.append)) == (None, None)
     assert export._attributes(run, model, dataset, said.append) is None
     assert words in said[0]
-    assert "no attribute vectors" in said[1]
+    assert "no map" in said[1]
+    assert "no attribute vectors" in said[2]
+
+
+def test_a_map_of_draws_has_every_genre_and_none_of_the_songs(songs, model, tiny_dataset):
+    draws = map_of_draws(model, 31)
+    assert (songs.of, draws.of) == ("songs", "draws")
+    assert np.bincount(draws.genre).tolist() == [16, 15]
+    assert draws.title[0] == "draw 1 of dances"
+    assert draws.title[-1] == "draw 15 of hymns"
+    assert len(set(draws.title)) == 31
+    assert np.allclose(draws.axes @ draws.axes.T, np.eye(2), atol=1e-5)
+    assert np.allclose(draws.mean, draws.latent.mean(0), atol=1e-5)
+    for one, other in zip(draws, map_of_draws(model, 31), strict=True):
+        assert np.array_equal(one, other), "one model, one map"
+    # They are spread as draws are, which none of the songs is among.
+    seeds = np.arange(2000, dtype=np.int32).reshape(1000, 2)
+    likewise = sample_latent(model, np.arange(1000) % 2, seeds)
+    assert np.linalg.norm(draws.mean - likewise.mean(0)) < np.sqrt(likewise.var(0).sum() / 31) * 2
+    assert 0.7 < draws.latent.std(0).mean() / likewise.std(0).mean() < 1.3
+    codes = encode(model, tiny_dataset.phrases("train", 2).tokens())[0]
+    assert np.abs(draws.latent[:, None] - codes).max(-1).min() > 1e-3

@@ -242,7 +242,7 @@ def test_describe_says_what_a_client_must_know(session, exported, tiny_run, sign
             "log_probability": {"dtype": "float32", "shape": [None]},
         },
     }
-    assert facts["map"]["points"] == 16
+    assert (facts["map"]["of"], facts["map"]["points"]) == ("songs", 16)
     assert np.shape(facts["map"]["mean"]) == (16,)
     assert np.shape(facts["map"]["axes"]) == (2, 16)
     assert len(text) < 20_000, "every client asks for it"

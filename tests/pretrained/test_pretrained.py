@@ -15,6 +15,7 @@ from musae_tf.cli import main
 from musae_tf.client import MusaeClient
 from musae_tf.commands import serve, studio
 from musae_tf.config import config_hash
+from musae_tf.export.map import map_of_draws
 from musae_tf.models.inference import decode, encode
 from musae_tf.music import Song
 from musae_tf.pretrained import store
@@ -71,6 +72,35 @@ def test_what_goes_with_it_says_what_made_it_and_nothing_of_the_machine(shipped,
     assert sum(path.stat().st_size for path in package.iterdir()) < MOST_BYTES
 
 
+def in_it(arrays: np.ndarray, contents: bytes) -> list[int]:
+    """Which rows are in a file: half a row is enough to know it by, wherever and in whatever order rows are stored."""
+    return [number for number, row in enumerate(arrays) if row[: len(row) // 2].tobytes() in contents]
+
+
+def test_no_music_of_the_training_songs_goes_with_it(shipped, tiny_dataset, evaluated_run, model_folder):
+    folder = store.pretrained_run()
+    export = "export/musae/1"
+    assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == {
+        store.FILES, "run.json", "config.yaml", "attributes.npz", "log.jsonl", "evaluation/evaluation.json",
+        "evaluation/songs.csv", f"{export}/saved_model.pb", f"{export}/fingerprint.pb",
+        f"{export}/variables/variables.index", f"{export}/variables/variables.data-00000-of-00001",
+        f"{export}/assets.extra/musae.json", f"{export}/assets.extra/tf_serving_warmup_requests",
+    }  # fmt: skip
+    training = [song for song in tiny_dataset.songs if song["split"] == "train"]
+    contents = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    assert not [song["title"] for song in training if song["title"].encode() in contents]
+    packed, tokens = Run.open(folder).load_model(), tiny_dataset.phrases("train", 2, sounding="any").tokens()
+    draws = map_of_draws(packed)
+    assert len(in_it(draws.latent, contents)) == len(draws.title)
+    assert in_it(encode(packed, tokens)[0], contents) == []
+    # An export has them.
+    exported = (model_folder / "1" / "saved_model.pb").read_bytes()
+    assert len(in_it(encode(evaluated_run.load_model(), tokens)[0], exported)) == len(training)
+    facts = json.loads((folder / export / "assets.extra" / "musae.json").read_text())["map"]
+    assert (facts["of"], facts["points"]) == ("draws", len(draws.title))
+    np.testing.assert_allclose(facts["axes"], draws.axes, atol=1e-4)
+
+
 def test_it_makes_music_without_training(shipped, song, capsys):
     assert main(["sample", "--pretrained", "--bars", "4", "--seed", "2", "--temperature", "0.9"]) == 0
     assert "musae transfer --pretrained samples/dances-2.mid --to hymns" in capsys.readouterr().out
@@ -106,7 +136,9 @@ def test_it_is_served_and_gives_the_same(shipped, song, tmp_path):
             assert made.to_bytes() == generation.sample(model, run.layout, "dances", 4, 0.9, 5, 90.0).to_bytes()
             assert musae.reconstruct(song).to_bytes() == generation.reconstruct(model, run.layout, song).to_bytes()
             assert musae.describe().attributes is not None
-            assert len(musae.map().title) > 2
+            points = musae.map()
+            assert points.of == musae.describe().points_of == "draws"
+            assert points.title[0] == "draw 1 of dances"
     finally:
         process.terminate()
         process.wait(30)
