@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from musae_tf.client import MusaeClient
+from musae_tf.pretrained import has_pretrained
 from musae_tf.studio.embedded import MODEL
 from tests.client.scripted import ScriptedServer
 from tests.studio.driver import Studio
@@ -39,9 +40,14 @@ def open_page(browser) -> Callable:
 
 
 @pytest.fixture(scope="session")
-def studio(installed, model_folder) -> Iterator[Studio]:
-    """A studio that has started a server with the tiny model."""
-    one = Studio(str(model_folder))
+def studio(installed, request, tmp_path_factory) -> Iterator[Studio]:
+    """A studio that has started a server with the model of the package, or with the tiny one where there is none."""
+    if has_pretrained():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("MUSAE_CACHE", str(tmp_path_factory.mktemp("cache")))
+            one = Studio("--pretrained")
+    else:
+        one = Studio(str(request.getfixturevalue("model_folder")))
     try:
         yield one.wait()
     finally:
@@ -53,6 +59,12 @@ def musae(studio) -> Iterator[MusaeClient]:
     """A client of the studio's own server."""
     with MusaeClient(studio.socket, MODEL) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def genres(musae) -> tuple[str, ...]:
+    """Of the studio's model, at least two; the page starts with the first."""
+    return musae.describe().genres
 
 
 @pytest.fixture(scope="module")
