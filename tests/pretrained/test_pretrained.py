@@ -25,6 +25,18 @@ from musae_tf.training import Run
 from tests.corpus import four_voice_song
 from tests.pretrained.test_store import CODE
 
+EXPORT = "export/musae/1"
+FILES_OF_THE_ARCHIVE = {
+    store.FILES, "run.json", "config.yaml", "attributes.npz", "log.jsonl", "evaluation/evaluation.json",
+    "evaluation/songs.csv", f"{EXPORT}/saved_model.pb", f"{EXPORT}/fingerprint.pb",
+    f"{EXPORT}/variables/variables.index", f"{EXPORT}/variables/variables.data-00000-of-00001",
+    f"{EXPORT}/assets.extra/musae.json", f"{EXPORT}/assets.extra/tf_serving_warmup_requests",
+}  # fmt: skip
+
+
+def files_of(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
 
 @pytest.fixture
 def song(cache) -> Song:
@@ -79,13 +91,7 @@ def in_it(arrays: np.ndarray, contents: bytes) -> list[int]:
 
 def test_no_music_of_the_training_songs_goes_with_it(shipped, tiny_dataset, evaluated_run, model_folder):
     folder = store.pretrained_run()
-    export = "export/musae/1"
-    assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == {
-        store.FILES, "run.json", "config.yaml", "attributes.npz", "log.jsonl", "evaluation/evaluation.json",
-        "evaluation/songs.csv", f"{export}/saved_model.pb", f"{export}/fingerprint.pb",
-        f"{export}/variables/variables.index", f"{export}/variables/variables.data-00000-of-00001",
-        f"{export}/assets.extra/musae.json", f"{export}/assets.extra/tf_serving_warmup_requests",
-    }  # fmt: skip
+    assert files_of(folder) == FILES_OF_THE_ARCHIVE
     training = [song for song in tiny_dataset.songs if song["split"] == "train"]
     contents = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
     assert not [song["title"] for song in training if song["title"].encode() in contents]
@@ -96,7 +102,7 @@ def test_no_music_of_the_training_songs_goes_with_it(shipped, tiny_dataset, eval
     # An export has them.
     exported = (model_folder / "1" / "saved_model.pb").read_bytes()
     assert len(in_it(encode(evaluated_run.load_model(), tokens)[0], exported)) == len(training)
-    facts = json.loads((folder / export / "assets.extra" / "musae.json").read_text())["map"]
+    facts = json.loads((folder / EXPORT / "assets.extra" / "musae.json").read_text())["map"]
     assert (facts["of"], facts["points"]) == ("draws", len(draws.title))
     np.testing.assert_allclose(facts["axes"], draws.axes, atol=1e-4)
 
@@ -190,5 +196,8 @@ def test_the_model_of_this_checkout(cache):
     run = Run.open(store.pretrained_run())
     assert config_hash(run.config) in card.read_text()
     assert run.facts["dataset"]["hash"] in card.read_text()
+    facts = json.loads((run.export / "1" / "assets.extra" / "musae.json").read_text())
+    assert facts["map"]["of"] == "draws"
+    assert files_of(run.path) == FILES_OF_THE_ARCHIVE
     song = generation.sample(run.load_model(), run.layout, run.genres[0], 4, seed=1)
     assert sum(len(track.notes) for track in song.tracks) > 16
