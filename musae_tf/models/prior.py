@@ -250,11 +250,13 @@ class FittedPrior(GenrePrior):
         self.drawn_scales.assign(np.stack(drawn))
 
     def component(self, genre: tf.Tensor) -> tfd.Distribution:
-        return tfd.MultivariateNormalTriL(tf.gather(self.means, genre), tf.gather(self.scales, genre))
+        return self._gaussians(self.scales, genre)
 
     def draw(self, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        drawn = tfd.MultivariateNormalTriL(tf.gather(self.means, genre), tf.gather(self.drawn_scales, genre))
-        return drawn.sample(seed=seed)
+        return self._gaussians(self.drawn_scales, genre).sample(seed=seed)
+
+    def _gaussians(self, scales: keras.Variable, genre: tf.Tensor) -> tfd.Distribution:
+        return tfd.MultivariateNormalTriL(tf.gather(self.means, genre), tf.gather(scales, genre))
 
     def get_config(self):
         own = {"latent": self.latent, "genres": self.genres, "drawn_noise": self.drawn_noise}
