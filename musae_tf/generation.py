@@ -115,7 +115,7 @@ def transfer(
         song: the piece; tempo and programs are kept.
         to: genre to move to.
         source: genre that the song is in; None takes the one of `infer_genre`.
-        strength: 0 stays, 1 goes the whole way.
+        strength: 0 stays, 1 goes `prior.reach` times the way between the means.
         temperature: of the tokens; 0 takes the most probable symbol.
         seed: 0 or more.
 
