@@ -18,6 +18,21 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 
+LONG = (
+    "training/test_distribution.py", "studio/test_page.py", "training/test_game.py", "training/test_resume.py",
+    "docs/test_blocks.py", "studio/test_failures.py", "pretrained/test_pretrained.py", "training/test_systems.py",
+    "test_cli.py", "evaluation/test_report.py", "export/test_export.py", "export/test_signatures.py",
+    "examples/test_examples.py",
+)  # fmt: skip
+"""Files of a minute or so, the longest first. With several processes they begin with these, so that none waits at the
+end for another that has just started one."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files first; `make test` tells xdist to leave the order as it is."""
+    place = {CONFIGS.parent / "tests" / name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path, len(LONG)))
+
 
 def write_songs(folder: Path, songs: int = 10, bars: int = 8) -> None:
     """Two genres of MIDI files: hymns, and dances that are faster and detached."""
