@@ -48,8 +48,16 @@ def served(world) -> World:
     port = ["--port", str(world.port), "--rest-api-port", "0"]
     process = world.start(["serve", "exports/musae", *port], "request sample")
     yield world
-    process.terminate()
-    process.wait(30)
+    stop(process)
+
+
+def stop(process: subprocess.Popen) -> int:
+    """End a server, and leave none behind that does not end."""
+    process.terminate()  # Ctrl-C would be ignored where the tests themselves run in the background of a shell
+    try:
+        return process.wait(60)
+    finally:
+        process.kill()
 
 
 def run(world: World, line: str) -> None:
@@ -167,8 +175,7 @@ def test_lines_that_stay(served, line):
         process = served.start([*arguments, *ports], "serving ")
     else:
         process = served.start([*arguments, "--port", str(free_port()), "--no-browser"], "studio: http")
-    process.terminate()  # Ctrl-C would be ignored where the tests themselves run in the background of a shell
-    assert process.wait(60) in (0, 143)
+    assert stop(process) in (0, 143)
 
 
 # --- the reader itself ------------------------------------------------------------------------------------------------
