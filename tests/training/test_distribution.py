@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -23,8 +24,10 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * int(sys.argv[1])
 )
 from musae_tf.cli import main
-sys.exit(main(sys.argv[2:]))
+for line in sys.stdin:
+    assert main(eval(line)) == 0
 """
+"""Runs the lists of arguments that it reads, in one process: TensorFlow takes seconds to start."""
 
 # One has what crosses replicas: sorted codes, an average. The other has two critics, and reads back what it decodes.
 SYSTEMS = {
@@ -63,14 +66,18 @@ def curve(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]  # the last is the evaluation
 
 
-def run(*line: str) -> str:
-    done = subprocess.run([sys.executable, *line], capture_output=True, text=True, timeout=900)
+def run(*line: str, **more) -> str:
+    done = subprocess.run([sys.executable, *line], capture_output=True, text=True, timeout=900, **more)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def devices(count: int, *line: str) -> str:
-    return run("-c", SCRIPT, str(count), *line)
+def devices(count: int, folder: Path, dataset, strategy: str) -> dict[str, Path]:
+    """Train all systems on so many logical devices."""
+    strategy = {"training.strategy": strategy}
+    lines = [arguments(folder / system, dataset, system, **strategy) for system in SYSTEMS]
+    run("-c", SCRIPT, str(count), input="".join(f"{line}\n" for line in lines))
+    return {system: folder / system for system in SYSTEMS}
 
 
 def assert_same_curves(found: Path, expected: Path) -> None:
@@ -84,10 +91,12 @@ def assert_same_curves(found: Path, expected: Path) -> None:
 
 @pytest.fixture(scope="module")
 def one_device(tiny_dataset, tmp_path_factory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("one")
-    for system in SYSTEMS:
-        devices(1, *arguments(folder / system, tiny_dataset, system, **{"training.strategy": "one"}))
-    return {system: folder / system for system in SYSTEMS}
+    return devices(1, tmp_path_factory.mktemp("one"), tiny_dataset, "one")
+
+
+@pytest.fixture(scope="module")
+def two_devices(tiny_dataset, tmp_path_factory) -> dict[str, Path]:
+    return devices(2, tmp_path_factory.mktemp("two"), tiny_dataset, "mirrored")
 
 
 @pytest.fixture(scope="module")
@@ -101,11 +110,10 @@ def two_workers(tiny_dataset, tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_two_logical_devices_draw_the_curve_of_one(one_device, tiny_dataset, tmp_path, system):
-    devices(2, *arguments(tmp_path / "two", tiny_dataset, system, **{"training.strategy": "mirrored"}))
-    facts = json.loads((tmp_path / "two" / "run.json").read_text())
+def test_two_logical_devices_draw_the_curve_of_one(one_device, two_devices, system):
+    facts = json.loads((two_devices[system] / "run.json").read_text())
     assert facts["devices"].startswith("2 replicas on the CPUs")
-    assert_same_curves(tmp_path / "two", one_device[system])
+    assert_same_curves(two_devices[system], one_device[system])
 
 
 def test_two_workers_draw_the_curve_of_one(one_device, two_workers):
@@ -136,19 +144,18 @@ def numbers(folder: Path) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
-def test_workers_that_are_killed_come_back_and_the_job_ends_as_if_nothing_had_been(two_workers, tiny_dataset, tmp_path):
+def test_a_killed_worker_comes_back_and_the_job_ends_as_if_nothing_had_been(two_workers, tiny_dataset, tmp_path):
+    # The chief or the other one: it differs from one test run to the next, what comes of it must not.
+    victim = random.Random().randint(0, 1)
     folder = tmp_path / "run"
     line = [sys.executable, "-m", "musae_tf.cli", *arguments(folder, tiny_dataset, "musae_gm"), "--workers", "2"]
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as launcher:
-        # First one that is not the chief, then the chief itself.
-        for step, victim in ((10, 1), (30, 0)):
-            wait_for_step(step, folder, launcher)
-            os.kill(workers_of(launcher)[victim], signal.SIGKILL)
-            time.sleep(0.1)
+        wait_for_step(20, folder, launcher)
+        os.kill(workers_of(launcher)[victim], signal.SIGKILL)
         said, complaints = launcher.communicate(timeout=900)
     assert launcher.returncode == 0, complaints
-    assert re.findall(r"worker (\d) was killed by SIGKILL", said) == ["1", "0"]
-    assert complaints.count("another worker has gone, so this one leaves too") == 2, complaints
+    assert re.findall(r"worker (\d) was killed by SIGKILL", said) == [str(victim)]
+    assert complaints.count("another worker has gone, so this one leaves too") == 1, complaints
     assert curve(folder) == curve(two_workers)
     ours, theirs = numbers(folder), numbers(two_workers)
     assert ours.keys() == theirs.keys()
