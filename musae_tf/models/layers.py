@@ -177,7 +177,8 @@ class LSTM(keras.layers.LSTM):
     def inner_loop(self, sequences, initial_state, mask, training=False):
         if mask is not None or self.return_state or not _run_together([self]):
             return super().inner_loop(sequences, initial_state, mask, training)
-        inputs = tf.reverse(sequences, [1]) if self.go_backwards else sequences
+        inputs = _by_step(sequences)
+        inputs = tf.reverse(inputs, [0]) if self.go_backwards else inputs
         states = [state[tf.newaxis] for state in initial_state]
         outputs = _together([self], [inputs], states, sequences.shape[1], training)[0]
         return outputs[:, -1], outputs, []
@@ -191,7 +192,8 @@ class Bidirectional(keras.layers.Bidirectional):
         pair = (self.forward_layer, self.backward_layer)
         if initial_state is not None or mask is not None or not _run_together(pair):
             return super().call(sequences, initial_state, mask, training)
-        both = [sequences, tf.reverse(sequences, [1])]
+        inputs = _by_step(sequences)
+        both = [inputs, tf.reverse(inputs, [0])]
         there, back = tf.unstack(_together(pair, both, None, sequences.shape[1], training))
         if not self.return_sequences:
             return tf.concat([there[:, -1], back[:, -1]], axis=-1)
@@ -222,6 +224,7 @@ class SideBySide(keras.layers.Layer):
         inputs = inputs if isinstance(inputs, list) else [inputs] * len(self.members)
         if _run_together(self.members):
             stacked = [tf.stack(kind) for kind in zip(*states, strict=True)]
+            inputs = [_by_step(x) if x.shape.rank == 3 else x for x in inputs]
             return tf.unstack(_together(self.members, inputs, stacked, self.steps, training))
         return [
             member(
@@ -261,16 +264,21 @@ def _run_together(members: Sequence[keras.layers.Layer]) -> bool:
     return cells and not (_on_gpu() and any(member.use_cudnn for member in members))
 
 
+def _by_step(sequences: tf.Tensor) -> tf.Tensor:
+    """[B, T, F] to [T, B, F]: the rows of a step lie together."""
+    return tf.transpose(sequences, [1, 0, 2])
+
+
 def _together(members: Sequence[LSTM], inputs, states, steps: int, training) -> tf.Tensor:
-    """LSTMs over inputs, K of [B, T, F] or [B, F], from states [K, B, U], hidden and carry, or from zeros."""
+    """LSTMs over inputs, K of [T, B, F] or [B, F], from states [K, B, U], hidden and carry, or from zeros."""
     products = []
     for member, x in zip(members, inputs, strict=True):
         # As one product of matrices: with more dimensions TensorFlow takes a slower way.
         rows = tf.matmul(tf.reshape(x, [-1, x.shape[-1]]), tf.convert_to_tensor(member.cell.kernel))
         rows = tf.nn.bias_add(rows, tf.convert_to_tensor(member.cell.bias))
-        products.append(tf.reshape(rows, [-1, *x.shape[1:-1], rows.shape[-1]]))
+        products.append(tf.reshape(rows, [*x.shape[:-2], -1, rows.shape[-1]]))
     if states is None:
-        zeros = tf.zeros([len(members), tf.shape(inputs[0])[0], members[0].units], inputs[0].dtype)
+        zeros = tf.zeros([len(members), tf.shape(inputs[0])[-2], members[0].units], inputs[0].dtype)
         states = [zeros, zeros]
     kernels = [tf.convert_to_tensor(member.cell.recurrent_kernel) for member in members]
     return run_together(products, kernels, *states, steps, keep=bool(training))
