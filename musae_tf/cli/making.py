@@ -101,7 +101,7 @@ def _music_commands(commands, module: str, call: str, add_model: Callable[[Parse
     transfer.add_argument("song", metavar="SONG.mid", help="the piece")
     transfer.add_argument("--to", required=True, metavar="GENRE", help="genre to move to")
     transfer.add_argument("--source", metavar="GENRE", help="genre that the piece is in (default: the model decides)")
-    amount = "0 stays, 1 goes the whole way (default: 1)"
+    amount = "0 stays, 1 goes prior.reach times the way between the genres (default: 1)"
     transfer.add_argument("--strength", type=number(0, 10), default=1.0, metavar="X", help=amount)
 
     for parser in (reconstruct, interpolate, transfer):
