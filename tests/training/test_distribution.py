@@ -27,7 +27,7 @@ from musae_tf.cli import main
 for line in sys.stdin:
     assert main(eval(line)) == 0
 """
-"""Runs the lists of arguments that it reads, in one process: TensorFlow takes seconds to start."""
+"""Runs the lists of arguments that it reads, one after the other: TensorFlow takes seconds to start."""
 
 # One has what crosses replicas: sorted codes, an average. The other has two critics, and reads back what it decodes.
 SYSTEMS = {
@@ -75,8 +75,10 @@ def run(*line: str, **more) -> str:
 def devices(count: int, folder: Path, dataset, strategy: str) -> dict[str, Path]:
     """Train all systems on so many logical devices."""
     strategy = {"training.strategy": strategy}
-    lines = [arguments(folder / system, dataset, system, **strategy) for system in SYSTEMS]
-    run("-c", SCRIPT, str(count), input="".join(f"{line}\n" for line in lines))
+    lines = [str(arguments(folder / system, dataset, system, **strategy)) for system in SYSTEMS]
+    # Replicas of a second strategy in one process would be given the numbers of the first one's sums.
+    for text in ["\n".join(lines)] if count == 1 else lines:
+        run("-c", SCRIPT, str(count), input=f"{text}\n")
     return {system: folder / system for system in SYSTEMS}
 
 
