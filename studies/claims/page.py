@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         table = tabulate(found)
         write_text(folder / "claims.json", json.dumps(as_json(found, table), indent=1) + "\n", RunError)
         write_text(folder / "claims.csv", as_csv(found), RunError)
-        write_text(folder / "index.html", page(found, table), RunError)
+        write_text(folder / "index.html", page(found, table, tried(folder)), RunError)
     except MusaeError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
@@ -67,7 +67,15 @@ def as_csv(found: list[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def page(found: list[dict[str, Any]], table: dict[str, dict[Column, Entry]]) -> str:
+def tried(folder: Path) -> dict[str, dict[str, Any]]:
+    """Cells of configurations that were given up, by name: what a system was before it became what it is."""
+    paths = sorted((folder / "tried").glob("*.json"))
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
+
+
+def page(
+    found: list[dict[str, Any]], table: dict[str, dict[Column, Entry]], given_up: dict[str, dict[str, Any]]
+) -> str:
     """One HTML file that needs no other."""
     head = "".join(f"<th>{html.escape(column.title)}</th>" for column in COLUMNS)
     body = "".join(
@@ -92,6 +100,11 @@ def page(found: list[dict[str, Any]], table: dict[str, dict[Column, Entry]]) -> 
         "" if real is None else f"<p>The judge itself is right on {real:.3f} of real held-out phrases (balanced).</p>"
     )
     findings = "".join(f"<p>{html.escape(text)}</p>" for text in FINDINGS.read_text("utf-8").strip().split("\n\n"))
+    numbers = {name: [_number(column.value(cell)) for column in COLUMNS] for name, cell in given_up.items()}
+    rows = "".join(
+        f"<tr><th>{html.escape(name)}</th><td>{'</td><td>'.join(n)}</td></tr>" for name, n in numbers.items()
+    )
+    others = f"<h2>Tried for musae_gm, seed 1</h2><table><tr><th></th>{head}</tr>{rows}</table>" if rows else ""
     return f"""<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>The paper's claims, measured</title>
 <style>
@@ -111,6 +124,7 @@ their extremes.
 <table><tr><th>musae_gm</th><th>measured</th><th>at least</th><th></th></tr>{reached}</table>
 {judge}
 {findings}
+{others}
 <h2>Reconstruction against prior match</h2>
 <p>One seed. Each point is one weight of the term that pulls the codes to the prior, as a multiple of the table's.</p>
 <img alt="onset F1 over two-sample AUC" src="data:image/png;base64,{base64.b64encode(frontier(found)).decode()}">
@@ -120,6 +134,10 @@ their extremes.
 <th>configuration</th><th>command</th></tr>{cells}</table>
 </html>
 """
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _cell(entry: Entry) -> str:

@@ -1,6 +1,7 @@
 """The table of the study: headlines of each system over the seeds, and bars that the improved one has to reach."""
 
 import json
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -103,7 +104,9 @@ def _differ(one: list[float], other: list[float]) -> bool:
 
     if min(len(one), len(other)) < 2:
         return False
-    return bool(ttest_ind(one, other, equal_var=False).pvalue < _SIGNIFICANT)
+    with warnings.catch_warnings():  # of a variance of none, in which case the p-value is 0 or no number
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return bool(ttest_ind(one, other, equal_var=False).pvalue < _SIGNIFICANT)
 
 
 class Bar(NamedTuple):
