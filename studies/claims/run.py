@@ -4,12 +4,15 @@
     python studies/claims/run.py --list              # which cells there are, and which are done
     python studies/claims/run.py --cells 'vae-*'     # some of them
 
+A cell computes on one core: start the script once for each core, with other cells, to make use of all.
+
 A cell that is done is a file in results/claims/cells/. It is done again if its configuration or the dataset changed.
 """
 
 import argparse
 import fnmatch
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -31,6 +34,8 @@ sys.path.insert(0, str(ROOT))
 from studies.claims.cells import Cell, cells  # noqa: E402
 
 RESULTS = ROOT / "results" / "claims"
+ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+"""Of TensorFlow: several would add up in other orders, so that numbers depended on the machine's cores."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -82,7 +87,7 @@ def _run_all(chosen: list[Cell], dataset: Dataset, options: argparse.Namespace) 
 
 def _call(command: list[str]) -> int:
     """Run a process that ends when this one is told to: a cell must not go on while the next start trains it too."""
-    with subprocess.Popen(command) as process:
+    with subprocess.Popen(command, env={**os.environ, **ONE_THREAD}) as process:
         # Ctrl-C reaches both; the process leaves a checkpoint and ends by itself.
         handlers = {signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: lambda number, _: process.send_signal(number)}
         before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
