@@ -118,7 +118,7 @@ bench: $(DEV_STAMP) ## speed against the authors' graph, PyTorch and the machine
 	$(BIN)/python -m benchmarks.run
 
 test: lint browser ## all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15
 
 docs: $(DOCS_STAMP) ## the documentation, in build/site; a dead link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
