@@ -104,13 +104,19 @@ def page(
     rows = "".join(
         f"<tr><th>{html.escape(name)}</th><td>{'</td><td>'.join(n)}</td></tr>" for name, n in numbers.items()
     )
-    others = f"<h2>Tried for musae_gm, seed 1</h2><table><tr><th></th>{head}</tr>{rows}</table>" if rows else ""
+    others = (
+        f'<h2>Tried for musae_gm, seed 1</h2>\n<div><table class="wide"><tr><th></th>{head}</tr>{rows}</table></div>'
+        if rows
+        else ""
+    )
     return f"""<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>The paper's claims, measured</title>
 <style>
 body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; color: #222 }}
 table {{ border-collapse: collapse; margin: 1rem 0 }}
-td, th {{ border-bottom: 1px solid #ddd; padding: .3rem .8rem; text-align: right; vertical-align: top }}
+p {{ max-width: 50rem }} div {{ overflow-x: auto }}
+td, th {{ border-bottom: 1px solid #ddd; padding: .3rem .6rem; text-align: right; vertical-align: top }}
+td {{ white-space: nowrap }} .wide {{ font-size: .8em }}
 th:first-child, td:first-child, td:last-child {{ text-align: left }}
 .best {{ font-weight: 700 }} .as-good::after {{ content: " ="; color: #777 }}
 code {{ font-size: .85em }} img {{ max-width: 100% }}
@@ -119,7 +125,7 @@ code {{ font-size: .85em }} img {{ max-width: 100% }}
 <p>Held-out test songs of dataset <code>{first["dataset_hash"][:12]}</code>; mean over the seeds, ± half the distance of
 their extremes.
 <b>Bold</b>: best on average. <b>=</b>: the seeds do not tell it from the best (Welch's t-test, 0.05).</p>
-<table><tr><th></th>{head}</tr>{body}</table>
+<div><table class="wide"><tr><th></th>{head}</tr>{body}</table></div>
 <h2>What the improved system has to reach</h2>
 <table><tr><th>musae_gm</th><th>measured</th><th>at least</th><th></th></tr>{reached}</table>
 {judge}
@@ -130,8 +136,8 @@ their extremes.
 <img alt="onset F1 over two-sample AUC" src="data:image/png;base64,{base64.b64encode(frontier(found)).decode()}">
 <h2>Cells</h2>
 <p>{html.escape(first["machine"])}; {html.escape(versions)}.</p>
-<table><tr><th>cell</th><th>steps</th><th>minutes of training, beside other work</th><th>million weights</th>
-<th>configuration</th><th>command</th></tr>{cells}</table>
+<div><table class="wide"><tr><th>cell</th><th>steps</th><th>minutes of training, beside other work</th><th>million weights</th>
+<th>configuration</th><th>command</th></tr>{cells}</table></div>
 </html>
 """
 
