@@ -136,8 +136,8 @@ their extremes.
 <img alt="onset F1 over two-sample AUC" src="data:image/png;base64,{base64.b64encode(frontier(found)).decode()}">
 <h2>Cells</h2>
 <p>{html.escape(first["machine"])}; {html.escape(versions)}.</p>
-<div><table class="wide"><tr><th>cell</th><th>steps</th><th>minutes of training, beside other work</th><th>million weights</th>
-<th>configuration</th><th>command</th></tr>{cells}</table></div>
+<div><table class="wide"><tr><th>cell</th><th>steps</th><th>minutes of training, beside other work</th>
+<th>million weights</th><th>configuration</th><th>command</th></tr>{cells}</table></div>
 </html>
 """
 
