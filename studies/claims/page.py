@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from studies.claims.cells import SYSTEMS  # noqa: E402
-from studies.claims.table import COLUMNS, Column, Entry, bars, judge_on_real_phrases, read, tabulate  # noqa: E402
+from studies.claims.table import COLUMNS, Column, Entry, bars, judge_on_real_phrases, read, tabulate, tried  # noqa: E402
 
 FINDINGS = Path(__file__).parent / "findings.md"
 
@@ -49,7 +49,7 @@ def as_json(found: list[dict[str, Any]], table: dict[str, dict[Column, Entry]]) 
     """The table, and what made each of its cells."""
     facts = ("command", "config_hash", "dataset_hash", "seed", "versions", "revision", "machine")
     return {
-        "bars": [{**bar._asdict(), "met": bar.met} for bar in bars(found)],
+        "bars": [{**bar._asdict(), "met": bar.met} for bar in bars(table)],
         "judge_on_real_phrases": judge_on_real_phrases(found),
         "table": {system: {c.key: entry._asdict() for c, entry in row.items()} for system, row in table.items()},
         "cells": {cell["cell"]: {key: cell[key] for key in facts} for cell in found},
@@ -65,12 +65,6 @@ def as_csv(found: list[dict[str, Any]]) -> str:
         facts = [cell[key] for key in ("cell", "system", "seed", "factor", "seconds", "weights")]
         writer.writerow([*facts, *(column.value(cell) for column in COLUMNS)])
     return text.getvalue()
-
-
-def tried(folder: Path) -> dict[str, dict[str, Any]]:
-    """Cells of configurations that were given up, by name: what a system was before it became what it is."""
-    paths = sorted((folder / "tried").glob("*.json"))
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
 
 
 def page(
@@ -93,7 +87,7 @@ def page(
     reached = "".join(
         f"<tr><td>{html.escape(bar.text)}</td><td>{bar.value:.3f}</td><td>{bar.least:g}</td>"
         f"<td>{'reached' if bar.met else 'missed'}</td></tr>"
-        for bar in bars(found)
+        for bar in bars(table)
     )
     real = judge_on_real_phrases(found)
     judge = (

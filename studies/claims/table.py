@@ -66,12 +66,21 @@ def read(folder: Path) -> list[dict[str, Any]]:
     Raises:
         RunError: there is none, or they are of different datasets.
     """
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((folder / "cells").glob("*.json"))]
+    found = list(_files(folder / "cells").values())
     if not found:
         raise RunError(f"no cell in {folder / 'cells'}: make them with python studies/claims/run.py")
     if len({cell["dataset_hash"] for cell in found}) > 1:
         raise RunError(f"the cells in {folder / 'cells'} are of different datasets; run.py makes the old ones again")
     return found
+
+
+def tried(folder: Path) -> dict[str, dict[str, Any]]:
+    """Cells of configurations that were given up, by name: what a system was before it became what it is."""
+    return _files(folder / "tried")
+
+
+def _files(folder: Path) -> dict[str, dict[str, Any]]:
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
 
 
 def tabulate(found: list[dict[str, Any]]) -> dict[str, dict[Column, Entry]]:
@@ -122,13 +131,13 @@ class Bar(NamedTuple):
         return self.value >= self.least
 
 
-def bars(found: list[dict[str, Any]]) -> list[Bar]:
-    """The bars, as far as there are cells for them: means over the seeds of `musae_gm`, beside `vae`."""
+def bars(table: dict[str, dict[Column, Entry]]) -> list[Bar]:
+    """The bars, as far as the table has numbers for them: means over the seeds of `musae_gm`, beside `vae`."""
     means = {
-        (system, column.key): np.mean(values)
-        for system in ("musae_gm", "vae")
-        for column in COLUMNS
-        if (values := list(_values(found, system, column)))
+        (system, column.key): np.mean(entry.values)
+        for system, row in table.items()
+        for column, entry in row.items()
+        if entry.values
     }
 
     def mean(key: str, system: str = "musae_gm") -> float:
