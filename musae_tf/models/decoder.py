@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from musae_tf.config import ModelConfig
 from musae_tf.models.kit import KitLogits, is_kit, kit_logits, widths
-from musae_tf.models.layers import STEPS_PER_BEAT, BeatTransform, FrequencyDense, SideBySide, SplitCode, recurrent
+from musae_tf.models.layers import STEPS_PER_BEAT, BeatTransform, FrequencyDense, Repeated, SplitCode, recurrent
 from musae_tf.music import STEPS_PER_BAR
 
 
@@ -77,17 +77,15 @@ def _first_states(latent, config: ModelConfig, name: str) -> list:
 
 
 def _step_logits(latent, config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...], style: int):
-    features = latent
-    for layer in range(config.decoder_layers):
-        names = [f"track_{track}_lstm_{layer}" for track in range(len(vocabulary_sizes))]
-        members = [
-            recurrent(config.decoder_units, steps, sequences=True, name=name, cell=config.cell) for name in names
-        ]
-        states = [_first_states(latent, config, name) for name in names]
-        features = SideBySide(members, steps, name=f"tracks_{layer}")(features, states)
     logits = []
     for track, (size, width) in enumerate(zip(vocabulary_sizes, widths(vocabulary_sizes), strict=True)):
-        numbers = keras.layers.Dense(width, dtype="float32", name=f"track_{track}_logits")(features[track])
+        names = [f"track_{track}_lstm_{layer}" for layer in range(config.decoder_layers)]
+        cell = recurrent(config.decoder_units, steps, sequences=True, name=names[0], cell=config.cell)
+        first = Repeated(cell, steps, name=f"{names[0]}_repeated")
+        features = first(latent, _first_states(latent, config, names[0]))
+        for name in names[1:]:
+            features = _started_by(latent, features, config, steps, name)
+        numbers = keras.layers.Dense(width, dtype="float32", name=f"track_{track}_logits")(features)
         logits.append(KitLogits(name=f"track_{track}_kit")(numbers) if is_kit(size) else numbers)
     return tuple(logits)
 

@@ -9,7 +9,6 @@ from musae_tf.config import ModelConfig
 from musae_tf.models.layers import (
     STEPS_PER_BEAT,
     BeatTransform,
-    Bidirectional,
     FrequencyDense,
     JoinCode,
     TokenEmbedding,
@@ -70,7 +69,7 @@ def _step_features(embedding, config: ModelConfig, steps: int):
     for layer in range(config.encoder_layers):
         last = layer == config.encoder_layers - 1
         cell = recurrent(config.encoder_units, steps, sequences=not last, name=f"lstm_{layer}", cell=config.cell)
-        features = Bidirectional(cell, name=f"bilstm_{layer}")(features)
+        features = keras.layers.Bidirectional(cell, name=f"bilstm_{layer}")(features)
     return features
 
 
@@ -80,7 +79,7 @@ def _beat_features(embedding, config: ModelConfig, steps: int):
     beat = features = keras.layers.Dense(2 * config.encoder_units, activation="gelu", name="beat")(features)
     for layer in range(config.encoder_layers):
         cell = recurrent(config.encoder_units, beats, sequences=True, name=f"lstm_{layer}", cell=config.cell)
-        features = Bidirectional(cell, name=f"bilstm_{layer}")(features)
+        features = keras.layers.Bidirectional(cell, name=f"bilstm_{layer}")(features)
     # What a beat holds goes past the recurrence as well, a short way from the notes to the code.
     features = keras.layers.Concatenate(name="context_and_beat")([features, beat])
     return BeatTransform(name="frequencies")(features)

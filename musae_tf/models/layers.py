@@ -1,13 +1,12 @@
 """Layers that the encoder and the decoder share: token embedding and recurrent stacks."""
 
-from collections.abc import Sequence
-
 import keras
 import numpy as np
 import tensorflow as tf
 
+from musae_tf.models import recurrence
 from musae_tf.models.kit import expected_strokes, is_kit, struck
-from musae_tf.models.recurrence import UNROLL_LIMIT, run_together
+from musae_tf.models.recurrence import UNROLL_LIMIT
 from musae_tf.music import KIT_PIECES
 
 # Steps a beat: the grid has 16 steps in a bar of four beats.
@@ -172,85 +171,65 @@ def recurrent(units: int, steps: int, *, sequences: bool, name: str, cell: str =
 
 @keras.saving.register_keras_serializable(package="musae_tf")
 class LSTM(keras.layers.LSTM):
-    """The LSTM of Keras as `recurrent` makes it, which runs on a CPU by `run_together`."""
+    """The LSTM of Keras as `recurrent` makes it, which runs on a CPU by `recurrence`."""
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
-        if mask is not None or self.return_state or not _run_together([self]):
+        if mask is not None or self.return_state or not _by_ourselves(self):
             return super().inner_loop(sequences, initial_state, mask, training)
-        inputs = _by_step(sequences)
+        # The rows of a step lie together: [T, B, F].
+        inputs = tf.transpose(sequences, [1, 0, 2])
         inputs = tf.reverse(inputs, [0]) if self.go_backwards else inputs
-        states = [state[tf.newaxis] for state in initial_state]
-        outputs = _together([self], [inputs], states, sequences.shape[1], training)[0]
+        outputs = self.run(inputs, initial_state, sequences.shape[1], training)
         return outputs[:, -1], outputs, []
 
-
-@keras.saving.register_keras_serializable(package="musae_tf")
-class Bidirectional(keras.layers.Bidirectional):
-    """The one of Keras; the two directions of an LSTM run together on a CPU."""
-
-    def call(self, sequences, initial_state=None, mask=None, training=None):
-        pair = (self.forward_layer, self.backward_layer)
-        if initial_state is not None or mask is not None or not _run_together(pair):
-            return super().call(sequences, initial_state, mask, training)
-        inputs = _by_step(sequences)
-        both = [inputs, tf.reverse(inputs, [0])]
-        there, back = tf.unstack(_together(pair, both, None, sequences.shape[1], training))
-        if not self.return_sequences:
-            return tf.concat([there[:, -1], back[:, -1]], axis=-1)
-        return tf.concat([there, tf.reverse(back, [1])], axis=-1)
+    def run(self, inputs, initial_state, steps: int, training) -> tf.Tensor:
+        """Inputs [T, B, F], or [B, F] for all steps, and a hidden state and a carry, to all hidden states [B, T, U]."""
+        # As one product of matrices: with more dimensions TensorFlow takes a slower way.
+        product = tf.matmul(tf.reshape(inputs, [-1, inputs.shape[-1]]), tf.convert_to_tensor(self.cell.kernel))
+        product = tf.nn.bias_add(product, tf.convert_to_tensor(self.cell.bias))
+        product = tf.reshape(product, [*inputs.shape[:-2], -1, product.shape[-1]])
+        kernel = tf.convert_to_tensor(self.cell.recurrent_kernel)
+        return recurrence.run(product, kernel, *initial_state, steps, keep=bool(training))
 
 
 @keras.saving.register_keras_serializable(package="musae_tf")
-class SideBySide(keras.layers.Layer):
-    """Recurrences of one size, each with an input and with first states of its own; LSTMs run together on a CPU.
+class Repeated(keras.layers.Layer):
+    """A recurrence whose input is the same at every step: [B, F] and a list of first states to [B, T, U].
 
     Args:
-        members: K recurrences that return sequences. The weights are theirs.
+        member: the recurrence, which returns sequences. The weights are its own.
         steps: T.
     """
 
-    def __init__(self, members: Sequence[keras.layers.Layer], steps: int, **kwargs):
+    def __init__(self, member: keras.layers.Layer, steps: int, **kwargs):
         super().__init__(**kwargs)
-        self.members = list(members)
+        self.member = member
         self.steps = steps
 
     def build(self, inputs_shape, states_shape):
-        shapes = inputs_shape if isinstance(inputs_shape, list) else [inputs_shape] * len(self.members)
-        for member, shape in zip(self.members, shapes, strict=True):
-            member.build((None, self.steps, shape[-1]))
+        self.member.build((None, self.steps, inputs_shape[-1]))
 
     def call(self, inputs, states, training=None):
-        """K inputs [B, T, F], or one [B, F] that all have at every step, and K lists of states, to K [B, T, U]."""
-        inputs = inputs if isinstance(inputs, list) else [inputs] * len(self.members)
-        if _run_together(self.members):
-            stacked = [tf.stack(kind) for kind in zip(*states, strict=True)]
-            inputs = [_by_step(x) if x.shape.rank == 3 else x for x in inputs]
-            return tf.unstack(_together(self.members, inputs, stacked, self.steps, training))
-        return [
-            member(
-                tf.repeat(x[:, tf.newaxis], self.steps, axis=1) if x.shape.rank == 2 else x,
-                initial_state=state,
-                training=training,
-            )
-            for member, x, state in zip(self.members, inputs, states, strict=True)
-        ]
+        if _by_ourselves(self.member):
+            return self.member.run(inputs, states, self.steps, training)
+        repeated = tf.repeat(inputs[:, tf.newaxis], self.steps, axis=1)
+        return self.member(repeated, initial_state=states, training=training)
 
     def get_config(self):
-        members = [keras.saving.serialize_keras_object(member) for member in self.members]
-        return {**super().get_config(), "members": members, "steps": self.steps}
+        member = keras.saving.serialize_keras_object(self.member)
+        return {**super().get_config(), "member": member, "steps": self.steps}
 
     @classmethod
     def from_config(cls, config):
-        members = [keras.saving.deserialize_keras_object(member) for member in config.pop("members")]
-        return cls(members, **config)
+        return cls(keras.saving.deserialize_keras_object(config.pop("member")), **config)
 
 
 def recurrences_of(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     """The LSTMs and GRUs that a layer is or is made of."""
     if isinstance(layer, keras.layers.Bidirectional):
         return [layer.forward_layer, layer.backward_layer]
-    if isinstance(layer, SideBySide):
-        return layer.members
+    if isinstance(layer, Repeated):
+        return [layer.member]
     return [layer] if isinstance(layer, keras.layers.LSTM | keras.layers.GRU) else []
 
 
@@ -258,27 +237,6 @@ def _on_gpu() -> bool:
     return bool(tf.config.list_logical_devices("GPU"))
 
 
-def _run_together(members: Sequence[keras.layers.Layer]) -> bool:
-    """Whether these are LSTMs that have no cuDNN to run on, or were told to leave it alone."""
-    cells = all(isinstance(member, LSTM) for member in members)
-    return cells and not (_on_gpu() and any(member.use_cudnn for member in members))
-
-
-def _by_step(sequences: tf.Tensor) -> tf.Tensor:
-    """[B, T, F] to [T, B, F]: the rows of a step lie together."""
-    return tf.transpose(sequences, [1, 0, 2])
-
-
-def _together(members: Sequence[LSTM], inputs, states, steps: int, training) -> tf.Tensor:
-    """LSTMs over inputs, K of [T, B, F] or [B, F], from states [K, B, U], hidden and carry, or from zeros."""
-    products = []
-    for member, x in zip(members, inputs, strict=True):
-        # As one product of matrices: with more dimensions TensorFlow takes a slower way.
-        rows = tf.matmul(tf.reshape(x, [-1, x.shape[-1]]), tf.convert_to_tensor(member.cell.kernel))
-        rows = tf.nn.bias_add(rows, tf.convert_to_tensor(member.cell.bias))
-        products.append(tf.reshape(rows, [*x.shape[:-2], -1, rows.shape[-1]]))
-    if states is None:
-        zeros = tf.zeros([len(members), tf.shape(inputs[0])[-2], members[0].units], inputs[0].dtype)
-        states = [zeros, zeros]
-    kernels = [tf.convert_to_tensor(member.cell.recurrent_kernel) for member in members]
-    return run_together(products, kernels, *states, steps, keep=bool(training))
+def _by_ourselves(layer: keras.layers.Layer) -> bool:
+    """Whether this is an LSTM that has no cuDNN to run on, or was told to leave it alone."""
+    return isinstance(layer, LSTM) and not (_on_gpu() and layer.use_cudnn)

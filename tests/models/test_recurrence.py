@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from musae_tf.models import layers, recurrence
-from musae_tf.models.layers import LSTM, Bidirectional, SideBySide
+from musae_tf.models.layers import LSTM, Repeated
 from tests.models.test_musae import small, tokens_for
 
 ROWS, STEPS, WIDTH, UNITS = 3, 6, 5, 4
@@ -24,7 +24,7 @@ def by_keras(monkeypatch):
 
     def run(function, variables, *inputs):
         with monkeypatch.context() as changed:
-            changed.setattr(layers, "_run_together", lambda members: False)
+            changed.setattr(layers, "_by_ourselves", lambda layer: False)
             return results(function, variables, *inputs)
 
     return run
@@ -79,7 +79,7 @@ def test_an_lstm_is_that_of_keras(way, by_keras, sequences, backwards):
 @pytest.mark.parametrize("sequences", [True, False])
 @pytest.mark.parametrize("training", [True, False])
 def test_both_directions_are_those_of_keras(way, by_keras, sequences, training):
-    layer = Bidirectional(LSTM(UNITS, return_sequences=sequences))
+    layer = keras.layers.Bidirectional(LSTM(UNITS, return_sequences=sequences))
     layer.build((None, STEPS, WIDTH))
     vary(layer)
     function, arguments = (lambda x: layer(x, training=training)), noise(7, ROWS, STEPS, WIDTH)
@@ -89,23 +89,18 @@ def test_both_directions_are_those_of_keras(way, by_keras, sequences, training):
     )
 
 
-@pytest.mark.parametrize("constant", [True, False])
-def test_tracks_side_by_side_are_those_of_keras_one_by_one(way, by_keras, constant):
-    tracks = 3
-    layer = SideBySide([LSTM(UNITS, return_sequences=True) for _ in range(tracks)], STEPS)
-    shape = (ROWS, WIDTH) if constant else (ROWS, STEPS, WIDTH)
-    inputs = noise(7, *shape) if constant else [noise(7 + track, *shape) for track in range(tracks)]
-    states = [[noise(20 + track, ROWS, UNITS), noise(30 + track, ROWS, UNITS)] for track in range(tracks)]
-    layer(inputs, states)
+def test_a_repeated_input_is_that_of_keras(way, by_keras):
+    layer = Repeated(LSTM(UNITS, return_sequences=True), STEPS)
+    arguments = noise(7, ROWS, WIDTH), noise(8, ROWS, UNITS), noise(9, ROWS, UNITS)
+    layer(arguments[0], list(arguments[1:]))
     vary(layer)
 
-    def function(*flat):
-        return layer(*tf.nest.pack_sequence_as((inputs, states), flat), training=True)
+    def function(x, *states):
+        return layer(x, list(states), training=True)
 
-    flat = tf.nest.flatten((inputs, states))
-    ours = results(function, layer.trainable_variables, *flat)
-    same(ours, by_keras(function, layer.trainable_variables, *flat))
-    assert len({track.tobytes() for track in ours[:tracks]}) == tracks
+    ours = results(function, layer.trainable_variables, *arguments)
+    assert ours[0].shape == (ROWS, STEPS, UNITS)
+    same(ours, by_keras(function, layer.trainable_variables, *arguments))
 
 
 def test_a_model_has_the_same_numbers_either_way(by_keras):
@@ -121,7 +116,7 @@ def test_a_model_has_the_same_numbers_either_way(by_keras):
 
 
 def test_recurrences_run_without_a_graph(way):
-    layer = Bidirectional(LSTM(UNITS, return_sequences=True))
+    layer = keras.layers.Bidirectional(LSTM(UNITS, return_sequences=True))
     x = noise(7, ROWS, STEPS, WIDTH)
     outputs = layer(x)
     np.testing.assert_allclose(outputs, tf.function(layer, autograph=False)(x), atol=1e-6)
@@ -129,7 +124,7 @@ def test_recurrences_run_without_a_graph(way):
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "float32"])
 def test_they_compute_in_the_dtype_of_the_policy(way, dtype):
-    layer = Bidirectional(LSTM(UNITS, return_sequences=True, dtype=dtype), dtype=dtype)
+    layer = keras.layers.Bidirectional(LSTM(UNITS, return_sequences=True, dtype=dtype), dtype=dtype)
     x = noise(7, ROWS, STEPS, WIDTH)
     outputs = layer(x)
     assert outputs.dtype == ("bfloat16" if dtype == "mixed_bfloat16" else "float32")
@@ -139,10 +134,9 @@ def test_they_compute_in_the_dtype_of_the_policy(way, dtype):
 
 
 def test_layers_survive_keras_serialisation():
-    layer = SideBySide([LSTM(UNITS, return_sequences=True, name=f"own_{k}") for k in range(2)], STEPS)
+    layer = Repeated(LSTM(UNITS, return_sequences=True, name="own"), STEPS)
     again = keras.layers.deserialize(keras.layers.serialize(layer))
-    assert [member.name for member in again.members] == ["own_0", "own_1"]
-    assert all(type(member) is LSTM for member in again.members)
-    pair = keras.layers.deserialize(keras.layers.serialize(Bidirectional(LSTM(UNITS))))
-    assert type(pair) is Bidirectional
+    assert (again.member.name, again.steps) == ("own", STEPS)
+    assert type(again.member) is LSTM
+    pair = keras.layers.deserialize(keras.layers.serialize(keras.layers.Bidirectional(LSTM(UNITS))))
     assert type(pair.backward_layer) is LSTM
