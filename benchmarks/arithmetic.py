@@ -3,8 +3,8 @@
     python -m benchmarks.arithmetic
 
 The work of a step is counted from its graph, matrix products only (see flops.py); its rate is that work divided by the
-time of the whole step. The peer is one float32 product of two square matrices, the size that is fastest here, in the
-same process, in turns with the step.
+time of the whole step. The peer is the float32 product of two square matrices, twice at once so that all cores have
+work however operations share them, of the size that is fastest here, in the same process, in turns with the step.
 """
 
 import statistics
@@ -22,19 +22,20 @@ ROWS = (1024, 2048, 3072)
 
 
 class Product:
-    """Call it to multiply two square matrices, often enough to take some time."""
+    """Call it to multiply pairs of square matrices, often enough to take some time."""
 
     def __init__(self, rows: int, operations: float):
-        self.repeats = max(1, round(operations / (2 * rows**3)))
-        self.work = 2 * rows**3 * self.repeats
-        self._left, self._right = tf.random.stateless_normal([2, rows, rows], [1, 2])
-        self._multiply = tf.function(tf.matmul, autograph=False)
+        self.repeats = max(1, round(operations / (4 * rows**3)))
+        self.work = 4 * rows**3 * self.repeats
+        factors = tf.unstack(tf.random.stateless_normal([4, rows, rows], [1, 2]))
+        self._multiply = tf.function(lambda: (tf.matmul(*factors[:2]), tf.matmul(*factors[2:])), autograph=False)
 
     def __call__(self) -> None:
         """Multiply."""
         for _ in range(self.repeats):
-            product = self._multiply(self._left, self._right)
-        product.numpy()
+            products = self._multiply()
+        for product in products:
+            product.numpy()
 
 
 def main() -> None:

@@ -8,6 +8,8 @@ import tensorflow as tf
 
 from musae_tf.config import Config
 from musae_tf.models import MusAE
+from musae_tf.training import Place
+from musae_tf.training.devices import choose_strategy
 from musae_tf.training.game import Game
 
 SEED = 1
@@ -26,13 +28,14 @@ class TrainingStep:
 
     Attributes:
         model: what is trained.
+        devices: what it runs on: what `musae train` would take.
         rows: phrases of a step.
         function: the graph of the step.
     """
 
     def __init__(self, config: Config, vocabulary_sizes: tuple[int, ...], genres: int):
         keras.utils.set_random_seed(SEED)
-        strategy = tf.distribute.OneDeviceStrategy("/cpu:0")
+        strategy, self.devices = choose_strategy("one", Place())
         with strategy.scope():
             self.model = MusAE(config, vocabulary_sizes, [f"genre {number}" for number in range(genres)])
             game = Game(self.model, config)

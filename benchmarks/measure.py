@@ -11,9 +11,10 @@ import platform
 import resource
 import shlex
 import statistics
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,36 @@ def in_turns(runs: Mapping[str, Callable[[], object]], rounds: int, warm_up: int
             if number >= warm_up:
                 seconds[name].append(time.perf_counter() - began)
     return seconds
+
+
+class Peer:
+    """A peer in a process of its own: it answers every line with a line, when it has done what the line says.
+
+    Args:
+        command: its command line.
+        first: what it has to know.
+        settings: of its environment, besides ours.
+    """
+
+    def __init__(self, command: Sequence[str | Path], first: str, settings: Mapping[str, str] | None = None):
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
+            env={**os.environ, **(settings or {})},
+        )  # fmt: skip
+        self.said = self.run(first)
+
+    def run(self, line: str) -> str:
+        """Send a line; the answer."""
+        self._process.stdin.write(line + "\n")
+        answer = self._process.stdout.readline().strip()
+        if not answer:
+            raise SystemExit(f"{self._process.args} ended with code {self._process.wait()}")
+        return answer
+
+    def close(self) -> None:
+        """End it."""
+        self._process.stdin.close()
+        self._process.wait()
 
 
 def times_faster(seconds: Mapping[str, list[float]], ours: str, theirs: str) -> dict[str, float]:

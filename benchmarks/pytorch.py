@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.game import TrainingStep
-from benchmarks.measure import Report, in_turns, parser, rate, times_faster
+from benchmarks.measure import Peer, Report, in_turns, parser, rate, times_faster
 from benchmarks.training_step import CONFIGS, SIZES, TOY
 from musae_tf.config import Config, load_config
 from musae_tf.models.sampling import decode_tokens
@@ -52,30 +52,6 @@ def environment() -> Path:
     return python
 
 
-class Peer:
-    """The process of PyTorch."""
-
-    def __init__(self, python: Path, sizes: dict[str, int]):
-        script = Path(__file__).parent / "pytorch_peer.py"
-        self._process = subprocess.Popen(
-            [python, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-        )
-        self.version = self.run(json.dumps(sizes))
-
-    def run(self, line: str) -> str:
-        """Send a line; the answer."""
-        self._process.stdin.write(line + "\n")
-        answer = self._process.stdout.readline().strip()
-        if not answer:
-            raise SystemExit(f"the process of PyTorch ended with code {self._process.wait()}")
-        return answer
-
-    def close(self) -> None:
-        """End it."""
-        self._process.stdin.close()
-        self._process.wait()
-
-
 def sizes_of(config: Config) -> dict[str, int]:
     """What the peer has to know."""
     model = {key: getattr(config.model, key) for key in
@@ -100,11 +76,12 @@ def main() -> None:
     quick = arguments.quick
     report = Report("pytorch", arguments)
     config = load_config(CONFIGS / "voices.yaml", [*PLAIN, *([*TOY, "training.batch_size=2"] if quick else [])])
-    peer = Peer(arguments.torch or environment(), sizes_of(config))
+    python = arguments.torch or environment()
+    peer = Peer([python, Path(__file__).parent / "pytorch_peer.py"], json.dumps(sizes_of(config)))
     step = TrainingStep(config, SIZES, 4)
     ours = {"train": step, "decode": decoder_of(step, config.training.batch_size)}
     rounds = 1 if quick else 3 * arguments.rounds
-    report.content["torch"] = peer.version
+    report.content["torch"] = peer.said
     for name, bar in BARS.items():
         seconds = in_turns({"ours": ours[name], "PyTorch": lambda name=name: peer.run(name)}, rounds, warm_up=3)
         ratio = times_faster(seconds, "ours", "PyTorch")

@@ -5,20 +5,34 @@
 Two sizes, each with the same model on both sides: the authors' settings (paper_gm: 256 steps, 3 layers of 512 units,
 batch 16), and two bars at the size of the preset `voices` with the recurrence over steps. The beat-level recurrence of
 `voices`, another model, is timed beside them. Phrases are random: only shapes matter here.
+
+Each side has the threads that its user gets: ours shares the cores as `musae train` does, the port leaves them to
+TensorFlow. At the size of `voices` the port is timed with our threads as well.
 """
 
+import json
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.authors_graph import AuthorsGraph
-from benchmarks.game import TrainingStep, phrases
-from benchmarks.measure import Report, in_turns, parser, rate, times_faster
+from benchmarks.game import TrainingStep
+from benchmarks.measure import Peer, Report, in_turns, parser, rate, times_faster
 from musae_tf.config import Config, load_config
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 SIZES = (130,) * 4
 BAR = 3.0
 TOY = ["model.encoder_units=8", "model.decoder_units=8", "model.latent=16", "critic.units=[8]"]
+GENRES = {"voices by step": 4, "paper_gm": 33}
+OUR_THREADS = {"TF_NUM_INTRAOP_THREADS": str(max(1, len(os.sched_getaffinity(0)) // 2))}
+
+
+def settings(quick: bool) -> dict[str, Config]:
+    """The configurations that are measured, by size."""
+    paper = load_config(CONFIGS / "paper_gm.yaml", [*TOY, "music.bars=3", "model.encoder_layers=1"] if quick else [])
+    voices = load_config(CONFIGS / "voices.yaml", [*TOY, "critic.steps=1", "prior.axes=2"] if quick else [])
+    return {"voices by step": at_the_size_of(paper, voices), "paper_gm": paper, "voices": voices}
 
 
 def at_the_size_of(paper: Config, preset: Config) -> Config:
@@ -29,39 +43,40 @@ def at_the_size_of(paper: Config, preset: Config) -> Config:
     return replace(paper, name="voices_by_step", model=model, music=replace(paper.music, bars=2), training=training)
 
 
-def compare(config: Config, genres: int, rounds: int, beside: Config | None = None) -> dict[str, list[float]]:
-    """Seconds a step of ours and of the authors' graph, and of another model beside them."""
-    rows = phrases(config, SIZES, genres)
-    runs = {
-        "ours": TrainingStep(config, SIZES, genres),
-        "authors": AuthorsGraph(config, *rows, SIZES[0], genres),
-        **({"beat core": TrainingStep(beside, SIZES, genres)} if beside else {}),
-    }
-    return in_turns(runs, rounds)
+def compare(size: str, quick: bool, rounds: int) -> dict[str, list[float]]:
+    """Seconds a step of ours and of the authors' graph."""
+    configs, genres = settings(quick), GENRES[size]
+    command = [sys.executable, "-m", "benchmarks.authors_peer"]
+    told = json.dumps({"size": size, "quick": quick, "genres": genres})
+    peers = {"authors": Peer(command, told)}
+    runs = {"ours": TrainingStep(configs[size], SIZES, genres)}
+    if size == "voices by step":
+        peers["authors, our threads"] = Peer(command, told, OUR_THREADS)
+        runs["beat core"] = TrainingStep(configs["voices"], SIZES, genres)
+    seconds = in_turns(runs | {name: lambda peer=peer: peer.run("step") for name, peer in peers.items()}, rounds)
+    for peer in peers.values():
+        peer.close()
+    return seconds
 
 
 def main() -> None:
     """Measure both sizes."""
     arguments = parser(__doc__).parse_args()
-    quick = arguments.quick
     report = Report("training_step", arguments)
-    paper = load_config(CONFIGS / "paper_gm.yaml", [*TOY, "music.bars=3", "model.encoder_layers=1"] if quick else [])
-    voices = load_config(CONFIGS / "voices.yaml", [*TOY, "critic.steps=1", "prior.axes=2"] if quick else [])
-    for name, config, genres, beside in (
-        ("voices by step", at_the_size_of(paper, voices), 4, voices),
-        ("paper_gm", paper, 33, None),
-    ):
-        seconds = compare(config, genres, 1 if quick else arguments.rounds, beside)
-        batch = config.training.batch_size
-        ratio = times_faster(seconds, "ours", "authors")
-        report.content[name] = {
+    for size in GENRES:
+        seconds = compare(size, arguments.quick, 1 if arguments.quick else arguments.rounds)
+        batch = settings(arguments.quick)[size].training.batch_size
+        report.content[size] = {
             "phrases_a_second": {run: rate(batch, found) for run, found in seconds.items()},
-            "times_faster": ratio,
+            "times_faster": {run: times_faster(seconds, "ours", run) for run in seconds if run.startswith("authors")},
             "seconds": seconds,
         }
         for run, found in seconds.items():
-            print(f"{name}, {run}: {rate(batch, found):,.2f} phrases/s")
-        report.add(f"{name}: times as fast as the authors' graph", ratio["median"], BAR)
+            print(f"{size}, {run}: {rate(batch, found):,.2f} phrases/s")
+        for run, ratio in report.content[size]["times_faster"].items():
+            print(f"{size}: {ratio['median']:.2f} times as fast as {run}")
+        ratio = report.content[size]["times_faster"]["authors"]["median"]
+        report.add(f"{size}: times as fast as the authors' graph", ratio, BAR)
     report.write()
 
 

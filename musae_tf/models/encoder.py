@@ -67,8 +67,10 @@ def _head(features, latent: int, name: str, bias):
 def _step_features(embedding, config: ModelConfig, steps: int):
     features = embedding
     for layer in range(config.encoder_layers):
-        last = layer == config.encoder_layers - 1
-        cell = recurrent(config.encoder_units, steps, sequences=not last, name=f"lstm_{layer}", cell=config.cell)
+        last, one_hot = layer == config.encoder_layers - 1, layer == 0 and not config.embedding
+        cell = recurrent(
+            config.encoder_units, steps, sequences=not last, name=f"lstm_{layer}", cell=config.cell, one_hot=one_hot
+        )
         features = keras.layers.Bidirectional(cell, name=f"bilstm_{layer}")(features)
     return features
 

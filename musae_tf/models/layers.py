@@ -161,17 +161,27 @@ class FrequencyDense(keras.layers.Layer):
         return {**super().get_config(), "units": self.units, "bias_initializer": bias}
 
 
-def recurrent(units: int, steps: int, *, sequences: bool, name: str, cell: str = "lstm") -> keras.layers.Layer:
-    """An LSTM or GRU over `steps` steps. Its name does not say which of the two."""
+def recurrent(
+    units: int, steps: int, *, sequences: bool, name: str, cell: str = "lstm", one_hot: bool = False
+) -> keras.layers.Layer:
+    """An LSTM or GRU over `steps` steps, of one-hot vectors or others. Its name does not say which of the two."""
     if cell == "lstm":
-        return LSTM(units, return_sequences=sequences, name=name)
+        return LSTM(units, return_sequences=sequences, name=name, one_hot=one_hot)
     unroll = steps <= UNROLL_LIMIT and not _on_gpu()
     return keras.layers.GRU(units, return_sequences=sequences, unroll=unroll, name=name)
 
 
 @keras.saving.register_keras_serializable(package="musae_tf")
 class LSTM(keras.layers.LSTM):
-    """The LSTM of Keras as `recurrent` makes it, which runs on a CPU by `recurrence`."""
+    """The LSTM of Keras as `recurrent` makes it, which runs on a CPU by `recurrence`.
+
+    Args:
+        one_hot: whether its inputs are mostly zeros. The numbers are the same; the zeros are not multiplied.
+    """
+
+    def __init__(self, units: int, one_hot: bool = False, **kwargs):
+        super().__init__(units, **kwargs)
+        self.one_hot = one_hot
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
         if mask is not None or self.return_state or not _by_ourselves(self):
@@ -185,11 +195,17 @@ class LSTM(keras.layers.LSTM):
     def run(self, inputs, initial_state, steps: int, training) -> tf.Tensor:
         """Inputs [T, B, F], or [B, F] for all steps, and a hidden state and a carry, to all hidden states [B, T, U]."""
         # As one product of matrices: with more dimensions TensorFlow takes a slower way.
-        product = tf.matmul(tf.reshape(inputs, [-1, inputs.shape[-1]]), tf.convert_to_tensor(self.cell.kernel))
+        rows, kernel = tf.reshape(inputs, [-1, inputs.shape[-1]]), tf.convert_to_tensor(self.cell.kernel)
+        # Servers on a GPU have no product of sparse matrices, so what is exported does without.
+        multiply = recurrence.sparse_product if self.one_hot and training else tf.matmul
+        product = multiply(rows, kernel)
         product = tf.nn.bias_add(product, tf.convert_to_tensor(self.cell.bias))
         product = tf.reshape(product, [*inputs.shape[:-2], -1, product.shape[-1]])
         kernel = tf.convert_to_tensor(self.cell.recurrent_kernel)
         return recurrence.run(product, kernel, *initial_state, steps, keep=bool(training))
+
+    def get_config(self):
+        return {**super().get_config(), "one_hot": self.one_hot}
 
 
 @keras.saving.register_keras_serializable(package="musae_tf")

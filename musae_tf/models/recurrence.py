@@ -66,6 +66,17 @@ def run(
     return work(product, kernel, hidden, carry)
 
 
+@tf.custom_gradient
+def sparse_product(rows: tf.Tensor, kernel: tf.Tensor):
+    """The product of matrices [N, F], mostly zeros, and [F, U]; the zeros are not multiplied."""
+
+    def gradient(upstream: tf.Tensor):
+        d_kernel = tf.raw_ops.SparseMatMul(a=rows, b=upstream, a_is_sparse=True, transpose_a=True)
+        return tf.matmul(upstream, kernel, transpose_b=True), tf.cast(d_kernel, kernel.dtype)
+
+    return tf.cast(tf.raw_ops.SparseMatMul(a=rows, b=kernel, a_is_sparse=True), rows.dtype), gradient
+
+
 def _forward_step(product, kernel, hidden, carry) -> tuple[tf.Tensor, tf.Tensor, _Step]:
     into, forget, candidate, out = tf.split(tf.matmul(hidden, kernel) + product, 4, axis=-1)
     into, forget, candidate, out = tf.sigmoid(into), tf.sigmoid(forget), tf.tanh(candidate), tf.sigmoid(out)

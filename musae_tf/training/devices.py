@@ -1,6 +1,7 @@
 """Which devices a run uses, and the `tf.distribute` strategy for them."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import tensorflow as tf
@@ -25,7 +26,9 @@ def choose_strategy(kind: str, place: Place) -> tuple[tf.distribute.Strategy, st
     """The strategy of `training.strategy` and one sentence that says what it uses and why.
 
     `auto` takes several workers when TF_CONFIG names them, all GPUs when there are two or more, else the one device.
-    With several workers it waits for all of them. Call it before TensorFlow computes anything.
+    With several workers it waits for all of them. Without a GPU one operation may use half of the cores, since the
+    recurrences run side by side; whoever has set TensorFlow's threads keeps them. Call it before TensorFlow computes
+    anything.
 
     Raises:
         ConfigError: `multiworker` without TF_CONFIG, or another strategy with several workers.
@@ -35,6 +38,8 @@ def choose_strategy(kind: str, place: Place) -> tuple[tf.distribute.Strategy, st
     for gpu in gpus:
         # Without growth one process takes all the memory of every GPU that it sees.
         tf.config.experimental.set_memory_growth(gpu, True)
+    if not gpus:
+        _share_cores()
     if kind == "multiworker" and not place.addresses:
         raise ConfigError("training.strategy is 'multiworker' but TF_CONFIG names no workers; set it or use 'auto'")
     if kind in ("one", "mirrored") and place.workers > 1:
@@ -56,6 +61,15 @@ def choose_strategy(kind: str, place: Place) -> tuple[tf.distribute.Strategy, st
         why = "the only one found" if len(gpus) == 1 else f"of {len(gpus)}, since training.strategy is one"
         return tf.distribute.OneDeviceStrategy("/gpu:0"), f"one GPU{_name(gpus[0])}, {why}"
     return tf.distribute.OneDeviceStrategy("/cpu:0"), _cpu(gpus)
+
+
+def _share_cores() -> None:
+    threading = tf.config.threading
+    if "TF_NUM_INTRAOP_THREADS" in os.environ or threading.get_intra_op_parallelism_threads():
+        return
+    # Once TensorFlow has computed something its threads are there, and stay.
+    with suppress(RuntimeError):
+        threading.set_intra_op_parallelism_threads(max(1, _cores() // 2))
 
 
 def _join(place: Place) -> tf.distribute.Strategy:
@@ -83,8 +97,12 @@ def _name(gpu) -> str:
     return f" ({name})" if name else ""
 
 
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
 def _cpu(gpus: list) -> str:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = _cores()
     return f"the CPU with {cores} {'core' if cores == 1 else 'cores'}: {_no_gpu()}"
 
 

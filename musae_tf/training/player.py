@@ -59,12 +59,12 @@ class Player:
         usable = tf.math.is_finite(norm)
         if self._skip_norm:
             usable &= norm <= self._skip_norm
-        # Not a number is the optimizer's sign to stand still.
         factor = tf.minimum(1.0, self._clip_norm / norm) if self._clip_norm else 1.0
+        if self._clip_value:
+            limit = self._clip_value / factor
+            gradients = [tf.clip_by_value(gradient, -limit, limit) for gradient in gradients]
+        # Not a number is the optimizer's sign to stand still.
         factor = tf.where(usable, factor, float("nan"))
         gradients = [factor * gradient for gradient in gradients]
-        if self._clip_value:
-            limit = self._clip_value
-            gradients = [tf.where(usable, tf.clip_by_value(g, -limit, limit), g) for g in gradients]
         self.optimizer.apply(gradients, self.variables)
         return norm, usable

@@ -89,6 +89,20 @@ def test_both_directions_are_those_of_keras(way, by_keras, sequences, training):
     )
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_zeros_are_not_multiplied_and_nobody_can_tell(by_keras, training):
+    layer = keras.layers.Bidirectional(LSTM(UNITS, return_sequences=True, one_hot=True))
+    layer.build((None, STEPS, WIDTH))
+    vary(layer)
+    inputs = tf.one_hot(np.arange(ROWS * STEPS).reshape(ROWS, STEPS) % WIDTH, WIDTH)
+    function = tf.function(lambda x: layer(x, training=training), autograph=False)
+    operations = {operation.type for operation in function.get_concrete_function(inputs).graph.get_operations()}
+    assert ("SparseMatMul" in operations) == training
+    function = lambda x: layer(x, training=training)  # noqa: E731
+    for rows in (inputs, noise(7, ROWS, STEPS, WIDTH)):
+        same(results(function, layer.trainable_variables, rows), by_keras(function, layer.trainable_variables, rows))
+
+
 def test_a_repeated_input_is_that_of_keras(way, by_keras):
     layer = Repeated(LSTM(UNITS, return_sequences=True), STEPS)
     arguments = noise(7, ROWS, WIDTH), noise(8, ROWS, UNITS), noise(9, ROWS, UNITS)
@@ -122,9 +136,11 @@ def test_recurrences_run_without_a_graph(way):
     np.testing.assert_allclose(outputs, tf.function(layer, autograph=False)(x), atol=1e-6)
 
 
+@pytest.mark.parametrize("one_hot", [True, False])
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "float32"])
-def test_they_compute_in_the_dtype_of_the_policy(way, dtype):
-    layer = keras.layers.Bidirectional(LSTM(UNITS, return_sequences=True, dtype=dtype), dtype=dtype)
+def test_they_compute_in_the_dtype_of_the_policy(way, dtype, one_hot):
+    cell = LSTM(UNITS, return_sequences=True, one_hot=one_hot, dtype=dtype)
+    layer = keras.layers.Bidirectional(cell, dtype=dtype)
     x = noise(7, ROWS, STEPS, WIDTH)
     outputs = layer(x)
     assert outputs.dtype == ("bfloat16" if dtype == "mixed_bfloat16" else "float32")

@@ -49,6 +49,22 @@ def test_without_a_gpu_it_is_the_cpu_and_says_why(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("cores", "variable", "set_before", "threads"),
+    [(8, None, 0, [4]), (2, None, 0, [1]), (1, None, 0, [1]), (8, "8", 0, []), (8, None, 3, [])],
+)
+def test_without_a_gpu_an_operation_has_half_of_the_cores(monkeypatch, cores, variable, set_before, threads):
+    found = []
+    monkeypatch.setattr(devices.os, "sched_getaffinity", lambda process: set(range(cores)))
+    monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: set_before)
+    monkeypatch.setattr(tf.config.threading, "set_intra_op_parallelism_threads", found.append)
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    if variable:
+        monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", variable)
+    choose_strategy("auto", Place())
+    assert found == threads
+
+
+@pytest.mark.parametrize(
     ("count", "kind", "said"),
     [
         (1, "auto", "one GPU (NVIDIA L4), the only one found"),
