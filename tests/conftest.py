@@ -15,6 +15,8 @@ from tests.studio.driver import BROWSERS, chromium
 
 # Before anything imports TensorFlow: its start-up messages would bury those of the tests.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Test processes run side by side, so an operation of one of them does best with one core.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 
