@@ -17,6 +17,7 @@ PAGES = {
     "serving/README.md": "serving.md",
     "results/README.md": "results.md",
     "benchmarks/README.md": "benchmarks.md",
+    "results/bench.md": "speed.md",
 }
 _LINK = re.compile(r"(\]\()([^)\s#]+)")
 
