@@ -28,14 +28,13 @@ class TrainingStep:
 
     Attributes:
         model: what is trained.
-        devices: what it runs on: what `musae train` would take.
         rows: phrases of a step.
         function: the graph of the step.
     """
 
     def __init__(self, config: Config, vocabulary_sizes: tuple[int, ...], genres: int):
         keras.utils.set_random_seed(SEED)
-        strategy, self.devices = choose_strategy("one", Place())
+        strategy, _ = choose_strategy("one", Place())
         with strategy.scope():
             self.model = MusAE(config, vocabulary_sizes, [f"genre {number}" for number in range(genres)])
             game = Game(self.model, config)
