@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -84,6 +86,34 @@ def test_a_folder_becomes_a_dataset_once(tmp_path, capsys):
 
     assert main(["data", "info", "datasets/music"]) == 0
     assert Dataset.open("datasets/music").hash in capsys.readouterr().out
+
+
+def test_music_that_leaves_tracks_silent_can_still_be_trained_on(tmp_path, capsys):
+    write_songs(tmp_path / "my music", bars=4)
+    build = ["data", "build", "folder", str(tmp_path / "my music"), "--layout", "band", "--workers", "1"]
+    assert main(build) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"sounding +drums in 0, bass in 80, guitar in 0, strings in 80\n", shown)
+    asked = shlex.split(shown.splitlines()[-1])[1:]
+
+    here = ["--set", "data.path=datasets/my music", "--set", "music.layout=band"]
+    message = refused(capsys, "train", TINY, *here, "--set", "data.sounding=all")
+    assert "all of the tracks sound" in message
+    assert "drums in 0, bass in 80" in message
+    assert "data.sounding=any" in message
+
+    assert asked[:2] == ["train", "configs/band.yaml"]
+    assert asked[2:] == ["--set", "data.path=datasets/my music", "--set", "data.sounding=any"]
+    short = ["--set", "music.layout=band", "--set", "training.steps=2", "--run", "runs/mine"]
+    assert main(["train", TINY, *asked[2:], *short]) == 0
+
+
+def test_too_few_songs_are_said_before_a_training(tmp_path, capsys):
+    write_songs(tmp_path / "two", songs=1, bars=4)
+    assert main(["data", "build", "folder", str(tmp_path / "two"), "--layout", "voices", "--workers", "1"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("nothing to train a model on yet: datasets/two has no song in its validation part: 2 songs")
+    assert "no song in its validation part" in refused(capsys, "train", TINY, "--set", "data.path=datasets/two")
 
 
 def test_a_table_says_the_genres(tmp_path):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from musae_tf.data import Dataset, build, describe, get_source
 from musae_tf.data.check import check as check_dataset
 from musae_tf.data.export import REJECTIONS, TABLE, export_songs, rejection_table, rejections, song_table
 from musae_tf.data.filters import Filters
-from musae_tf.data.info import facts, label_counts, list_duplicates, list_labels, list_rejected, repeats
+from musae_tf.data.info import PHRASE_BARS, facts, label_counts, list_duplicates, list_labels, list_rejected, repeats
 from musae_tf.errors import DatasetError
 from musae_tf.files import write_text
 from musae_tf.music import get_layout
@@ -67,11 +68,25 @@ def build_dataset(arguments: Namespace) -> None:
     dataset = Dataset.open(out)
     arguments.report = facts(dataset) if arguments.json else {}
     print(describe(dataset), end="")
-    preset, usual = ("band", "datasets/band") if source.name == "band" else ("voices", "datasets/corpus")
-    changed = "" if out == Path(usual) else f" --set data.path={out}"
-    changed += "" if layout.name == preset else f" --set music.layout={layout.name}"
-    changed += "" if arguments.drums == "kit" else f" --set music.drums={arguments.drums}"
-    print_next((f"train configs/{preset}.yaml{changed}", "train a model on it"))
+    _print_training(dataset, arguments.drums)
+
+
+def _print_training(dataset: Dataset, drums: str) -> None:
+    """Say how a model is trained on the dataset, or why none can be."""
+    lacks = {sounding: dataset.lacks(PHRASE_BARS, sounding) for sounding in ("all", "any")}
+    if lacks["any"]:
+        print(f"\nnothing to train a model on yet: {lacks['any']}")
+        return
+    preset, path = ("band", "datasets/band") if dataset.layout.name == "band" else ("voices", "datasets/corpus")
+    changes = {
+        "data.path": (str(dataset.path), path),
+        "music.layout": (dataset.layout.name, preset),
+        "music.drums": (drums, "kit"),
+        "data.sounding": ("any" if lacks["all"] else "all", "all"),
+    }
+    sets = [f" --set {shlex.quote(f'{key}={value}')}" for key, (value, usual) in changes.items() if value != usual]
+    reason = ", on phrases in which any track sounds: those in which all do are too few" if lacks["all"] else ""
+    print_next((f"train configs/{preset}.yaml{''.join(sets)}", f"train a model on it{reason}"))
 
 
 def info(arguments: Namespace) -> None:

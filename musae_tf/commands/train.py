@@ -11,7 +11,7 @@ from musae_tf.commands.runs import RUNS, evaluate_and_print, find_run, open_data
 from musae_tf.commands.workers import check_workers, supervise
 from musae_tf.config import Config, load_config
 from musae_tf.data import Dataset
-from musae_tf.errors import ConfigError
+from musae_tf.errors import ConfigError, DatasetError
 from musae_tf.music import get_layout
 
 if TYPE_CHECKING:
@@ -128,3 +128,6 @@ def _check_fit(config: Config, dataset: Dataset, origin: str) -> None:
             f"{dataset.path} was built for {built.name!r} with {built.vocabulary_sizes}; change music.layout and "
             "music.drums, or build the dataset with --layout and --drums"
         )
+    if lack := dataset.lacks(config.music.bars, config.data.sounding):
+        hint = "; data.sounding=any asks for one track only" if config.data.sounding == "all" else ""
+        raise DatasetError(f"{lack}{hint}")

@@ -116,10 +116,32 @@ class Dataset:
             starts[kept], songs[kept], bars, self.layout, self.genres, self.song_labels, self.tokens, self.heads
         )
 
+    def lacks(self, bars: int, sounding: Literal["all", "any"] = "all") -> str:
+        """Why no model can be trained, validated and tested on phrases of `bars` bars; empty if one can."""
+        for split in SPLITS:
+            songs = sum(song["split"] == split and song["duplicate_of"] is None for song in self.songs)
+            if not songs:
+                return (
+                    f"{self.path} has no song in its {split} part: {len(self.songs):,} songs in "
+                    f"{self.manifest['counts']['groups']:,} groups of related ones are too few"
+                )
+            if not len(self.phrases(split, bars, sounding=sounding)):
+                tracks = ", ".join(f"{track} in {count:,}" for track, count in self.sounding_bars.items())
+                return (
+                    f"{self.path} has no phrase of {bars} bars in its {split} part ({songs:,} songs) in which "
+                    f"{sounding} of the tracks sound. They sound in so many of all {len(self.tokens):,} bars: {tracks}"
+                )
+        return ""
+
     @cached_property
     def song_labels(self) -> np.ndarray:
         """The genres of every song: bool [songs, G]."""
         return np.array([[genre in song["labels"] for genre in self.genres] for song in self.songs], bool)
+
+    @property
+    def sounding_bars(self) -> dict[str, int]:
+        """In how many bars each track sounds, by its name; a held note sounds."""
+        return dict(zip(self.layout.names, self._sounding_sums[-1].tolist(), strict=True))
 
     @cached_property
     def _sounding_sums(self) -> np.ndarray:

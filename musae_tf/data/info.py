@@ -17,7 +17,8 @@ ALL = "all"
 
 
 def describe(dataset: Dataset) -> str:
-    """What a dataset holds: layout, songs, bars and two-bar phrases by genre and split, losses, rejections, size, hash.
+    """What a dataset holds: layout, songs, bars, those in which each track sounds, two-bar phrases by genre and split,
+    losses, rejections, size, hash.
 
     Songs and bars are those that are used, without duplicates; a song with several genres counts in each. Phrases are
     cut at every bar, and all tracks sound in them.
@@ -34,6 +35,7 @@ def describe(dataset: Dataset) -> str:
         ("layout", f"{dataset.layout.name}: {', '.join(dataset.layout.names)}"),
         ("songs", f"{counts['songs']:,} in {counts['groups']:,} groups, {counts['duplicates']:,} of them duplicates"),
         ("bars", f"{counts['bars']:,} in {counts['runs']:,} stretches"),
+        ("sounding", ", ".join(f"{track} in {bars:,}" for track, bars in dataset.sounding_bars.items())),
         ("tempo", f"{tempos.min():g} to {tempos.max():g} quarters a minute, median {np.median(tempos):g}"),
         ("split", f"{shares}, seed {manifest['split']['seed']}"),
         ("shared", f"{shared} of two-bar windows also in train, in some key"),
@@ -64,6 +66,7 @@ def facts(dataset: Dataset) -> dict[str, Any]:
         **{key: manifest[key] for key in ("split", "shared")},
         "layout": dataset.layout.to_dict(),
         "hash": dataset.hash,
+        "sounding_bars": dataset.sounding_bars,
         "genres": _counts(dataset),
     }
 

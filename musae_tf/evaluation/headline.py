@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 
 from musae_tf.evaluation.ledger import ALL, Ledger
+from musae_tf.evaluation.statistics import known_mean
 
 ENOUGH_R2 = 0.7
 """From this R2 on a property counts as predicted."""
@@ -148,7 +149,7 @@ def _made(result: dict[str, Any], ledger: Ledger) -> dict[str, float]:
             made |= {"attribute_moves": float(shares.mean()), "attribute_moves_least": float(shares.min())}
     if "generation" in result:
         areas = [area for values in result["generation"]["overlapped_area"].values() for area in values]
-        made["overlapped_area"] = float(np.nanmean(areas)) if np.isfinite(areas).any() else float("nan")
+        made["overlapped_area"] = known_mean(areas)
     return made
 
 

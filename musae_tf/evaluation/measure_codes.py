@@ -8,6 +8,7 @@ from musae_tf.evaluation.latent_order import probe_properties, sweep_correlation
 from musae_tf.evaluation.ledger import ALL
 from musae_tf.evaluation.prior_match import sliced_wasserstein, two_sample_tests
 from musae_tf.evaluation.probe import probe_genre
+from musae_tf.evaluation.statistics import known_mean
 from musae_tf.evaluation.subject import SEED, Subject
 from musae_tf.latent import ATTRIBUTES, PROPERTIES, Attributes, attribute_values, phrase_properties
 from musae_tf.latent.of_run import attributes_path, fit_to_phrases
@@ -186,12 +187,12 @@ def _moves(
         known = np.isfinite(change[:, column])
         moved.append(np.where(known, sign * change[:, column] > 0, np.nan))
         changes.append(sign * change[known, column])
-        others.append(np.nanmean(np.abs(np.delete(change, column, axis=1))))
+        others.append(known_mean(np.abs(np.delete(change, column, axis=1))))
     subject.enter("attribute_moves", f"{name} by {strength:g}", np.tile(rows, 2), np.concatenate(moved))
-    more, less = (float(np.nanmean(share)) for share in moved)
+    more, less = map(known_mean, moved)
     return {
         "more": more,
         "less": less,
-        "change": float(np.mean(np.concatenate(changes))),
-        "others": float(np.mean(others)),
+        "change": known_mean(np.concatenate(changes)),
+        "others": known_mean(np.array(others)),
     }

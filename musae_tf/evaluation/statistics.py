@@ -1,5 +1,7 @@
 """Statistics of phrases: how dense, how silent, how wide; and whether generated music stays where real music is."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from musae_tf.music import REST, STEPS_PER_BAR, Layout
@@ -8,6 +10,13 @@ from musae_tf.music.vocabulary import KIT, KIT_PIECES, STROKES
 
 # Names of the statistics, in the order of the last axis.
 STATISTICS = ("note_density", "silence", "pitch_range")
+
+
+def known_mean(values: Sequence[float] | np.ndarray) -> float:
+    """The mean of the values that are numbers; NaN if none is."""
+    values = np.asarray(values, float)
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else float("nan")
 
 
 def phrase_statistics(tokens: np.ndarray, layout: Layout) -> np.ndarray:

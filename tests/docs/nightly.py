@@ -1,9 +1,10 @@
 """Run the lines of `ledger.yaml` whose needs this machine has, in a copy of the project, and write down the day.
 
-    python -m tests.docs.nightly [NEED ...] [--only PATTERN ...]
+    python -m tests.docs.nightly [NEED ...] [--only PATTERN ...] [--midi FOLDER]
 
 Needs that are always there: minutes, ends. Name the others that this machine has: packages, network, docker, ...
-`NAME` stands for the newest run, `~/midi` for a folder of songs that are made in code.
+`NAME` stands for the newest run, `~/midi` and `DIR` for a folder of songs for a band: that of --midi, or some that are
+composed.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.conftest import write_songs
+from benchmarks.composed import compose
 from tests.corpus import four_voice_song
 from tests.docs.markdown import ROOT
 
@@ -29,6 +30,9 @@ LEDGER = Path(__file__).parent / "ledger.yaml"
 ALWAYS = {"minutes", "ends"}
 HOURS = 3.0
 """A line that takes longer has failed."""
+
+_SONGS = 200
+"""As many are composed: enough for phrases of every genre in every split."""
 
 READY = re.compile(r"https?://|Forwarding from")
 """What a command that stays says when it answers."""
@@ -39,11 +43,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("needs", nargs="*", metavar="NEED", help="what this machine has")
     parser.add_argument("--only", nargs="+", default=["*"], metavar="PATTERN", help="only such lines")
+    parser.add_argument("--midi", type=Path, help="songs for a band, in a folder a genre")
     arguments = parser.parse_args()
     has = ALWAYS | set(arguments.needs)
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
-        home = _prepare(Path(folder))
+        home = _prepare(Path(folder), arguments.midi)
         for entry in yaml.safe_load(LEDGER.read_text()):
             if not any(fnmatch.fnmatch(entry["line"], pattern) for pattern in arguments.only):
                 continue
@@ -62,11 +67,15 @@ def main() -> int:
     return int(failed > 0)
 
 
-def _prepare(folder: Path) -> Path:
-    """A copy of what git has of the project, with a dataset and a short run; returns where it is."""
+def _prepare(folder: Path, midi: Path | None) -> Path:
+    """A copy of what git has of the project, with songs, a dataset and a short run; returns where it is."""
     home = folder / "musae-tf"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(home)], check=True)
-    write_songs(home / "midi")
+    if midi:
+        (home / "midi").symlink_to(midi.resolve(strict=True))
+    else:
+        compose(home / "midi", _SONGS)
+    (home / "DIR").symlink_to(home / "midi")
     four_voice_song(8).write(home / "mine.mid")
     if (ROOT / "datasets/corpus").is_dir():
         shutil.copytree(ROOT / "datasets/corpus", home / "datasets/corpus")
