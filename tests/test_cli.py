@@ -88,6 +88,16 @@ def test_a_folder_becomes_a_dataset_once(tmp_path, capsys):
     assert Dataset.open("datasets/music").hash in capsys.readouterr().out
 
 
+def test_a_dataset_is_named_as_its_folder_was_called(tmp_path, monkeypatch):
+    write_songs(tmp_path / "music", songs=4, bars=4)
+    Path("link").symlink_to(tmp_path / "music")
+    build = ["--layout", "voices", "--workers", "1"]
+    assert main(["data", "build", "folder", "link", *build]) == 0
+    monkeypatch.chdir(tmp_path / "music")
+    assert main(["data", "build", "folder", ".", *build]) == 0
+    assert Dataset.open("datasets/music").hash == Dataset.open(tmp_path / "work/datasets/link").hash
+
+
 def test_music_that_leaves_tracks_silent_can_still_be_trained_on(tmp_path, capsys):
     write_songs(tmp_path / "my music", bars=4)
     build = ["data", "build", "folder", str(tmp_path / "my music"), "--layout", "band", "--workers", "1"]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shlex
 from argparse import Namespace
 from collections.abc import Mapping
@@ -32,7 +33,7 @@ def build_dataset(arguments: Namespace) -> None:
     if flags.seeded:
         options["seed"] = arguments.seed
     source = get_source(arguments.source, **options)
-    out = Path(arguments.out or flags.out or Path("datasets") / Path(arguments.root).resolve().name)
+    out = Path(arguments.out or flags.out or Path("datasets") / Path(os.path.abspath(arguments.root)).name)
     layout = get_layout(arguments.layout or source.layout, arguments.drums, arguments.keep)
     genres = _genres(arguments.genres, flags.genres)
     filters = Filters(arguments.filters, arguments.phrase_bars)
