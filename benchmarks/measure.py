@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from musae_tf import __version__
+from musae_tf.cores import available_cores
 from musae_tf.files import write_text
 
 RESULTS = Path("results/bench")
@@ -108,7 +109,7 @@ def machine() -> dict[str, Any]:
     """Where and with what a benchmark runs."""
     return {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": available_cores(),
         "memory_gigabytes": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),

@@ -12,13 +12,13 @@ import musae_tf
 PACKAGE = Path(musae_tf.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # Nothing may import what stands to the right of it. Modules directly in the package count by their name.
-ORDER = ("errors", "files", "progress", "config", "protocol", "music", "data", "models", "training", "latent",
+ORDER = ("errors", "files", "cores", "progress", "config", "protocol", "music", "data", "models", "training", "latent",
          "evaluation", "generation", "export", "pretrained", "server", "client", "studio", "commands",
          "cli")  # fmt: skip
 # What talks over the wire knows nothing of what makes the model.
 ALLOWED = {
     "protocol": {"errors", "protocol"},
-    "server": {"errors", "files", "protocol", "server"},
+    "server": {"errors", "files", "cores", "protocol", "server"},
     "client": {"errors", "files", "music", "protocol", "client"},
     "studio": {"errors", "files", "music", "protocol", "client", "studio"},
 }

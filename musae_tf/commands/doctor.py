@@ -1,6 +1,5 @@
 """`musae doctor`: what is installed on this machine and whether it works."""
 
-import os
 import platform
 import shutil
 import sys
@@ -14,6 +13,7 @@ from typing import Literal, NamedTuple
 from musae_tf import __version__
 from musae_tf.commands.quiet import load_tensorflow
 from musae_tf.commands.runs import RUNS
+from musae_tf.cores import available_cores
 from musae_tf.errors import MusaeError
 
 LEAST_SPACE = 2e9
@@ -115,7 +115,7 @@ def _devices() -> Finding:
         return Finding("devices", "missing", f"TensorFlow does not load: {str(cause).splitlines()[0]}")
     gpus = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
     names = [details.get("device_name", "GPU") for details in gpus]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = available_cores()
     return Finding("devices", "ok", ", ".join([f"{cores} cores", *names] if names else [f"{cores} cores", "no GPU"]))
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from musae_tf import __version__
+from musae_tf.cores import available_cores
 from musae_tf.data.filters import Filters
 from musae_tf.data.parts import Chunk, Reader, read_part
 from musae_tf.data.source import Rejection, Source
@@ -95,7 +96,7 @@ def build(
     target = Path(os.path.abspath(target))
     layout = layout or get_layout(source.layout)
     reader = Reader(source, layout, candidates, filters)
-    run = _engine(engine, os.cpu_count() or 1 if workers is None else workers, beam_options)
+    run = _engine(engine, available_cores() if workers is None else workers, beam_options)
     with _workplace(target) as partial:
         items = list(source.items())
         if len(set(items)) < len(items):

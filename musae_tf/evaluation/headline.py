@@ -75,6 +75,11 @@ HEADLINES = (
     Headline("attribute_moves", "attribute vectors move as asked", "higher", note="mean of attributes, 2 units"),
     Headline("attribute_moves_least", "the least sure of them", "higher"),
     Headline("overlapped_area", "overlapped area of samples", "higher", note="1: distributed as real music"),
+    Headline(
+        "nearest_training", "samples like a training phrase", "lower", "nearest_training", "samples",
+        "onset F1 to the nearest, in any key; not below real music",
+    ),
+    Headline("copied", "samples that nearly repeat one", "lower", "copied", "samples", "onset F1 of 0.8 or more"),
     Headline("within_5_95", "samples within real percentiles", "higher", note="all at once; beside real music"),
 )  # fmt: skip
 
@@ -126,6 +131,8 @@ def references(result: dict[str, Any], ledger: Ledger) -> dict[str, dict[str, fl
             add(key, name, entered(key, name))
     for name in ("monotone", "evenness", "smoothness", "surprise"):
         add(f"interpolation_{name}", "cross-fade", entered(f"interpolation_{name}", "cross-fade"))
+    for key in ("nearest_training", "copied"):
+        add(key, "real music", entered(key, "real"))
     within = result["samples"]["within_5_95"].values()
     add("within_5_95", "real music", float(np.mean([shares["real_all"] for shares in within])) if within else None)
     return found

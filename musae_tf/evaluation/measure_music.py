@@ -8,6 +8,7 @@ from musae_tf.evaluation import generation_statistics as generated
 from musae_tf.evaluation.bootstrap import Interval
 from musae_tf.evaluation.interpolation import PathMeasures, cross_fade, measure_paths
 from musae_tf.evaluation.ledger import ALL
+from musae_tf.evaluation.originality import COPIED, nearest
 from musae_tf.evaluation.reconstruction import MODEL, by_genre, phrase_sums, predictions, reconstruction_ratios
 from musae_tf.evaluation.similarity import chroma_similarity, rhythm_similarity
 from musae_tf.evaluation.statistics import STATISTICS, phrase_statistics, share_within
@@ -16,13 +17,14 @@ from musae_tf.evaluation.surprise import Surprise
 from musae_tf.music.pieces import walk
 
 # Streams of random numbers.
-_TRANSFERRED, _PAIRS, _WALK, _WALK_OTHER = 40, 41, 1000, 2000
+_TRANSFERRED, _PAIRS, _NEAREST, _WALK, _WALK_OTHER = 40, 41, 42, 1000, 2000
 
 _TRANSFERRED_PHRASES = 60
 STRENGTHS = (0.5, 1.0, 1.5)
 _PATHS, _POINTS = 240, 9
 _SHOWN_POINTS = 7
 _WALK_PHRASES = 4
+_SEARCHED = 50_000
 
 
 def measure_reconstruction(subject: Subject) -> dict[str, Any]:
@@ -103,6 +105,38 @@ def measure_generation(subject: Subject) -> dict[str, Any]:
     if judge is not None:
         result["judge"] = _judge(subject, np.concatenate(verdicts), np.concatenate(asked))
     return result
+
+
+def measure_originality(subject: Subject) -> dict[str, Any]:
+    """The training phrase nearest to each sample, and beside it the one nearest to each real held-out phrase."""
+    index = subject.dataset.phrases("train", subject.run.config.music.bars, sounding=subject.run.config.data.sounding)
+    searched = np.unique(np.linspace(0, len(index) - 1, _SEARCHED).astype(np.int64))
+    training = index.tokens(searched)
+    result: dict[str, Any] = {"training_phrases": len(index), "searched": len(searched), "copied_from": COPIED}
+    found = []
+    for number, genre in enumerate(subject.genres):
+        samples = subject.samples(number)
+        likeness, rows = nearest(samples, training, subject.layout)
+        found.append(likeness)
+        if np.isfinite(likeness).any():
+            most = np.nanargmax(likeness)
+            song = subject.dataset.songs[index.songs[searched[rows[most]]]]["title"]
+            titles = (f"{genre}, the sample nearest to training", f"{song}, onset F1 {likeness[most]:.2f}")
+            music = (samples[most], training[rows[most]].astype(np.int32))
+            subject.show("originality", *(subject.clip(t, m, genre) for t, m in zip(titles, music, strict=True)))
+    # Samples have no songs: each stands for itself.
+    names = np.array([f"sample {number}" for number in range(SAMPLES * len(found))])
+    _enter_likeness(subject, "samples", names, np.repeat(subject.genres, SAMPLES), np.concatenate(found))
+    rows = subject.some(SAMPLES, _NEAREST)
+    likeness, _ = nearest(subject.held_out.tokens[rows], training, subject.layout)
+    _enter_likeness(subject, "real", subject.song_names[rows], subject.genre_names[rows], likeness)
+    return result
+
+
+def _enter_likeness(subject: Subject, part: str, songs: np.ndarray, genres: np.ndarray, likeness: np.ndarray) -> None:
+    copied = np.where(np.isfinite(likeness), likeness >= COPIED, np.nan)  # a phrase without notes is like none
+    subject.ledger.add("nearest_training", part, songs, genres, likeness)
+    subject.ledger.add("copied", part, songs, genres, copied)
 
 
 def _shuffled(phrases: np.ndarray) -> np.ndarray:

@@ -31,6 +31,7 @@ from musae_tf.evaluation.measure_codes import measure_attributes, measure_order,
 from musae_tf.evaluation.measure_music import (
     measure_generation,
     measure_interpolation,
+    measure_originality,
     measure_reconstruction,
     measure_samples,
     measure_transfer,
@@ -47,6 +48,7 @@ from musae_tf.training import Run
 _FULL = (
     ("genre_probe", measure_probe),
     ("generation", measure_generation),
+    ("originality", measure_originality),
     ("transfer", measure_transfer),
     ("interpolation", measure_interpolation),
     ("latent_order", measure_order),

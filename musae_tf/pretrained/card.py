@@ -103,7 +103,6 @@ onset F1 is {rounding.f1_after:.4f} after and {rounding.f1_before:.4f} before. T
 - Bars of 16 sixteenths, one note at a time in each track, no dynamics; tempo and instruments are not learnt.
 - A piece is a walk through the latent space, in phrases of {config.music.bars} bars: neighbours are alike, but there
   is no form beyond that.
-- Whether samples repeat passages of the training songs was not measured.
 - The table says what does not work well: a row near its reference is no better than the reference.
 """
 

@@ -1,17 +1,17 @@
 """Everything that can be set, as one checked value. Names and defaults are the container's where it has the option."""
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from google.protobuf.message import Message
 
+from musae_tf.cores import available_cores
 from musae_tf.protocol.messages import BatchingParameters, ModelServerConfig, MonitoringConfig, SSLConfig
 from musae_tf.server.config import read_text_message
 from musae_tf.server.status import ServeError
 
 METRICS_PATH = "/monitoring/prometheus/metrics"
-_CORES = os.cpu_count() or 1
+_CORES = available_cores()
 
 
 @dataclass(frozen=True)

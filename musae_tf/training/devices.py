@@ -7,6 +7,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from musae_tf.cores import available_cores
 from musae_tf.errors import ConfigError, WorkerError
 from musae_tf.training.cluster import Place
 
@@ -76,7 +77,7 @@ def _share_cores() -> None:
         return
     # Once TensorFlow has computed something its threads are there, and stay.
     with suppress(RuntimeError):
-        threading.set_intra_op_parallelism_threads(max(1, _cores() // 2))
+        threading.set_intra_op_parallelism_threads(max(1, available_cores() // 2))
 
 
 def _keep_memory() -> None:
@@ -113,12 +114,8 @@ def _name(gpu) -> str:
     return f" ({name})" if name else ""
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-
-
 def _cpu(gpus: list) -> str:
-    cores = _cores()
+    cores = available_cores()
     return f"the CPU with {cores} {'core' if cores == 1 else 'cores'}: {_no_gpu()}"
 
 

@@ -10,7 +10,6 @@ export/musae/    versions for servers, if it was exported
 
 import datetime
 import json
-import os
 import platform
 import shlex
 import subprocess
@@ -26,6 +25,7 @@ import numpy as np
 import tensorflow as tf
 
 from musae_tf.config import Config, config_to_yaml, load_config
+from musae_tf.cores import available_cores
 from musae_tf.data import Dataset
 from musae_tf.errors import RunError
 from musae_tf.files import write_text
@@ -69,7 +69,7 @@ class Run:
             "tempos": _usual_tempos(dataset),
             "versions": {"python": platform.python_version(), **_versions()},
             "revision": _revision(),
-            "machine": f"{platform.machine()} {platform.system()}, {_cores()} cores",
+            "machine": f"{platform.machine()} {platform.system()}, {available_cores()} cores",
         }
         write_text(path / "config.yaml", config_to_yaml(config), RunError)
         run = cls(path, config, facts)
@@ -215,7 +215,3 @@ def _revision() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None  # an installed package has no revision
     return text.strip()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)

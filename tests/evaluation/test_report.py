@@ -70,6 +70,9 @@ def test_the_full_evaluation_measures_every_claim(result, evaluated_run):
     assert result["references"]["samples_as_asked"].keys() == {"chance", "real music", "reconstructions"}
     assert result["references"]["transfer_chroma"].keys() == {"reconstruction", "another piece"}
     assert result["references"]["interpolation_surprise"].keys() == {"cross-fade"}
+    for key in ("nearest_training", "copied"):
+        assert result["references"][key].keys() == {"real music"}
+    assert result["originality"]["searched"] == result["originality"]["training_phrases"] > 0
     for name in ("judge_real", "judge_reconstructions", "samples_as_asked"):
         np.testing.assert_allclose(np.sum(result["generation"]["judge"][name], axis=1), 1, atol=1e-5)
     order = result["latent_order"]

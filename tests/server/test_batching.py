@@ -1,6 +1,5 @@
 """Requests that share a run of the model: results, limits, and what a bad one does to the others."""
 
-import os
 import threading
 import time
 
@@ -8,6 +7,7 @@ import grpc
 import numpy as np
 import pytest
 
+from musae_tf.cores import available_cores
 from musae_tf.protocol import services
 from musae_tf.protocol.codec import to_array
 from musae_tf.protocol.messages import BatchingParameters
@@ -197,7 +197,7 @@ def test_batches_at_the_same_time_share_the_cores():
         return Options(one_model("model", "/m"), **settings).engine_threads
 
     assert threads() == 0
-    assert threads(batching=batching(num_batch_threads=1)) == os.cpu_count()
+    assert threads(batching=batching(num_batch_threads=1)) == available_cores()
     assert threads(batching=batching(num_batch_threads=10_000)) == 1
     assert threads(batching=batching(num_batch_threads=10_000), intra_op_threads=3) == 3
 

@@ -39,7 +39,7 @@ def gpus(monkeypatch):
 
 def test_without_a_gpu_it_is_the_cpu_and_says_why(tmp_path, monkeypatch):
     monkeypatch.setattr(devices, "_DRIVER", tmp_path)
-    monkeypatch.setattr(devices.os, "sched_getaffinity", lambda process: {0})
+    monkeypatch.setattr(devices, "available_cores", lambda: 1)
     strategy, said = choose_strategy("auto", Place())
     assert (type(strategy), said) == (tf.distribute.OneDeviceStrategy, "the CPU with 1 core: no GPU found")
     (tmp_path / "0000:01:00.0").mkdir()
@@ -54,7 +54,7 @@ def test_without_a_gpu_it_is_the_cpu_and_says_why(tmp_path, monkeypatch):
 )
 def test_without_a_gpu_an_operation_has_half_of_the_cores(monkeypatch, cores, variable, set_before, threads):
     found = []
-    monkeypatch.setattr(devices.os, "sched_getaffinity", lambda process: set(range(cores)))
+    monkeypatch.setattr(devices, "available_cores", lambda: cores)
     monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: set_before)
     monkeypatch.setattr(tf.config.threading, "set_intra_op_parallelism_threads", found.append)
     monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)

@@ -28,6 +28,7 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Subject, dict[str, Any]], str]], ...]
     ("order", "Order in the latent space", sections.order),
     ("attributes", "Attribute vectors", sections.attributes),
     ("statistics", "Samples beside real music", sections.statistics),
+    ("originality", "Composed or copied?", sections.originality),
     ("training", "Training", sections.training),
 )
 

@@ -228,6 +228,26 @@ def statistics(subject: Subject, result: dict[str, Any]) -> str:
     )
 
 
+def originality(subject: Subject, result: dict[str, Any]) -> str:
+    """How near samples and real phrases come to training phrases; of each genre the sample that comes nearest."""
+    found = result["originality"]
+    metrics = {
+        "nearest_training": "onset F1 to the nearest training phrase",
+        "copied": f"share with {found['copied_from']:g} or more",
+    }
+    rows = [
+        [title, *(_entered(subject.ledger, metric, part) for metric in metrics)]
+        for part, title in (("samples", "samples of the prior"), ("real", "real phrases of test songs"))
+    ]
+    every = "all" if found["searched"] == found["training_phrases"] else f"{found['searched']:,}, evenly chosen, of all"
+    return (
+        f"<p>Each phrase is held against {every} {found['training_phrases']:,} training phrases, in thirteen keys. "
+        "A model that composes comes as near to them as real music of its genres does, and no nearer.</p>"
+        + table(["", *metrics.values()], rows)
+        + _strips(subject, "originality")
+    )
+
+
 def training(subject: Subject, result: dict[str, Any]) -> str:
     """Curves, and what made the run."""
     curves = (subject.run.path / "evaluation" / "curves.png").read_bytes()
