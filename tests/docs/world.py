@@ -16,7 +16,8 @@ import matplotlib
 from musae_tf.data import Dataset, build, get_source
 from musae_tf.music import get_layout
 from tests.client.certificates import make_certificates
-from tests.corpus import four_voice_song
+from tests.corpus import band_song, four_voice_song
+from tests.data.msd import TRACKS, write_lakh, write_npz, write_song_file
 from tests.docs.markdown import ROOT
 
 GENRES = {"dances": "bach", "hymns": "palestrina"}
@@ -60,11 +61,25 @@ class World:
         shutil.copytree(path / "songs", path / "midi")
         rows = [f"{file.relative_to(path / 'midi')},{file.parent.name}" for file in (path / "midi").rglob("*.mid")]
         (path / "labels.csv").write_text("path,labels\n" + "\n".join(rows) + "\n")
+        self._collections(path / "downloads")
         (path / "certificates").mkdir()
         certificates = make_certificates(path / "certificates")
         shutil.copy(certificates.server_key, path / "server.key")
         shutil.copy(certificates.server, path / "server.pem")
         self._programs()
+
+    @staticmethod
+    def _collections(downloads: Path) -> None:
+        """A few songs, and genres of some, in the folders that `musae data fetch` makes."""
+        lmd, lpd = downloads / "lmd", downloads / "lpd"
+        write_lakh(lmd / "lmd_matched")
+        for number, track in enumerate(TRACKS):
+            write_song_file(lmd / "lmd_matched_h5", track, ["rock"], f"AR{number}")
+            write_npz(lpd / "lpd_5_cleansed", track, f"{number:032x}", band_song(6, number))
+        (lmd / "tagtraum").mkdir()
+        (lmd / "tagtraum/msd_tagtraum_cd2.cls").write_text(f"{TRACKS[0]}\tRock\n")
+        (lpd / "id_lists_tagtraum").mkdir()
+        (lpd / "id_lists_tagtraum/id_list_Rock.txt").write_text(f"{TRACKS[0]}\n")
 
     def _rename(self, file: Path) -> None:
         facts = json.loads(file.read_text())
