@@ -12,8 +12,9 @@ Asks a server that `musae serve` (or TensorFlow Serving) runs; the base install 
 import argparse
 import signal
 import sys
-import threading
+from contextlib import suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 from musae_tf.client import DeadlineExceededError, MusaeClient, OverloadedError, UnavailableError
@@ -104,9 +105,9 @@ def main() -> int:
     parser.add_argument("--every", type=float, default=1.0, metavar="S", help="seconds between looks (default: 1)")
     parser.add_argument("--once", action="store_true", help="end when nothing is left to do")
     arguments = parser.parse_args()
-    stop = threading.Event()
+    stop = SimpleQueue()  # an Event may not be set by a handler that interrupts its `wait`
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda caught, _: stop.put(caught))
     answers = arguments.folder / "answers"
     try:
         answers.mkdir(parents=True, exist_ok=True)
@@ -115,7 +116,8 @@ def main() -> int:
             watcher = Watcher(arguments.folder, answers, musae, arguments.to, arguments.strength)
             print(f"watching {arguments.folder}; answers go to {answers}", flush=True)
             while watcher.look() or not arguments.once:
-                if stop.wait(arguments.every):
+                with suppress(Empty):
+                    stop.get(timeout=arguments.every)
                     break
     except (MusaeError, OSError) as error:
         print(error, file=sys.stderr)

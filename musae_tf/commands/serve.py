@@ -3,9 +3,9 @@
 import logging
 import shlex
 import signal
-import threading
 from argparse import Namespace
 from pathlib import Path
+from queue import SimpleQueue
 
 from musae_tf.commands.quiet import standard_error_held_back
 from musae_tf.commands.runs import find_run, print_next
@@ -38,11 +38,12 @@ def serve(arguments: Namespace) -> int:
 
 def _wait_for_signal() -> None:
     """Return at the first SIGTERM or SIGINT; after it, these do again what they did before."""
-    asked = threading.Event()
+    # Not an Event: a handler that interrupts its `wait` may find the lock taken that its `set` needs, for ever.
+    asked: SimpleQueue[int] = SimpleQueue()
     numbers = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(number, lambda *_: asked.set()) for number in numbers]
+    before = [signal.signal(number, lambda caught, _: asked.put(caught)) for number in numbers]
     try:
-        asked.wait()
+        asked.get()
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)

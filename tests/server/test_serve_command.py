@@ -96,3 +96,39 @@ def test_mistakes_get_one_sentence(base_of_all, tmp_path, capfd, arguments, sent
     assert sentence.format(**names) in errors
     assert "hunter2" not in errors
     assert "Traceback" not in errors
+
+
+AT_EVERY_STEP = """
+import itertools, os, signal, sys, threading
+from musae_tf.commands.serve import _wait_for_signal
+
+signal.signal(signal.SIGTERM, lambda *_: None)
+before = signal.getsignal(signal.SIGTERM)
+left = 0
+
+def trace(*_):
+    global left
+    if signal.getsignal(signal.SIGTERM) is not before:
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+    return trace
+
+for step in itertools.count(1):
+    left = step
+    late = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM))
+    late.start()
+    sys.settrace(trace)
+    _wait_for_signal()
+    sys.settrace(None)
+    late.cancel()
+    if left > 0:
+        break  # the wait has fewer steps
+print(step)
+"""
+
+
+def test_a_signal_is_heard_whenever_it_comes():
+    """Also while the server is about to wait for it, at whatever step of that."""
+    done = subprocess.run([sys.executable, "-c", AT_EVERY_STEP], capture_output=True, text=True, timeout=60)
+    assert int(done.stdout) > 5, done.stderr
