@@ -5,11 +5,15 @@ import secrets
 from collections import OrderedDict
 from typing import Protocol
 
-from musae_tf.client import AsyncMusaeClient, Description, LatentMap
+from musae_tf.client import AsyncMusaeClient, Description, LatentMap, UnavailableError
 from musae_tf.studio.results import Results
 
 FILES_KEPT = 20
 """Files that have arrived and were not looked at yet; the oldest make room."""
+
+
+AGAIN_SECONDS = 1.0
+"""After that a server that did not answer is asked once more."""
 
 
 class Server(Protocol):
@@ -44,7 +48,13 @@ class Service:
             MusaeError: it cannot be asked.
         """
         await asyncio.to_thread(self._server.ensure)
-        return await self.client.describe()
+        try:
+            return await self.client.describe()
+        except UnavailableError:
+            # It may be ending at this moment, which is seen a little later.
+            await asyncio.sleep(AGAIN_SECONDS)
+            await asyncio.to_thread(self._server.ensure)
+            return await self.client.describe()
 
     async def map(self) -> LatentMap:
         """The map of the model, asked for once.
