@@ -120,7 +120,11 @@ def references(result: dict[str, Any], ledger: Ledger) -> dict[str, dict[str, fl
             add(key, name, result["reconstruction"][name][key]["all"])
     for key in ("two_sample_auc", "two_sample_auc_target"):
         add(key, "chance", 0.5)
-    add("sliced_wasserstein", "two draws of the prior", _mean(result["prior_match"]["sliced_wasserstein_prior"]))
+    add(
+        "sliced_wasserstein",
+        "two draws of the prior",
+        known_mean([*result["prior_match"]["sliced_wasserstein_prior"].values()]),
+    )
     chance = 1 / max(1, len(result["phrases"]))
     add("genre_probe", "chance", chance)
     add("samples_as_asked", "chance", chance)
@@ -139,7 +143,7 @@ def references(result: dict[str, Any], ledger: Ledger) -> dict[str, dict[str, fl
 
 
 def _made(result: dict[str, Any], ledger: Ledger) -> dict[str, float]:
-    made = {"sliced_wasserstein": _mean(result["prior_match"]["sliced_wasserstein"])}
+    made = {"sliced_wasserstein": known_mean([*result["prior_match"]["sliced_wasserstein"].values()])}
     within = result["samples"]["within_5_95"].values()
     if within:
         made["within_5_95"] = float(np.mean([shares["all"] for shares in within]))
@@ -164,8 +168,3 @@ def properties_predicted(tables: dict[str, dict[str, float]]) -> int:
     """How many properties have an R2 of `ENOUGH_R2` or more on every track that has them."""
     keys = {key for row in tables.values() for key in row}
     return sum(all(row[key] >= ENOUGH_R2 for row in tables.values() if key in row) for key in keys)
-
-
-def _mean(values: dict[str, float]) -> float:
-    known = [value for value in values.values() if np.isfinite(value)]
-    return float(np.mean(known)) if known else float("nan")
