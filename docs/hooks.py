@@ -26,8 +26,8 @@ _HEADLINES = {
     "step_accuracy": "per-step accuracy",
     "two_sample_auc": "codes told from draws of the prior, AUC",
     "genre_probe": "genre read from the code",
-    "samples_as_asked": "samples judged as asked",
-    "transfer_success": "transfers judged as the target",
+    "samples_as_asked": "samples classified as asked",
+    "transfer_success": "transfers classified as the target",
     "transfer_onset_f1": "onset F1 of transfers with the source: what they keep",
 }
 

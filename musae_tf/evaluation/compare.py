@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from musae_tf.errors import RunError
-from musae_tf.evaluation.bootstrap import Difference
-from musae_tf.evaluation.headline import HEADLINES, Headline
-from musae_tf.evaluation.ledger import Ledger
+from musae_tf.evaluation.headlines import HEADLINES, Headline
+from musae_tf.evaluation.per_song import Difference, PerSongMetrics
 
 FOLDER = "evaluation"
 FORMAT = 2
@@ -44,13 +43,13 @@ class Comparison:
         return {index for index, value in values.items() if value == wanted}
 
 
-def compare(runs: list[Path], results: list[dict[str, Any]], ledgers: list[Ledger]) -> Comparison:
+def compare(runs: list[Path], results: list[dict[str, Any]], per_song: list[PerSongMetrics]) -> Comparison:
     """Compare the first run with the others.
 
     Args:
         runs: their folders.
         results: what their evaluation.json hold.
-        ledgers: what their songs.csv hold.
+        per_song: what their songs.csv hold.
 
     Raises:
         RunError: measured on different datasets, or one run named twice.
@@ -59,7 +58,7 @@ def compare(runs: list[Path], results: list[dict[str, Any]], ledgers: list[Ledge
     differences = {}
     for number in range(1, len(runs)):
         for headline in HEADLINES:
-            ours, theirs = (ledgers[index].ratio(headline.metric, headline.part) for index in (number, 0))
+            ours, theirs = (per_song[index].ratio(headline.metric, headline.part) for index in (number, 0))
             if ours is not None and theirs is not None:
                 differences[headline.key, number] = ours.minus(theirs)
     names = [path.name for path in runs]
@@ -87,9 +86,7 @@ def compare_folders(runs: list[Path]) -> Comparison:
     Raises:
         RunError: see `read_evaluation` and `compare`.
     """
-    return compare(
-        runs, [read_evaluation(path) for path in runs], [Ledger.read(path / FOLDER / "songs.csv") for path in runs]
-    )
+    return compare(runs, [read_evaluation(path) for path in runs], [read_per_song(path) for path in runs])
 
 
 def read_evaluation(run: Path) -> dict[str, Any]:
@@ -112,6 +109,15 @@ def read_evaluation(run: Path) -> dict[str, Any]:
     if result["steps"] != steps:
         raise RunError(f"{run} was trained further after it was evaluated: {again}")
     return result
+
+
+def read_per_song(run: Path) -> PerSongMetrics:
+    """The metrics of a run song by song.
+
+    Raises:
+        RunError: see `PerSongMetrics.read`.
+    """
+    return PerSongMetrics.read(run / FOLDER / "songs.csv")
 
 
 def comparison_csv(comparison: Comparison) -> str:

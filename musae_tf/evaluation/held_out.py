@@ -1,4 +1,4 @@
-"""Held-out phrases with what an evaluation needs to know of them."""
+"""Held-out phrases with what an evaluation needs to know of them, and how many of them and of samples it takes."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,18 @@ from musae_tf.config import Config
 from musae_tf.data import Dataset
 from musae_tf.data.pipeline import held_out_phrases
 from musae_tf.music import Layout
+
+SEED = 1
+"""Of all random choices. Not the run's: runs of several seeds are measured on the same phrases, pairs and draws."""
+
+# At most so many phrases, evenly over the genres.
+TEST_PHRASES = 2000
+TRAIN_PHRASES = 8000
+ENCODED_PHRASES = 4000
+"""Of training phrases, those that are encoded."""
+
+SAMPLES = 200
+"""Phrases drawn from the prior of each genre."""
 
 
 @dataclass(frozen=True)

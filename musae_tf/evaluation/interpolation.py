@@ -4,15 +4,66 @@ The distance of two phrases is the share of their cells (step, track) whose symb
 distance of MusicVAE (Roberts et al. 2018, section 4.2).
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.stats import rankdata
 
+from musae_tf.evaluation.held_out import SEED
+from musae_tf.evaluation.statistics import phrase_statistics, share_within
+from musae_tf.music import STEPS_PER_BAR, Layout
+from musae_tf.music.sounding import sounding_pitch
+from musae_tf.music.vocabulary import KIT
+
+if TYPE_CHECKING:
+    from musae_tf.evaluation.context import EvaluationContext
+
+
+MODEL = "model"
 SLACK = 0.02
 """A distance that goes back by no more than this share of the cells nearly goes on."""
 
 _ROUNDING = 1e-9
+_STEPS_PER_BEAT = 4
+
+# Weights of what was counted, of the same without the pitch before, and of every symbol alike.
+_COUNTED, _PLACE, _ANY = 0.9, 0.099, 0.001
+# Stream of random numbers.
+_PAIRS = 41
+_PATHS, _POINTS = 240, 9
+_SHOWN_POINTS = 7
+
+
+def measure_interpolation(context: "EvaluationContext") -> dict[str, Any] | None:
+    """Ways between pairs of held-out phrases of different songs, beside cross-fading the phrases themselves.
+
+    None if there is only one song.
+    """
+    held_out = context.held_out
+    start, end = _pairs(context)
+    if not len(start):
+        return None
+    codes = context.between(context.codes[start], context.codes[end], _POINTS)
+    played = context.decode(codes.reshape(-1, codes.shape[-1])).reshape(len(start), _POINTS, *held_out.tokens.shape[1:])
+    ways = {MODEL: played, "cross-fade": cross_fade(held_out.tokens[start], held_out.tokens[end], _POINTS)}
+    nll = NegativeLogLikelihood(context.train.tokens, context.layout)
+    real = phrase_statistics(held_out.tokens, context.layout)
+    result: dict[str, Any] = {"pairs": len(start), "points": _POINTS}
+    result["real_nll"] = float(nll(held_out.tokens).mean())
+    for name, paths in ways.items():
+        measures = measure_paths(paths)
+        flat = paths.reshape(-1, *paths.shape[2:])
+        costs = nll(flat).reshape(paths.shape[:2])
+        inside = [share_within(phrase_statistics(paths[:, p], context.layout), real)["all"] for p in range(_POINTS)]
+        result[name] = {
+            "to_start": measures.to_start.mean(axis=0),
+            "to_end": measures.to_end.mean(axis=0),
+            "nll": costs.mean(axis=0),
+            "within_5_95": inside,
+        }
+        _record_paths(context, name, start, measures, costs)
+    _show_paths(context, start, end)
+    return result
 
 
 class PathMeasures(NamedTuple):
@@ -94,3 +145,90 @@ def _rank_correlation(curves: np.ndarray) -> np.ndarray:
     position = np.arange(curves.shape[1]) - (curves.shape[1] - 1) / 2
     scale = np.linalg.norm(ranks, axis=1) * np.linalg.norm(position)
     return (ranks @ position) / np.where(scale > 0, scale, 1.0)
+
+
+def _pairs(context: "EvaluationContext") -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers of pairs of phrases of different songs; both ends go round the genres."""
+    each = -(-_PATHS // len(context.genres))
+    start, end = (context.some(each, _PAIRS + number) for number in (0, 1))
+    rng = np.random.default_rng([SEED, _PAIRS])
+    end = rng.permutation(end)
+    count = min(len(start), len(end))
+    start, end = start[:count], end[:count]
+    apart = context.held_out.songs[start] != context.held_out.songs[end]
+    return start[apart], end[apart]
+
+
+def _record_paths(
+    context: "EvaluationContext", part: str, rows: np.ndarray, measures: PathMeasures, costs: np.ndarray
+) -> None:
+    for name in ("monotone", "nearly_monotone", "rank_correlation", "evenness", "smoothness"):
+        context.record(f"interpolation_{name}", part, rows, getattr(measures, name))
+    ends = (costs[:, 0] + costs[:, -1]) / 2
+    context.record("interpolation_nll", part, rows, costs[:, 1:-1].mean(axis=1) - ends)
+
+
+def _show_paths(context: "EvaluationContext", start: np.ndarray, end: np.ndarray) -> None:
+    genre = context.held_out.genre
+    across = np.flatnonzero(genre[start] != genre[end])
+    for pair in across[:: max(1, len(across) // 2)][:2]:
+        codes = context.between(context.codes[start[[pair]]], context.codes[end[[pair]]], _SHOWN_POINTS)[0]
+        names = [context.genre_names[rows[pair]] for rows in (start, end)]
+        titles = [f"{position:.0%}" for position in np.linspace(0, 1, _SHOWN_POINTS)]
+        titles[0], titles[-1] = f"{names[0]}, reconstructed", f"{names[1]}, reconstructed"
+        music = context.decode(codes)
+        context.show(
+            "interpolation", *(context.clip(title, one, names[0]) for title, one in zip(titles, music, strict=True))
+        )
+
+
+class NegativeLogLikelihood:
+    """Nats a step under P(symbol | track, pitch sounding before, place in the beat), learnt from real phrases.
+
+    A kit's strokes depend on the place in the bar instead.
+    """
+
+    def __init__(self, tokens: np.ndarray, layout: Layout):
+        """Count in phrases int [N, T, K] of training songs."""
+        self._layout = layout
+        self._costs = []
+        for track, (context, place, contexts, places) in enumerate(self._contexts(tokens)):
+            symbols = layout.vocabulary_sizes[track]
+            seen = np.asarray(tokens)[..., track].astype(np.int64)
+            full = _frequencies(context * symbols + seen, contexts, symbols)
+            by_place = _frequencies(place * symbols + seen, places, symbols)
+            place_of_context = np.arange(contexts) % places
+            mixed = _COUNTED * full + _PLACE * by_place[place_of_context] + _ANY / symbols
+            # A context that was never seen has no counts of its own.
+            mixed /= mixed.sum(axis=1, keepdims=True)
+            self._costs.append(-np.log(mixed))
+
+    def __call__(self, tokens: np.ndarray) -> np.ndarray:
+        """Mean over the steps and tracks of each phrase int [N, T, K], float64 [N]."""
+        costs = [
+            table[context, np.asarray(tokens)[..., track]].mean(axis=1)
+            for track, (table, (context, *_)) in enumerate(zip(self._costs, self._contexts(tokens), strict=True))
+        ]
+        return np.mean(costs, axis=0)
+
+    def _contexts(self, tokens: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, int, int]]:
+        """Of each track: numbers of context and of place, int [N, T] each, and how many of both there are."""
+        pitch = sounding_pitch(tokens, self._layout).astype(np.int64)
+        before = np.concatenate([np.full_like(pitch[:, :1], -1), pitch[:, :-1]], axis=1)
+        steps = np.broadcast_to(np.arange(pitch.shape[1]), pitch.shape[:2])
+        contexts = []
+        for track, spec in enumerate(self._layout.tracks):
+            if spec.vocabulary == KIT:
+                place = steps % STEPS_PER_BAR
+                contexts.append((place, place, STEPS_PER_BAR, STEPS_PER_BAR))
+            else:
+                place = steps % _STEPS_PER_BEAT
+                contexts.append(
+                    ((before[..., track] + 1) * _STEPS_PER_BEAT + place, place, 129 * _STEPS_PER_BEAT, _STEPS_PER_BEAT)
+                )
+        return contexts
+
+
+def _frequencies(cells: np.ndarray, contexts: int, symbols: int) -> np.ndarray:
+    counts = np.bincount(cells.ravel(), minlength=contexts * symbols).reshape(contexts, symbols)
+    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

@@ -1,19 +1,70 @@
 """Is the latent space ordered by low-level properties? The claim of Valenti, Carta and Bacciu (2020).
 
-Two looks: what a linear probe reads from the code of a held-out phrase (Alain and Bengio 2017), and, as the authors
-did, how each property of the decoded music follows a single latent axis that is swept (Pearson's r).
+Three looks: what a linear probe reads from the code of a held-out phrase (Alain and Bengio 2017); as the authors did,
+how each property of the decoded music follows a single latent axis that is swept (Pearson's r); and whether moving
+along an attribute's vector gives more of the attribute.
 """
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from musae_tf.evaluation.bootstrap import Ratio
+from musae_tf.evaluation.per_song import Ratio
+from musae_tf.evaluation.statistics import known_mean
+from musae_tf.latent import ATTRIBUTES, PROPERTIES, Attributes, attribute_values, phrase_properties
+from musae_tf.latent.properties import TOTAL
+from musae_tf.progress import progress
 
+if TYPE_CHECKING:
+    from musae_tf.evaluation.context import EvaluationContext
+
+
+# Streams of random numbers.
+_SWEPT, _MOVED = 30, 31
+
+# A swept axis goes so many standard deviations of the codes to both sides, in so many values.
+_SWEEP_REACH, _SWEEP_VALUES, _SWEPT_PHRASES = 3.0, 9, 1
+_MOVED_PHRASES = 25
+STRENGTHS = (1.0, 2.0)
 _PENALTIES = (1.0, 10.0, 100.0, 1000.0)
 MINIMUM_PHRASES = 20
 """With fewer phrases that have a property nothing is said of it."""
+
+
+def measure_order(context: "EvaluationContext") -> dict[str, Any]:
+    """R2 of each property of each track, and how single axes move it."""
+    layout, held_out = context.layout, context.held_out
+    train, truth = (phrase_properties(tokens, layout) for tokens in (context.encoded.tokens, held_out.tokens))
+    tracks = [*layout.names, TOTAL]
+    values = {}
+    for track, name in enumerate(tracks):
+        one, other = (_of_track(properties, track) for properties in (train, truth))
+        ratios = probe_properties(context.train_codes, one, context.codes, other, context.song_names)
+        values[name] = {}
+        for number, (key, ratio) in enumerate(zip(PROPERTIES, ratios, strict=True)):
+            if ratio is None:
+                continue
+            rows = np.flatnonzero(np.isfinite(other[:, number]))
+            context.record("probe_r2", f"{name}:{key}", rows, ratio.parts, ratio.wholes)
+            values[name][key] = ratio.value()
+    return {"probe_r2": values, "sweeps": _sweeps(context)}
+
+
+def _of_track(properties: np.ndarray, track: int) -> np.ndarray:
+    """[N, K, P] to [N, P]; the number after the last track stands for all: counts add up, pitches are those of any."""
+    if track < properties.shape[1]:
+        return properties[:, track]
+    counts = np.nansum(properties[..., :3], axis=1)
+    pitched = np.isfinite(properties[..., 3])
+    highest = np.where(pitched, properties[..., 3], -np.inf).max(axis=1)
+    lowest = np.where(pitched, properties[..., 4], np.inf).min(axis=1)
+    onsets = np.where(pitched, properties[..., 2], 0)
+    mean = (np.nan_to_num(properties[..., 5]) * onsets).sum(axis=1) / np.maximum(onsets.sum(axis=1), 1)
+    pitches = np.stack([highest, lowest, mean], axis=1)
+    return np.concatenate([counts, np.where(pitched.any(axis=1)[:, np.newaxis], pitches, np.nan)], axis=1)
 
 
 def probe_properties(
@@ -67,3 +118,92 @@ def sweep_correlations(values: np.ndarray) -> np.ndarray:
     covariance = np.einsum("v,...vp->...p", position, centred)
     flat = ~(np.isfinite(scale) & (scale > 1e-9))
     return np.where(flat, 0.0, covariance / np.where(flat, 1.0, scale))
+
+
+def _sweeps(context: "EvaluationContext") -> dict[str, Any]:
+    """For each track and property the largest mean |r| of any axis, and how many axes have a mean |r| above a half."""
+    rows = context.some(_SWEPT_PHRASES, _SWEPT)
+    codes, axes = context.codes[rows], context.codes.shape[1]
+    spread = context.codes.std(axis=0)
+    reach = np.linspace(-_SWEEP_REACH, _SWEEP_REACH, _SWEEP_VALUES)
+    correlations = []
+    for axis in progress(range(axes), title="sweeping", unit="axes"):
+        swept = np.repeat(codes, _SWEEP_VALUES, axis=0)
+        swept[:, axis] += np.tile(reach * spread[axis], len(codes))
+        properties = phrase_properties(context.decode(swept), context.layout)
+        shape = (len(codes), _SWEEP_VALUES, -1)
+        correlations.append(np.abs(sweep_correlations(properties.reshape(shape))).mean(axis=0))
+    strength = np.stack(correlations).reshape(axes, len(context.layout.names), -1)
+    return {
+        "reach": _SWEEP_REACH,
+        "phrases": len(codes),
+        "best": _by_property(context, strength.max(axis=0)),
+        "axes_above_half": _by_property(context, (strength > 0.5).sum(axis=0)),
+    }
+
+
+def _by_property(context: "EvaluationContext", values: np.ndarray) -> dict[str, dict[str, float]]:
+    return {
+        track: dict(zip(PROPERTIES, row, strict=True))
+        for track, row in zip(context.layout.names, values.tolist(), strict=True)
+    }
+
+
+def measure_attributes(context: "EvaluationContext") -> dict[str, Any]:
+    """Fit attribute vectors, write them beside the run, and see whether they do on held-out phrases what they say."""
+    from musae_tf.latent.of_run import attributes_path, fit_to_phrases
+
+    known = context.encoded
+    attributes = fit_to_phrases(context.model, known.tokens, context.train_codes, known.genre, context.run)
+    attributes.save(attributes_path(context.run))
+    rows = context.some(_MOVED_PHRASES, _MOVED)
+    codes = context.codes[rows]
+    before = attribute_values(context.decode(codes), context.layout)
+    result: dict[str, Any] = {"units": dict(zip(attributes.names, attributes.units.tolist(), strict=True))}
+    for strength in STRENGTHS:
+        table = result[f"{strength:g}"] = {}
+        for name in progress(attributes.names, title=f"moving by {strength:g}", unit="attributes"):
+            table[name] = _moves(context, attributes, name, strength, rows, codes, before)
+    _show_moves(context, attributes, rows)
+    return result
+
+
+def _show_moves(context: "EvaluationContext", attributes: Attributes, rows: np.ndarray) -> None:
+    """The first phrase of two genres, with more and less of each attribute of all tracks."""
+    for row in rows[[0, -1]]:
+        genre = context.genre_names[row]
+        names = [name for name in ATTRIBUTES if name in attributes.names]
+        changes = [{}, *({name: sign * STRENGTHS[-1]} for name in names for sign in (1, -1))]
+        titles = [f"{genre}, reconstructed", *(f"{way} {name}" for name in names for way in ("more", "less"))]
+        music = context.decode(np.stack([attributes.move(context.codes[row][None], change)[0] for change in changes]))
+        clips = (context.clip(title, one, genre) for title, one in zip(titles, music, strict=True))
+        context.show("attributes", *clips)
+
+
+def _moves(
+    context: "EvaluationContext",
+    attributes: Attributes,
+    name: str,
+    strength: float,
+    rows: np.ndarray,
+    codes: np.ndarray,
+    before: np.ndarray,
+) -> dict[str, float]:
+    """Share of phrases whose attribute went the way it was asked to, up and down; by how much; and what else moved."""
+    column = attributes.number(name)
+    moved, others, changes = [], [], []
+    for sign in (1, -1):
+        music = context.decode(attributes.move(codes, {name: sign * strength}))
+        change = (attribute_values(music, context.layout) - before) / attributes.units
+        known = np.isfinite(change[:, column])
+        moved.append(np.where(known, sign * change[:, column] > 0, np.nan))
+        changes.append(sign * change[known, column])
+        others.append(known_mean(np.abs(np.delete(change, column, axis=1))))
+    context.record("attribute_moves", f"{name} by {strength:g}", np.tile(rows, 2), np.concatenate(moved))
+    more, less = map(known_mean, moved)
+    return {
+        "more": more,
+        "less": less,
+        "change": known_mean(np.concatenate(changes)),
+        "others": known_mean(np.array(others)),
+    }

@@ -8,7 +8,7 @@ onto which they are projected, in the latent space's own unit.
 """
 
 import warnings
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -16,11 +16,21 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from musae_tf.evaluation.held_out import HeldOut
+from musae_tf.evaluation.held_out import SEED, HeldOut
+from musae_tf.evaluation.per_song import ALL
+
+if TYPE_CHECKING:
+    from musae_tf.evaluation.context import EvaluationContext
+
 
 # Fewer codes than this on either side say nothing.
 MINIMUM_CODES = 20
 _DIRECTIONS = 256
+TARGET = "target"
+"""Part of a metric: against what training pulled the codes to."""
+
+# Streams of random numbers.
+_POSTERIOR, _PRIOR, _OTHER_PRIOR = 10, 11, 13
 
 
 class TwoSampleTest(NamedTuple):
@@ -34,6 +44,51 @@ class TwoSampleTest(NamedTuple):
 
     right: np.ndarray
     above: np.ndarray
+
+
+def measure_prior(context: "EvaluationContext") -> dict[str, Any]:
+    """Two-sample test and sliced Wasserstein distance of each genre's codes, against the prior.
+
+    "target" holds the same against what training pulled the codes to: a fitted prior is near to any codes.
+    """
+    mean, deviation = context.posterior
+    genre = context.held_out.genre
+    noise = np.random.default_rng([SEED, _POSTERIOR]).standard_normal(mean.shape, np.float32)
+    codes = mean + deviation * noise
+    draws = (context.draw_prior(genre, stream) for stream in (_PRIOR, _OTHER_PRIOR))
+    targets = (context.draw_target(genre, stream) for stream in (_PRIOR, _OTHER_PRIOR))
+    result = _match(context, codes, *draws, part=ALL)
+    return {
+        **result,
+        "target": _match(context, codes, *targets, part=TARGET),
+        "posterior_deviation": float(deviation.mean()),
+    }
+
+
+def _match(
+    context: "EvaluationContext", codes: np.ndarray, draws: np.ndarray, others: np.ndarray, part: str
+) -> dict[str, Any]:
+    """Codes against draws; other draws against the same draws are what no match could be better than."""
+    result: dict[str, Any] = {
+        name: {} for name in ("two_sample_accuracy", "two_sample_auc", "sliced_wasserstein", "sliced_wasserstein_prior")
+    }
+    entries: dict[str, list[np.ndarray]] = {"rows": [], "right": [], "above": []}
+    tests = two_sample_tests(codes, draws, context.held_out, SEED)
+    for number, (genre, test) in enumerate(tests.items()):
+        rows = context.held_out.of_genre(number)
+        result["two_sample_accuracy"][genre] = float("nan") if test is None else float(test.right.mean())
+        result["two_sample_auc"][genre] = float("nan") if test is None else float(test.above.mean())
+        if test is not None:
+            for name, values in zip(entries, (rows, test.right, test.above), strict=True):
+                entries[name].append(values)
+        if len(rows):
+            result["sliced_wasserstein"][genre] = sliced_wasserstein(codes[rows], draws[rows])
+            result["sliced_wasserstein_prior"][genre] = sliced_wasserstein(others[rows], draws[rows])
+    if entries["rows"]:
+        rows, right, above = (np.concatenate(values) for values in entries.values())
+        context.record("two_sample_accuracy", part, rows, right)
+        context.record("two_sample_auc", part, rows, above)
+    return result
 
 
 def two_sample_test(

@@ -1,13 +1,16 @@
 """How much of a phrase survives the latent space, beside predictions that need no model."""
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
-from musae_tf.evaluation.bootstrap import Ratio
 from musae_tf.evaluation.held_out import HeldOut
-from musae_tf.music import Layout
-from musae_tf.music.metrics import always_hold, copy_last_bar, most_frequent
-from musae_tf.music.sounding import onsets
-from musae_tf.music.vocabulary import KIT, STROKES
+from musae_tf.evaluation.per_song import Interval, Ratio
+from musae_tf.music.metrics import always_hold, copy_last_bar, most_frequent, phrase_sums
+
+if TYPE_CHECKING:
+    from musae_tf.evaluation.context import EvaluationContext
+
 
 METRICS = ("onset_f1", "step_accuracy", "accuracy_off_hold_rest")
 """As in `musae_tf.music.metrics`, where they are defined."""
@@ -15,35 +18,25 @@ METRICS = ("onset_f1", "step_accuracy", "accuracy_off_hold_rest")
 MODEL = "model"
 
 
-def phrase_sums(predicted: np.ndarray, target: np.ndarray, layout: Layout) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """What each track of each phrase adds to each metric.
-
-    The sums over phrases are those of `musae_tf.music.metrics`; here phrases stay apart, so that songs can be
-    resampled.
-
-    Args:
-        predicted: int [N, T, K].
-        target: int [N, T, K].
-        layout: what the tracks are.
-
-    Returns:
-        {metric: (parts, wholes)}, float64 [N, K] each: the metric is the sum of parts over the sum of wholes.
-    """
-    predicted, target = np.asarray(predicted), np.asarray(target)
-    right = predicted == target
-    judged = onsets(target, layout)
-    ours, theirs = onsets(predicted, layout).astype(np.int64), judged.astype(np.int64)
-    hits = (right & judged).astype(np.int64)
-    for track, spec in enumerate(layout.tracks):
-        if spec.vocabulary == KIT:  # every piece that is struck counts
-            one, other = predicted[..., track], target[..., track]
-            hits[..., track], ours[..., track], theirs[..., track] = STROKES[one & other], STROKES[one], STROKES[other]
-    sums = {
-        "onset_f1": (2 * hits, ours + theirs),
-        "step_accuracy": (right, np.ones_like(right)),
-        "accuracy_off_hold_rest": (right & judged, judged),
-    }
-    return {name: tuple(values.sum(axis=1).astype(np.float64) for values in pair) for name, pair in sums.items()}
+def measure_reconstruction(context: "EvaluationContext") -> dict[str, Any]:
+    """Reconstruction beside trivial predictions, in all and by genre; with intervals, of the model's."""
+    held_out = context.held_out
+    result: dict[str, Any] = {"reconstruction": {}, "reconstruction_by_genre": {}}
+    for name, predicted in predictions(context.rebuilt, held_out, context.train.tokens).items():
+        table = reconstruction_ratios(predicted, held_out)
+        genres = by_genre(table, held_out)
+        result["reconstruction"][name] = _values(table)
+        for genre, part in genres.items():
+            result["reconstruction_by_genre"].setdefault(genre, {})[name] = _values(part)
+        if name == MODEL:
+            rows = np.arange(len(predicted))
+            for metric, tracks in table.items():
+                for track, ratio in tracks.items():
+                    context.record(metric, track, rows, ratio.parts, ratio.wholes)
+            result["reconstruction_intervals"] = _limits(table)
+            result["reconstruction_by_genre_intervals"] = {genre: _limits(part) for genre, part in genres.items()}
+    _show_reconstructions(context)
+    return result
 
 
 def predictions(rebuilt: np.ndarray, held_out: HeldOut, train_tokens: np.ndarray) -> dict[str, np.ndarray]:
@@ -83,3 +76,24 @@ def by_genre(table: dict[str, dict[str, Ratio]], held_out: HeldOut) -> dict[str,
                 metric: {track: ratio.of(rows) for track, ratio in tracks.items()} for metric, tracks in table.items()
             }
     return result
+
+
+def _show_reconstructions(context: "EvaluationContext") -> None:
+    for number, genre in enumerate(context.genres):
+        for row in context.held_out.of_genre(number)[:1]:
+            music = (context.held_out.tokens[row], context.rebuilt[row])
+            titles = (f"{genre}, source", "reconstructed")
+            context.show("reconstruction", *(context.clip(t, m, genre) for t, m in zip(titles, music, strict=True)))
+
+
+def _values(table: dict) -> dict[str, dict[str, float]]:
+    return {metric: {track: ratio.value() for track, ratio in tracks.items()} for metric, tracks in table.items()}
+
+
+def _limits(table: dict) -> dict[str, dict[str, list[float]]]:
+    def pair(interval: Interval) -> list[float]:
+        return [interval.low, interval.high]
+
+    return {
+        metric: {track: pair(ratio.interval()) for track, ratio in tracks.items()} for metric, tracks in table.items()
+    }

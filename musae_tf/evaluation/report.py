@@ -23,30 +23,38 @@ import numpy as np
 
 from musae_tf.data import Dataset
 from musae_tf.errors import RunError
-from musae_tf.evaluation.compare import FOLDER, FORMAT, Comparison, check_comparable, compare, read_evaluation
-from musae_tf.evaluation.curves import write_curves
-from musae_tf.evaluation.headline import HEADLINES, headlines, references
-from musae_tf.evaluation.ledger import Ledger
-from musae_tf.evaluation.measure_codes import measure_attributes, measure_order, measure_prior, measure_probe
-from musae_tf.evaluation.measure_music import (
-    measure_generation,
-    measure_interpolation,
-    measure_originality,
-    measure_reconstruction,
-    measure_samples,
-    measure_transfer,
+from musae_tf.evaluation.compare import (
+    FOLDER,
+    FORMAT,
+    Comparison,
+    check_comparable,
+    compare,
+    read_evaluation,
+    read_per_song,
 )
+from musae_tf.evaluation.context import EvaluationContext
+from musae_tf.evaluation.figures import write_curves
+from musae_tf.evaluation.genre import measure_genre_classifier, measure_genre_probe
+from musae_tf.evaluation.headlines import HEADLINES, headlines, references
+from musae_tf.evaluation.held_out import SEED
+from musae_tf.evaluation.interpolation import measure_interpolation
+from musae_tf.evaluation.latent_order import measure_attributes, measure_order
+from musae_tf.evaluation.originality import measure_originality
 from musae_tf.evaluation.page import evaluation_page
+from musae_tf.evaluation.prior_match import measure_prior
 from musae_tf.evaluation.quick import reconstruction_picture
-from musae_tf.evaluation.subject import SEED, Subject
-from musae_tf.evaluation.tables import headline_table, prior_table, reconstruction_lines, statistics_table
+from musae_tf.evaluation.reconstruction import measure_reconstruction
+from musae_tf.evaluation.statistics import STATISTICS, measure_generation, measure_samples
+from musae_tf.evaluation.transfer import measure_transfer
 from musae_tf.files import atomic_path, write_text
+from musae_tf.music import Layout
 from musae_tf.progress import progress
 from musae_tf.training import Run
 
 # Families that only the full evaluation has, in the order in which they are measured.
 _FULL = (
-    ("genre_probe", measure_probe),
+    ("genre_probe", measure_genre_probe),
+    ("genre_classifier", measure_genre_classifier),
     ("generation", measure_generation),
     ("originality", measure_originality),
     ("transfer", measure_transfer),
@@ -59,11 +67,11 @@ _FULL = (
 def evaluate_run(
     run: Run,
     dataset: Dataset,
-    say: Callable[[str], None] = print,
+    log: Callable[[str], None] = print,
     quick: bool = False,
     against: Sequence[Run] = (),
 ) -> dict[str, Any]:
-    """Measure a run on held-out songs; write RUN/evaluation/ and tell the tables.
+    """Measure a run on held-out songs; write RUN/evaluation/ and print the tables.
 
     Decoding is greedy, from the posterior mean (so nothing of the target is seen while decoding) and, for samples,
     from draws of each genre's component.
@@ -71,7 +79,7 @@ def evaluate_run(
     Args:
         run: the run.
         dataset: the one it was trained on.
-        say: takes the tables.
+        log: takes the tables.
         quick: reconstruction, match of the prior and statistics of samples only.
         against: runs whose full evaluations stand beside this one on its page.
 
@@ -85,35 +93,38 @@ def evaluate_run(
     if dataset.hash != run.facts["dataset"]["hash"]:
         raise RunError(f"{run.path} was trained on another dataset than {dataset.path}: their hashes differ")
     others = [other.path for other in against]
-    compared = [read_evaluation(path) for path in others], [Ledger.read(path / FOLDER / "songs.csv") for path in others]
-    subject = Subject.of(run, dataset)
-    result = {**_facts(subject), "quick": quick}
+    compared = (
+        [read_evaluation(path) for path in others],
+        [read_per_song(path) for path in others],
+    )
+    context = EvaluationContext.of(run, dataset)
+    result = {**_facts(context), "quick": quick}
     check_comparable([run.path, *others], [result, *compared[0]])
     families = () if quick else _FULL
     with progress(total=3 + len(families), title="measuring", unit="families") as bar:
-        result |= measure_reconstruction(subject)
+        result |= measure_reconstruction(context)
         bar.update()
-        result["prior_match"] = measure_prior(subject)
+        result["prior_match"] = measure_prior(context)
         bar.update()
-        result["samples"] = measure_samples(subject)
+        result["samples"] = measure_samples(context)
         bar.update()
         for name, measure in families:
-            found = measure(subject)
+            found = measure(context)
             if found is not None:
                 result[name] = found
             bar.update()
-    result["headlines"] = headlines(result, subject.ledger)
-    result["references"] = references(result, subject.ledger)
+    result["headlines"] = headlines(result, context.per_song)
+    result["references"] = references(result, context.per_song)
     shown = plain(result)
-    results, ledgers = compared
-    comparison = compare([run.path, *others], [shown, *results], [subject.ledger, *ledgers])
-    _write(subject, shown, comparison)
-    _tell(subject, result, say)
+    results, per_song = compared
+    comparison = compare([run.path, *others], [shown, *results], [context.per_song, *per_song])
+    _write(context, shown, comparison)
+    _print_tables(context, result, log)
     return result
 
 
-def _facts(subject: Subject) -> dict[str, Any]:
-    run, held_out = subject.run, subject.held_out
+def _facts(context: EvaluationContext) -> dict[str, Any]:
+    run, held_out = context.run, context.held_out
     return {
         "format": FORMAT,
         "split": "test",
@@ -136,36 +147,36 @@ def _facts(subject: Subject) -> dict[str, Any]:
     }
 
 
-def _write(subject: Subject, result: dict[str, Any], comparison: Comparison) -> None:
-    run = subject.run
+def _write(context: EvaluationContext, result: dict[str, Any], comparison: Comparison) -> None:
+    run = context.run
     folder = run.path / FOLDER
-    _write_picture(folder / "reconstructions.png", reconstruction_picture(subject.held_out, subject.rebuilt))
+    _write_picture(folder / "reconstructions.png", reconstruction_picture(context.held_out, context.rebuilt))
     write_curves(run.path, folder / "curves.png")
     write_text(folder / "evaluation.csv", headlines_csv({str(run.path): result}), RunError)
     if result["quick"]:
         for stale in ("songs.csv", "index.html"):  # of an earlier evaluation
             (folder / stale).unlink(missing_ok=True)
     else:
-        write_text(folder / "songs.csv", subject.ledger.to_csv(), RunError)
-        write_text(folder / "index.html", evaluation_page(subject, result, comparison), RunError)
+        write_text(folder / "songs.csv", context.per_song.to_csv(), RunError)
+        write_text(folder / "index.html", evaluation_page(context, result, comparison), RunError)
     # Written last: where it is, everything is.
     write_text(folder / "evaluation.json", json.dumps(result, indent=1) + "\n", RunError)
 
 
-def _tell(subject: Subject, result: dict[str, Any], say: Callable[[str], None]) -> None:
-    layout, folder = subject.layout, subject.run.path / FOLDER
-    say(f"\nOn {sum(result['phrases'].values())} phrases of {result['songs']} songs that training never saw,")
-    say("decoded greedily; intervals are 95 %, over songs:")
+def _print_tables(context: EvaluationContext, result: dict[str, Any], log: Callable[[str], None]) -> None:
+    layout, folder = context.layout, context.run.path / FOLDER
+    log(f"\nOn {sum(result['phrases'].values())} phrases of {result['songs']} songs that training never saw,")
+    log("decoded greedily; intervals are 95 %, over songs:")
     if not result["quick"]:
-        say("\n" + headline_table(result["headlines"], result["references"]))
-    say("\n" + reconstruction_lines(result["reconstruction"], layout))
-    say("\n" + prior_table(result["prior_match"]))
-    say("\n" + statistics_table(result["samples"], layout))
+        log("\n" + headline_table(result["headlines"], result["references"]))
+    log("\n" + reconstruction_lines(result["reconstruction"], layout))
+    log("\n" + prior_table(result["prior_match"]))
+    log("\n" + statistics_table(result["samples"], layout))
     if result["quick"]:
-        say(f"\nwritten to {folder}: evaluation.json, reconstructions.png, curves.png")
-        say(f"all metrics, maps and sound: musae evaluate {subject.run.path}")
+        log(f"\nwritten to {folder}: evaluation.json, reconstructions.png, curves.png")
+        log(f"all metrics, maps and sound: musae evaluate {context.run.path}")
     else:
-        say(f"\nwritten to {folder}: index.html (open it in a browser), evaluation.json, evaluation.csv, songs.csv")
+        log(f"\nwritten to {folder}: index.html (open it in a browser), evaluation.json, evaluation.csv, songs.csv")
 
 
 def headlines_csv(results: dict[str, dict[str, Any]]) -> str:
@@ -202,3 +213,72 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return None if np.isnan(value) else round(value, 6)
     return value
+
+
+def headline_table(rows: dict[str, dict[str, float]], references: dict[str, dict[str, float]]) -> str:
+    """The numbers by which models are compared, with intervals and what to read them against."""
+    lines = [["metric", "value", "95 % interval", "", "read against"]]
+    for headline in HEADLINES:
+        if headline.key in rows:
+            row = rows[headline.key]
+            limits = f"{_number(row['low'])} to {_number(row['high'])}" if "low" in row else ""
+            against = [f"{what} {value:.3f}" for what, value in references.get(headline.key, {}).items()]
+            lines.append([headline.title, _number(row["value"]), limits, headline.better, "  " + "; ".join(against)])
+    widths = [max(len(line[column]) for line in lines) for column in range(4)]
+    return "\n".join(
+        "  ".join([line[0].ljust(widths[0]), *(line[c].rjust(widths[c]) for c in (1, 2)), line[3].ljust(widths[3]),
+                   line[4].strip()]).rstrip()
+        for line in lines
+    )  # fmt: skip
+
+
+def reconstruction_lines(table: dict[str, dict], layout: Layout) -> str:
+    """Onset F1 and accuracies, a row for each prediction, a column for each track."""
+    titles = {
+        "onset_f1": "onset F1 (pitch and step exact)",
+        "step_accuracy": "per-step accuracy",
+        "accuracy_off_hold_rest": "accuracy at onsets",
+    }
+    names = ["all", *layout.names]
+    rows = []
+    for metric, title in titles.items():
+        rows.append([title, *names])
+        rows += [[f"  {name}", *(_number(values[metric][track]) for track in names)] for name, values in table.items()]
+    return _aligned(rows)
+
+
+def prior_table(match: dict[str, Any]) -> str:
+    """Two-sample accuracy of each genre."""
+    accuracies = match["two_sample_accuracy"]
+    head = ["posterior or prior? (two-sample accuracy)", *accuracies, "mean", "chance"]
+    measured = [value for value in accuracies.values() if not np.isnan(value)]
+    mean = float(np.mean(measured)) if measured else float("nan")
+    return _aligned(
+        [head, ["  classifier on unseen songs", *map(_number, accuracies.values()), _number(mean), "0.500"]]
+    )
+
+
+def statistics_table(samples: dict[str, Any], layout: Layout) -> str:
+    """Share of samples within the 5th to 95th percentile of real phrases, by genre, statistic and track."""
+    rows = [[f"samples within the 5th to 95th percentile ({samples['count']} a genre)", *layout.names, "", ""]]
+    for genre, shares in samples["within_5_95"].items():
+        for number, statistic in enumerate(STATISTICS):
+            name = statistic.replace("_", " ")
+            rows.append([f"  {genre}, {name}", *(_number(value) for value in shares["each"][:, number]), "", ""])
+        rows.append([f"  {genre}, all at once", *[""] * (len(layout.names) - 1), _number(shares["all"]),
+                     "real music:", _number(shares["real_all"])])  # fmt: skip
+    return _aligned(rows)
+
+
+def _number(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.3f}"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
+        ).rstrip()
+        for row in rows
+    )

@@ -8,7 +8,7 @@ import numpy as np
 
 from musae_tf.config import config_hash
 from musae_tf.data import Dataset
-from musae_tf.evaluation.headline import HEADLINES
+from musae_tf.evaluation.headlines import HEADLINES
 from musae_tf.training import Run
 
 

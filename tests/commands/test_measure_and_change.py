@@ -41,7 +41,7 @@ def test_a_run_beside_another_on_its_page_and_in_a_table(evaluated_run, capsys):
     assert "+0.000, +0.000 to +0.000" in page
     assert main(["compare", str(evaluated_run.path), "other", "--out", "table.csv"]) == 0
     shown = capsys.readouterr().out
-    assert "samples judged as asked" in shown
+    assert "samples classified as asked" in shown
     assert "(+0.000)" in shown
     assert Path("table.csv").read_text().count("\nonset_f1,") == 2
 

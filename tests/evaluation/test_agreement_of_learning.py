@@ -8,12 +8,12 @@ from sklearn.metrics import balanced_accuracy_score, r2_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from musae_tf.evaluation.bootstrap import Ratio, mean_of
-from musae_tf.evaluation.generation_statistics import FEATURES, overlap_features, overlapped_area
+from musae_tf.evaluation.genre import probe_genre
 from musae_tf.evaluation.interpolation import measure_paths
 from musae_tf.evaluation.latent_order import probe_properties, sweep_correlations
+from musae_tf.evaluation.per_song import Ratio, mean_of
 from musae_tf.evaluation.prior_match import share_above, sliced_wasserstein, two_sample_test
-from musae_tf.evaluation.probe import probe_genre
+from musae_tf.evaluation.statistics import FEATURES, overlap_features, overlapped_area
 from musae_tf.latent import phrase_properties
 
 RNG = np.random.default_rng(11)

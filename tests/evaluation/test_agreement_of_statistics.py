@@ -14,11 +14,11 @@ import pytest
 from sklearn.metrics import accuracy_score
 from sklearn.metrics.pairwise import cosine_similarity
 
-from musae_tf.evaluation.generation_statistics import drum_pattern, generation_statistics, note_lengths, tonal_distance
-from musae_tf.evaluation.reconstruction import phrase_sums
-from musae_tf.evaluation.similarity import chroma_similarity, rhythm_similarity
+from musae_tf.evaluation.statistics import drum_pattern, generation_statistics, note_lengths, tonal_distance
+from musae_tf.evaluation.transfer import chroma_similarity, rhythm_similarity
 from musae_tf.music import HOLD, REST, detokenize, get_layout
 from musae_tf.music import metrics as music_metrics
+from musae_tf.music.metrics import phrase_sums
 from tests.corpus import drum_song, random_tokens
 
 BAR = 16

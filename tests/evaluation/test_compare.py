@@ -5,16 +5,16 @@ import pytest
 
 from musae_tf.errors import RunError
 from musae_tf.evaluation import compare_folders, comparison_csv, comparison_table
-from musae_tf.evaluation.headline import HEADLINES, properties_predicted
-from musae_tf.evaluation.ledger import ALL, Ledger
+from musae_tf.evaluation.headlines import HEADLINES, properties_predicted
+from musae_tf.evaluation.per_song import ALL, PerSongMetrics
 
 RNG = np.random.default_rng(9)
 SONGS = np.repeat([f"song {number}" for number in range(30)], 5)
 GENRES = np.where(np.arange(150) < 90, "hymns", "dances")
 
 
-def ledger(f1: float, asked: float) -> Ledger:
-    book = Ledger()
+def per_song(f1: float, asked: float) -> PerSongMetrics:
+    book = PerSongMetrics()
     onsets = np.full(150, 20.0)
     book.add("onset_f1", ALL, SONGS, GENRES, f1 * onsets, onsets)
     book.add("samples_as_asked", ALL, SONGS, GENRES, (np.arange(150) % 10 < 10 * asked).astype(float))
@@ -22,7 +22,7 @@ def ledger(f1: float, asked: float) -> Ledger:
 
 
 def write_run(folder, f1: float, asked: float, steps: int = 100, **changes):
-    book = ledger(f1, asked)
+    book = per_song(f1, asked)
     rows = {key: book.interval(key)._asdict() for key in ("onset_f1", "samples_as_asked")}
     rows["sliced_wasserstein"] = {"value": 1 - f1}
     result = {"format": 2, "quick": False, "steps": 100, "dataset": {"hash": "a"}, "phrases": {"hymns": 90},
@@ -34,11 +34,11 @@ def write_run(folder, f1: float, asked: float, steps: int = 100, **changes):
     return folder
 
 
-def test_the_ledger_comes_back_from_its_file(tmp_path):
-    book = ledger(0.7, 0.5)
+def test_per_song_metrics_come_back_from_their_file(tmp_path):
+    book = per_song(0.7, 0.5)
     path = tmp_path / "songs.csv"
     path.write_text(book.to_csv())
-    found = Ledger.read(path)
+    found = PerSongMetrics.read(path)
     assert found.keys == book.keys
     for metric in ("onset_f1", "samples_as_asked"):
         np.testing.assert_allclose(found.interval(metric), book.interval(metric))
@@ -48,7 +48,7 @@ def test_the_ledger_comes_back_from_its_file(tmp_path):
 
 
 def test_genres_count_alike_in_a_balanced_metric_and_by_size_in_others():
-    book = Ledger()
+    book = PerSongMetrics()
     right = (GENRES == "hymns").astype(float)
     for metric in ("genre_probe", "step_accuracy"):
         book.add(metric, ALL, SONGS, GENRES, right)
@@ -57,7 +57,7 @@ def test_genres_count_alike_in_a_balanced_metric_and_by_size_in_others():
 
 
 def test_what_is_missing_is_left_out():
-    book = Ledger()
+    book = PerSongMetrics()
     book.add("evenness", ALL, SONGS, GENRES, np.where(np.arange(150) % 2, 0.5, np.nan))
     assert book.ratio("evenness").value() == 0.5
     assert book.ratio("evenness").wholes.sum() == 75
@@ -65,11 +65,11 @@ def test_what_is_missing_is_left_out():
 
 @pytest.mark.parametrize("text", ["", "a,b\n", "metric,part,genre,song,above,below\na,b,c\n",
                                   "metric,part,genre,song,above,below\na,b,c,d,x,1\n"])  # fmt: skip
-def test_a_damaged_ledger_is_said_to_be(tmp_path, text):
+def test_damaged_per_song_metrics_are_said_to_be(tmp_path, text):
     path = tmp_path / "songs.csv"
     path.write_text(text)
     with pytest.raises(RunError, match="damaged"):
-        Ledger.read(path)
+        PerSongMetrics.read(path)
 
 
 def test_runs_side_by_side(tmp_path):
@@ -86,7 +86,7 @@ def test_runs_side_by_side(tmp_path):
         "onset", "F1", "0.600", "0.700", "(+0.100*)", "<"]  # fmt: skip
     wasserstein = next(line for line in shown if line.startswith("sliced"))
     assert wasserstein.endswith("0.300 <")  # the lower one, without an interval
-    assert "judged as the target" not in "\n".join(shown)
+    assert "classified as the target" not in "\n".join(shown)
     lines = comparison_csv(comparison).splitlines()
     assert lines[0].startswith("metric,run,value,low,high,better,difference")
     assert lines[2].startswith("onset_f1,other,0.7,")

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from musae_tf.evaluation.interpolation import SLACK, cross_fade, distance, measure_paths
-from musae_tf.evaluation.surprise import Surprise
+from musae_tf.evaluation.interpolation import SLACK, NegativeLogLikelihood, cross_fade, distance, measure_paths
 from musae_tf.music import HOLD, REST, get_layout
 from tests.corpus import random_tokens
 
@@ -62,26 +61,26 @@ def test_cross_fading_is_even_in_cells_by_construction():
     np.testing.assert_array_equal(cross_fade(start, end, 3)[:, [0, -1]], np.stack([start, end], 1))
 
 
-def test_music_surprises_less_than_its_steps_out_of_order(real):
+def test_music_is_likelier_than_its_steps_out_of_order(real):
     known = real.songs % 2 == 0
-    surprise = Surprise(real.tokens[known], real.layout)
+    nll = NegativeLogLikelihood(real.tokens[known], real.layout)
     unseen = real.tokens[~known]
     shuffled = np.random.default_rng(0).permuted(unseen, axis=1)
-    assert surprise(unseen).mean() < 0.5 * surprise(shuffled).mean()
+    assert nll(unseen).mean() < 0.5 * nll(shuffled).mean()
     halfway = cross_fade(unseen, unseen[::-1], 3)[:, 1]
-    assert surprise(halfway).mean() > 1.3 * surprise(unseen).mean()
+    assert nll(halfway).mean() > 1.3 * nll(unseen).mean()
 
 
-def test_surprise_is_the_logarithm_of_what_was_counted():
+def test_negative_log_likelihood_is_the_logarithm_of_what_was_counted():
     # A line of which every beat is one note, and a kit that strikes on each beat.
     tokens = np.full((50, 32, 4), REST)
     tokens[..., 0], tokens[:, ::4, 0] = 0, 1
     tokens[..., 1], tokens[:, ::4, 1] = HOLD, 60
-    surprise = Surprise(tokens, get_layout("band"))
-    assert surprise(tokens).max() < 0.01
+    nll = NegativeLogLikelihood(tokens, get_layout("band"))
+    assert nll(tokens).max() < 0.01
     other = tokens.copy()
     other[:, 4, 1] = 61  # never heard: 0.001 spread over 130 symbols
     expected = -np.log(0.001 / 130) / 32 / 4
-    assert (surprise(other) - surprise(tokens)).mean() == pytest.approx(expected, rel=0.2)
-    assert np.isfinite(surprise(np.stack([random_tokens(np.random.default_rng(2), get_layout("band"), 2)] * 3)
+    assert (nll(other) - nll(tokens)).mean() == pytest.approx(expected, rel=0.2)
+    assert np.isfinite(nll(np.stack([random_tokens(np.random.default_rng(2), get_layout("band"), 2)] * 3)
                                 .reshape(3, 32, 4))).all()  # fmt: skip

@@ -6,8 +6,8 @@ import pytest
 
 from musae_tf.errors import RunError
 from musae_tf.evaluation import HeldOut, compare_folders, evaluate_run
-from musae_tf.evaluation.headline import HEADLINES
-from musae_tf.evaluation.ledger import Ledger
+from musae_tf.evaluation.headlines import HEADLINES
+from musae_tf.evaluation.per_song import PerSongMetrics
 from musae_tf.latent import Attributes
 from musae_tf.training import Run
 
@@ -69,12 +69,12 @@ def test_the_full_evaluation_measures_every_claim(result, evaluated_run):
             assert row["low"] <= row["value"] <= row["high"], key
     assert result["references"]["samples_as_asked"].keys() == {"chance", "real music", "reconstructions"}
     assert result["references"]["transfer_chroma"].keys() == {"reconstruction", "another piece"}
-    assert result["references"]["interpolation_surprise"].keys() == {"cross-fade"}
+    assert result["references"]["interpolation_nll"].keys() == {"cross-fade"}
     for key in ("nearest_training", "copied"):
         assert result["references"][key].keys() == {"real music"}
     assert result["originality"]["searched"] == result["originality"]["training_phrases"] > 0
-    for name in ("judge_real", "judge_reconstructions", "samples_as_asked"):
-        np.testing.assert_allclose(np.sum(result["generation"]["judge"][name], axis=1), 1, atol=1e-5)
+    for name in ("classifier_real", "classifier_reconstructions", "samples_as_asked"):
+        np.testing.assert_allclose(np.sum(result["genre_classifier"][name], axis=1), 1, atol=1e-5)
     order = result["latent_order"]
     assert order["probe_r2"].keys() == {*TRACKS, "all"}
     assert order["sweeps"]["best"]["bass"].keys() == order["sweeps"]["axes_above_half"]["bass"].keys()
@@ -85,7 +85,7 @@ def test_the_full_evaluation_measures_every_claim(result, evaluated_run):
 
 
 def test_baselines_are_what_they_are_known_to_be(evaluated_run):
-    book = Ledger.read(evaluated_run.path / "evaluation" / "songs.csv")
+    book = PerSongMetrics.read(evaluated_run.path / "evaluation" / "songs.csv")
     assert book.ratio("interpolation_monotone", "cross-fade").value() == 1
     # Another piece of the target genre is a perfect transfer that keeps nothing.
     assert book.ratio("transfer_success", "another piece").value() > 0.8

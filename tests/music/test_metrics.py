@@ -9,10 +9,9 @@ from musae_tf.music.metrics import (
     accuracy_off_hold_rest,
     always_hold,
     copy_last_bar,
-    f1_from_counts,
     most_frequent,
-    onset_counts,
     onset_f1,
+    phrase_sums,
     step_accuracy,
 )
 from musae_tf.music.vocabulary import KIT_PIECES
@@ -60,9 +59,13 @@ def test_counts_of_batches_add_up(layout):
     rng = np.random.default_rng(5)
     target = np.stack([random_tokens(rng, layout, 2) for _ in range(6)])
     predicted = np.stack([similar(rng, tokens, layout) for tokens in target])
-    parts = onset_counts(predicted[:4], target[:4], layout) + onset_counts(predicted[4:], target[4:], layout)
-    np.testing.assert_array_equal(parts, onset_counts(predicted, target, layout))
-    assert f1_from_counts(parts, layout) == onset_f1(predicted, target, layout)
+    scores = {"onset_f1": onset_f1, "step_accuracy": step_accuracy, "accuracy_off_hold_rest": accuracy_off_hold_rest}
+    halves = [phrase_sums(predicted[rows], target[rows], layout) for rows in (slice(4), slice(4, None))]
+    for name, metric in scores.items():
+        parts, wholes = (sum(half[name][side].sum(axis=0) for half in halves) for side in (0, 1))
+        expected = metric(predicted, target, layout)
+        assert parts.sum() / wholes.sum() == expected["all"]
+        np.testing.assert_array_equal(parts / wholes, [expected[track] for track in layout.names])
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
@@ -83,7 +86,8 @@ def test_numbers_by_hand():
     predicted = target.copy()
     predicted[:4, 0] = [0b01, 0b100, 0b1, 0]  # two of three strokes, one too many
     predicted[:4, 1] = [40, 41, HOLD, HOLD]  # the second onset a step early
-    assert onset_counts(predicted, target, layout).tolist() == [[2, 3, 3], [1, 2, 2], [0, 0, 0], [0, 0, 0]]
+    hits, onsets = phrase_sums(predicted, target, layout)["onset_f1"]
+    assert (hits.tolist(), onsets.tolist()) == ([4, 2, 0, 0], [6, 4, 0, 0])
     scores = onset_f1(predicted, target, layout)
     assert (scores["all"], scores["drums"], scores["bass"]) == pytest.approx((0.6, 2 / 3, 0.5))
     assert math.isnan(scores["guitar"])

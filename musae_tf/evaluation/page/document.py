@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from musae_tf.evaluation.compare import Comparison
-from musae_tf.evaluation.headline import HEADLINES
+from musae_tf.evaluation.context import EvaluationContext
+from musae_tf.evaluation.headlines import HEADLINES
 from musae_tf.evaluation.page import sections
 from musae_tf.evaluation.page.markup import NONE, limits, number, table
-from musae_tf.evaluation.subject import Subject
 
 # Nothing but what the page itself holds may be shown or run: no request leaves the machine.
 _POLICY = (
@@ -19,7 +19,7 @@ _POLICY = (
     "base-uri 'none'; form-action 'none'"
 )
 
-_SECTIONS: tuple[tuple[str, str, Callable[[Subject, dict[str, Any]], str]], ...] = (
+_SECTIONS: tuple[tuple[str, str, Callable[[EvaluationContext, dict[str, Any]], str]], ...] = (
     ("reconstruction", "Reconstruction", sections.reconstruction),
     ("prior", "Match of prior and posterior", sections.prior),
     ("genre", "Genre: in the code, in samples", sections.genre),
@@ -33,16 +33,16 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Subject, dict[str, Any]], str]], ...]
 )
 
 
-def evaluation_page(subject: Subject, result: dict[str, Any], comparison: Comparison) -> str:
+def evaluation_page(context: EvaluationContext, result: dict[str, Any], comparison: Comparison) -> str:
     """HTML of one evaluation.
 
     Args:
-        subject: what was measured.
+        context: what was measured.
         result: what evaluation.json holds.
         comparison: of this run, which comes first, with others; or of this run alone.
     """
-    name = escape(subject.run.path.name)
-    parts = [(anchor, title, body(subject, result)) for anchor, title, body in _SECTIONS]
+    name = escape(context.run.path.name)
+    parts = [(anchor, title, body(context, result)) for anchor, title, body in _SECTIONS]
     parts = [part for part in parts if part[2]]
     links = "".join(f'<a href="#{anchor}">{title}</a>' for anchor, title, _ in parts)
     bodies = "".join(f'<section id="{anchor}"><h2>{title}</h2>{text}</section>' for anchor, title, text in parts)

@@ -6,9 +6,9 @@ from html import escape
 
 import numpy as np
 
+from musae_tf.evaluation.context import Clip
 from musae_tf.evaluation.page.roll import roll
 from musae_tf.evaluation.page.sound import mp3
-from musae_tf.evaluation.subject import Clip
 from musae_tf.music import Layout
 from musae_tf.music.sounding import SILENT, sounding_pitch
 

@@ -3,12 +3,12 @@
 from html import escape
 from typing import Any
 
-from musae_tf.evaluation.ledger import Ledger
-from musae_tf.evaluation.measure_codes import STRENGTHS
-from musae_tf.evaluation.page.figures import interpolation_curves, latent_map
+from musae_tf.evaluation.context import EvaluationContext
+from musae_tf.evaluation.figures import interpolation_curves, latent_map
+from musae_tf.evaluation.latent_order import STRENGTHS
 from musae_tf.evaluation.page.markup import NONE, legend, limits, number, picture, shade, strip, table
+from musae_tf.evaluation.per_song import PerSongMetrics
 from musae_tf.evaluation.statistics import STATISTICS
-from musae_tf.evaluation.subject import Subject
 from musae_tf.latent import PROPERTIES
 
 _METRICS = {
@@ -19,9 +19,9 @@ _METRICS = {
 _DRAWS = 13
 
 
-def reconstruction(subject: Subject, result: dict[str, Any]) -> str:
+def reconstruction(context: EvaluationContext, result: dict[str, Any]) -> str:
     """Tables by track and genre, baselines, pictures."""
-    tracks = ["all", *subject.layout.names]
+    tracks = ["all", *context.layout.names]
     intervals = result["reconstruction_intervals"]
     parts = []
     for metric, title in _METRICS.items():
@@ -35,10 +35,10 @@ def reconstruction(subject: Subject, result: dict[str, Any]) -> str:
             if name != "model":
                 rows.append([f'<span class="soft">{name}</span>', *(number(values[metric][t]) for t in tracks)])
         parts.append(table([title, *tracks], rows))
-    return "".join(parts) + _strips(subject, "reconstruction")
+    return "".join(parts) + _strips(context, "reconstruction")
 
 
-def prior(subject: Subject, result: dict[str, Any]) -> str:
+def prior(context: EvaluationContext, result: dict[str, Any]) -> str:
     """Two-sample test and distance of each genre, and the map."""
     match = result["prior_match"]
     names = {
@@ -55,71 +55,71 @@ def prior(subject: Subject, result: dict[str, Any]) -> str:
     ):
         rows = [[title, *(number(found[key].get(genre)) for genre in genres)] for key, title in names.items()]
         tables.append(table(["", *genres], rows, caption))
-    draws = subject.draw_prior(subject.held_out.genre, _DRAWS)
-    held_out = subject.held_out
-    image = latent_map(subject.codes, draws, held_out.genre, held_out.tokens, subject.layout, subject.genres)
+    draws = context.draw_prior(context.held_out.genre, _DRAWS)
+    held_out = context.held_out
+    image = latent_map(context.codes, draws, held_out.genre, held_out.tokens, context.layout, context.genres)
     return "".join(tables) + picture(image, "codes of held-out phrases on a plane, by genre and by property")
 
 
-def genre(subject: Subject, result: dict[str, Any]) -> str:
-    """Probe, judge, samples."""
+def genre(context: EvaluationContext, result: dict[str, Any]) -> str:
+    """Probe, classifier, samples."""
     parts = []
-    probe = subject.ledger.interval("genre_probe")
+    probe = context.per_song.interval("genre_probe")
     if probe is not None:
         parts.append(
             f"<p>A linear probe reads the genre from the code of an unseen song's phrase with a balanced accuracy of "
             f"{number(probe.value)}{limits(probe._asdict())}; chance is {number(result['genre_probe']['chance'])}.</p>"
         )
-    judge = result.get("generation", {}).get("judge")
-    if judge is not None:
+    classifier = result.get("genre_classifier")
+    if classifier is not None:
         parts.append(
-            "<p>The judge is a classifier that was trained on real phrases of training songs and knows nothing of the "
-            "model. Rows: what the music is, or was asked to be. Columns: what the judge takes it for.</p>"
+            "<p>The genre classifier was trained on real phrases of training songs and knows nothing of the model. "
+            "Rows: what the music is, or was asked to be. Columns: what the classifier takes it for.</p>"
         )
         titles = {
-            "judge_real": "real phrases of test songs",
-            "judge_reconstructions": "their reconstructions",
+            "classifier_real": "real phrases of test songs",
+            "classifier_reconstructions": "their reconstructions",
             "samples_as_asked": f"samples of the prior, {result['samples']['count']} a genre",
         }
         for key, title in titles.items():
-            interval = subject.ledger.interval(key)._asdict()
+            interval = context.per_song.interval(key)._asdict()
             rows = [
                 [escape(name), *(shade(share, number(share, 2)) for share in row)]
-                for name, row in zip(subject.genres, judge[key], strict=True)
+                for name, row in zip(context.genres, classifier[key], strict=True)
             ]
             bounds = f"{number(interval['low'])} to {number(interval['high'])}"
             caption = f"{title}: balanced accuracy {number(interval['value'])}, {bounds}"
-            parts.append(table(["", *subject.genres], rows, caption))
-    return "".join(parts) + _strips(subject, "samples")
+            parts.append(table(["", *context.genres], rows, caption))
+    return "".join(parts) + _strips(context, "samples")
 
 
-def transfer(subject: Subject, result: dict[str, Any]) -> str:
+def transfer(context: EvaluationContext, result: dict[str, Any]) -> str:
     """Success and what was kept, by strength; success by pair of genres; music."""
     if "transfer" not in result:
         return ""
     metrics = {
-        "transfer_success": "judged as the target",
+        "transfer_success": "classified as the target",
         "transfer_chroma": "chroma similarity",
         "transfer_rhythm": "rhythm similarity",
         "transfer_onset_f1": "onset F1 to the source",
     }
     versions = result["transfer"]["versions"]
-    rows = [[name, *(_entered(subject.ledger, metric, name) for metric in metrics)] for name in versions]
+    rows = [[name, *(_entered(context.per_song, metric, name) for metric in metrics)] for name in versions]
     pairs = result["transfer"]["success_by_pair"]
     by_pair = [
-        [escape(source), *(shade(row.get(g), number(row.get(g), 2)) for g in subject.genres)]
+        [escape(source), *(shade(row.get(g), number(row.get(g), 2)) for g in context.genres)]
         for source, row in pairs.items()
     ]
     return (
         "<p>Phrases of test songs moved to each other genre. The reconstruction is what moving by nothing gives, "
         "another piece of the target genre what giving up the source gives.</p>"
         + table(["", *metrics.values()], rows)
-        + table(["from, to", *subject.genres], by_pair, "judged as the target at strength 1, by pair")
-        + _strips(subject, "transfer")
+        + table(["from, to", *context.genres], by_pair, "classified as the target at strength 1, by pair")
+        + _strips(context, "transfer")
     )
 
 
-def interpolation(subject: Subject, result: dict[str, Any]) -> str:
+def interpolation(context: EvaluationContext, result: dict[str, Any]) -> str:
     """Curves, table, strips."""
     if "interpolation" not in result:
         return ""
@@ -130,22 +130,24 @@ def interpolation(subject: Subject, result: dict[str, Any]) -> str:
         "interpolation_rank_correlation": "rank correlation",
         "interpolation_evenness": "evenness",
         "interpolation_smoothness": "smoothness",
-        "interpolation_surprise": "surprise above the ends",
+        "interpolation_nll": "negative log-likelihood above the ends",
     }
-    rows = [[name, *(_entered(subject.ledger, metric, name) for metric in metrics)] for name in ("model", "cross-fade")]
+    rows = [
+        [name, *(_entered(context.per_song, metric, name) for metric in metrics)] for name in ("model", "cross-fade")
+    ]
     image = interpolation_curves(found)
     return (
         f"<p>{found['pairs']} pairs of phrases of different test songs, {found['points']} points each, beside "
         "cross-fading the phrases cell by cell, which is even by construction but is not music in between: see the "
-        "surprise. Monotone: the distance to the start never falls and that to the end never rises; nearly: by no more "
-        "than 2 % of the cells.</p>"
+        "negative log-likelihood. Monotone: the distance to the start never falls and that to the end never rises; "
+        "nearly: by no more than 2 % of the cells.</p>"
         + table(["", *metrics.values()], rows)
-        + picture(image, "distance to both ends and surprise along interpolations")
-        + _strips(subject, "interpolation")
+        + picture(image, "distance to both ends and negative log-likelihood along interpolations")
+        + _strips(context, "interpolation")
     )
 
 
-def order(subject: Subject, result: dict[str, Any]) -> str:
+def order(context: EvaluationContext, result: dict[str, Any]) -> str:
     """R2 of linear probes, and the best single axis."""
     found = result["latent_order"]
     names = [name.replace("_", " ") for name in PROPERTIES]
@@ -153,7 +155,7 @@ def order(subject: Subject, result: dict[str, Any]) -> str:
         [
             escape(track),
             *(
-                shade(row.get(key), _entered(subject.ledger, "probe_r2", f"{track}:{key}") if key in row else NONE)
+                shade(row.get(key), _entered(context.per_song, "probe_r2", f"{track}:{key}") if key in row else NONE)
                 for key in PROPERTIES
             ),
         ]
@@ -175,7 +177,7 @@ def order(subject: Subject, result: dict[str, Any]) -> str:
     )
 
 
-def attributes(subject: Subject, result: dict[str, Any]) -> str:
+def attributes(context: EvaluationContext, result: dict[str, Any]) -> str:
     """What moving along attribute vectors does."""
     found = result["attributes"]
     rows = []
@@ -194,11 +196,11 @@ def attributes(subject: Subject, result: dict[str, Any]) -> str:
         "by 2 units; how many units it changes, and how many the other attributes change on average. A unit is a "
         "standard deviation over training phrases: notes a bar, semitones, sixteenths.</p>"
         + table(head, rows)
-        + _strips(subject, "attributes")
+        + _strips(context, "attributes")
     )
 
 
-def statistics(subject: Subject, result: dict[str, Any]) -> str:
+def statistics(context: EvaluationContext, result: dict[str, Any]) -> str:
     """MuseGAN's statistics, overlapped area, percentiles."""
     found = result["generation"]
     parts = []
@@ -228,7 +230,7 @@ def statistics(subject: Subject, result: dict[str, Any]) -> str:
     )
 
 
-def originality(subject: Subject, result: dict[str, Any]) -> str:
+def originality(context: EvaluationContext, result: dict[str, Any]) -> str:
     """How near samples and real phrases come to training phrases; of each genre the sample that comes nearest."""
     found = result["originality"]
     metrics = {
@@ -236,7 +238,7 @@ def originality(subject: Subject, result: dict[str, Any]) -> str:
         "copied": f"share with {found['copied_from']:g} or more",
     }
     rows = [
-        [title, *(_entered(subject.ledger, metric, part) for metric in metrics)]
+        [title, *(_entered(context.per_song, metric, part) for metric in metrics)]
         for part, title in (("samples", "samples of the prior"), ("real", "real phrases of test songs"))
     ]
     every = "all" if found["searched"] == found["training_phrases"] else f"{found['searched']:,}, evenly chosen, of all"
@@ -244,13 +246,13 @@ def originality(subject: Subject, result: dict[str, Any]) -> str:
         f"<p>Each phrase is held against {every} {found['training_phrases']:,} training phrases, in thirteen keys. "
         "A model that composes comes as near to them as real music of its genres does, and no nearer.</p>"
         + table(["", *metrics.values()], rows)
-        + _strips(subject, "originality")
+        + _strips(context, "originality")
     )
 
 
-def training(subject: Subject, result: dict[str, Any]) -> str:
+def training(context: EvaluationContext, result: dict[str, Any]) -> str:
     """Curves, and what made the run."""
-    curves = (subject.run.path / "evaluation" / "curves.png").read_bytes()
+    curves = (context.run.path / "evaluation" / "curves.png").read_bytes()
     facts = {
         "command": result["command"],
         "dataset": f"{result['dataset']['name']} {result['dataset']['hash']}",
@@ -263,17 +265,17 @@ def training(subject: Subject, result: dict[str, Any]) -> str:
     return image + table(["", ""], rows)
 
 
-def _strips(subject: Subject, section: str) -> str:
-    shown = [strip(clips, subject.layout) for clips in subject.clips.get(section, [])]
-    return legend(subject.layout) + "".join(shown) if shown else ""
+def _strips(context: EvaluationContext, section: str) -> str:
+    shown = [strip(clips, context.layout) for clips in context.clips.get(section, [])]
+    return legend(context.layout) + "".join(shown) if shown else ""
 
 
 def _bounded(value: float | None, bounds: list[float | None]) -> str:
     return number(value) + limits({"low": bounds[0], "high": bounds[1]})
 
 
-def _entered(ledger: Ledger, metric: str, part: str) -> str:
-    interval = ledger.interval(metric, part)
+def _entered(per_song: PerSongMetrics, metric: str, part: str) -> str:
+    interval = per_song.interval(metric, part)
     return NONE if interval is None else number(interval.value) + limits(interval._asdict())
 
 

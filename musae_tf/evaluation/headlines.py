@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from musae_tf.evaluation.ledger import ALL, Ledger
+from musae_tf.evaluation.per_song import ALL, PerSongMetrics
 from musae_tf.evaluation.statistics import known_mean
 
 ENOUGH_R2 = 0.7
@@ -20,7 +20,7 @@ class Headline:
         key: in JSON.
         title: for people.
         better: what is better: higher, lower, or neither by itself.
-        metric: in the ledger, with `part`; empty if the number is made otherwise and has no interval.
+        metric: in the per-song metrics, with `part`; empty if the number is made otherwise and has no interval.
         part: see `metric`.
         note: what to read it against.
     """
@@ -48,9 +48,10 @@ HEADLINES = (
     Headline("sliced_wasserstein", "sliced Wasserstein", "lower", note="mean of genres; beside two draws of the prior"),
     Headline("genre_probe", "genre read from the code", "higher", "genre_probe", note="balanced accuracy"),
     Headline(
-        "samples_as_asked", "samples judged as asked", "higher", "samples_as_asked", note="beside the judge's own score"
+        "samples_as_asked", "samples classified as asked", "higher", "samples_as_asked",
+        note="beside the classifier's own score",
     ),
-    Headline("transfer_success", "transfer judged as the target", "higher", "transfer_success", _AT_1),
+    Headline("transfer_success", "transfer classified as the target", "higher", "transfer_success", _AT_1),
     Headline("transfer_chroma", "chroma kept by transfer", "higher", "transfer_chroma", _AT_1),
     Headline("transfer_rhythm", "rhythm kept by transfer", "higher", "transfer_rhythm", _AT_1),
     Headline("transfer_onset_f1", "onset F1 of transfer to source", "higher", "transfer_onset_f1", _AT_1),
@@ -67,7 +68,7 @@ HEADLINES = (
         "direct distance over path",
     ),
     Headline(
-        "interpolation_surprise", "surprise between the ends", "lower", "interpolation_surprise", "model",
+        "interpolation_nll", "negative log-likelihood between the ends", "lower", "interpolation_nll", "model",
         "nats a step above the ends",
     ),
     Headline("properties_predicted", f"properties with R2 of {ENOUGH_R2:g} on all tracks", "higher", note="of 6"),
@@ -84,18 +85,18 @@ HEADLINES = (
 )  # fmt: skip
 
 
-def headlines(result: dict[str, Any], ledger: Ledger) -> dict[str, dict[str, float]]:
+def headlines(result: dict[str, Any], per_song: PerSongMetrics) -> dict[str, dict[str, float]]:
     """{key: {"value", "low", "high"}} of whatever was measured; no limits where there is no interval.
 
     Args:
         result: what the families of metrics returned.
-        ledger: what they entered.
+        per_song: what they recorded.
     """
     rows = {}
-    made = _made(result, ledger)
+    made = _made(result, per_song)
     for headline in HEADLINES:
         if headline.metric:
-            interval = ledger.interval(headline.metric, headline.part)
+            interval = per_song.interval(headline.metric, headline.part)
             if interval is not None and np.isfinite(interval.value):
                 rows[headline.key] = interval._asdict()
         elif headline.key in made and np.isfinite(made[headline.key]):
@@ -103,7 +104,7 @@ def headlines(result: dict[str, Any], ledger: Ledger) -> dict[str, dict[str, flo
     return rows
 
 
-def references(result: dict[str, Any], ledger: Ledger) -> dict[str, dict[str, float]]:
+def references(result: dict[str, Any], per_song: PerSongMetrics) -> dict[str, dict[str, float]]:
     """{key: {what: value}}: what the headlines of the same key are to be read against."""
     found: dict[str, dict[str, float]] = {}
 
@@ -112,7 +113,7 @@ def references(result: dict[str, Any], ledger: Ledger) -> dict[str, dict[str, fl
             found.setdefault(key, {})[what] = float(value)
 
     def entered(metric: str, part: str = ALL) -> float | None:
-        ratio = ledger.ratio(metric, part)
+        ratio = per_song.ratio(metric, part)
         return None if ratio is None else ratio.value()
 
     for key in ("onset_f1", "accuracy_off_hold_rest", "step_accuracy"):
@@ -128,12 +129,12 @@ def references(result: dict[str, Any], ledger: Ledger) -> dict[str, dict[str, fl
     chance = 1 / max(1, len(result["phrases"]))
     add("genre_probe", "chance", chance)
     add("samples_as_asked", "chance", chance)
-    add("samples_as_asked", "real music", entered("judge_real"))
-    add("samples_as_asked", "reconstructions", entered("judge_reconstructions"))
+    add("samples_as_asked", "real music", entered("classifier_real"))
+    add("samples_as_asked", "reconstructions", entered("classifier_reconstructions"))
     for key in ("transfer_success", "transfer_chroma", "transfer_rhythm", "transfer_onset_f1"):
         for name in ("reconstruction", "another piece"):
             add(key, name, entered(key, name))
-    for name in ("monotone", "evenness", "smoothness", "surprise"):
+    for name in ("monotone", "evenness", "smoothness", "nll"):
         add(f"interpolation_{name}", "cross-fade", entered(f"interpolation_{name}", "cross-fade"))
     for key in ("nearest_training", "copied"):
         add(key, "real music", entered(key, "real"))
@@ -142,7 +143,7 @@ def references(result: dict[str, Any], ledger: Ledger) -> dict[str, dict[str, fl
     return found
 
 
-def _made(result: dict[str, Any], ledger: Ledger) -> dict[str, float]:
+def _made(result: dict[str, Any], per_song: PerSongMetrics) -> dict[str, float]:
     made = {"sliced_wasserstein": known_mean([*result["prior_match"]["sliced_wasserstein"].values()])}
     within = result["samples"]["within_5_95"].values()
     if within:
@@ -153,8 +154,8 @@ def _made(result: dict[str, Any], ledger: Ledger) -> dict[str, float]:
         if values:
             made |= {"probe_r2": float(np.mean(values)), "properties_predicted": float(properties_predicted(tables))}
     if "attributes" in result:
-        parts = [part for part in ledger.parts("attribute_moves") if part.endswith(" by 2")]
-        shares = np.array([ledger.ratio("attribute_moves", part).value() for part in parts])
+        parts = [part for part in per_song.parts("attribute_moves") if part.endswith(" by 2")]
+        shares = np.array([per_song.ratio("attribute_moves", part).value() for part in parts])
         shares = shares[np.isfinite(shares)]
         if len(shares):
             made |= {"attribute_moves": float(shares.mean()), "attribute_moves_least": float(shares.min())}

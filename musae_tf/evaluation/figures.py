@@ -1,12 +1,19 @@
-"""Plots for the page. Grounds are clear and letters grey, so that they are read on a light page and on a dark one."""
+"""Plots: curves of training, and those of the page.
+
+Grounds of the page's are clear and letters grey, so that they are read on a light page and on a dark one.
+"""
 
 import io
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from musae_tf.errors import RunError
+from musae_tf.files import atomic_path
 from musae_tf.latent import ATTRIBUTES, attribute_values, phrase_properties
 from musae_tf.music import Layout
+from musae_tf.training import read_log
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,6 +22,39 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _GREY = "#7f858c"
 _DPI = 100
+
+_PANELS = (
+    ("train", "reconstruction", "reconstruction loss (nats a step, all tracks)"),
+    ("evaluation", "onset_f1", "onset F1, validation songs"),
+    ("evaluation", "two_sample_accuracy", "posterior or prior? (0.5 is chance)"),
+    ("train", "wasserstein", "critic's Wasserstein estimate"),
+    ("train", "weight", "weight of the adversarial term"),
+    ("train", "learning_rate", "learning rate"),
+)
+
+
+def write_curves(run: Path, path: Path) -> None:
+    """Draw the curves of RUN/log.jsonl into a PNG file.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    log = read_log(run)
+    figure = Figure(figsize=(12, 6), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, (kind, key, title) in zip(figure.subplots(2, 3).ravel(), _PANELS, strict=True):
+        points = [(line["step"], line[key]) for line in log if line["kind"] == kind and key in line]
+        axes.plot(*zip(*points, strict=True) if points else ((), ()), marker="." if len(points) < 40 else None)
+        axes.set_title(title, fontsize=10)
+        axes.grid(alpha=0.3)
+        if key in ("onset_f1", "two_sample_accuracy"):
+            axes.set_ylim(0, 1)
+    figure.supxlabel("step")
+    with atomic_path(path, RunError) as temporary:
+        figure.savefig(temporary, dpi=110)
 
 
 def latent_map(
@@ -70,16 +110,16 @@ def genre_plane(codes: np.ndarray, genre: np.ndarray) -> np.ndarray:
 
 
 def interpolation_curves(result: dict[str, Any]) -> bytes:
-    """Distances to both ends and surprise along the way, of the model and of cross-fading. PNG."""
+    """Distances to both ends and negative log-likelihood along the way, of the model and of cross-fading. PNG."""
     figure = _figure(9, 3.2)
     left, right = figure.subplots(1, 2)
     position = np.linspace(0, 1, result["points"])
     for name, line, colour in (("model", "-", COLOURS[0]), ("cross-fade", "--", COLOURS[1])):
         left.plot(position, result[name]["to_start"], line, color=colour, label=f"{name}, to the start")
         left.plot(position, result[name]["to_end"], line, color=colour, alpha=0.55, label=f"{name}, to the end")
-        right.plot(position, result[name]["surprise"], line, color=colour, label=name)
-    right.axhline(result["real_surprise"], color=_GREY, linestyle=":", label="real music")
-    for axes, title in ((left, "share of cells that differ"), (right, "surprise, nats a step")):
+        right.plot(position, result[name]["nll"], line, color=colour, label=name)
+    right.axhline(result["real_nll"], color=_GREY, linestyle=":", label="real music")
+    for axes, title in ((left, "share of cells that differ"), (right, "negative log-likelihood, nats a step")):
         _style(axes, title, ticks=True)
         axes.legend(frameon=False, fontsize=8, labelcolor=_GREY)
         axes.set_ylim(bottom=0)

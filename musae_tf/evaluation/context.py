@@ -8,27 +8,16 @@ import numpy as np
 import tensorflow as tf
 
 from musae_tf.data import Dataset
-from musae_tf.evaluation.held_out import HeldOut
-from musae_tf.evaluation.judge import GenreJudge
-from musae_tf.evaluation.ledger import Ledger
+from musae_tf.evaluation.genre import GenreClassifier
+from musae_tf.evaluation.held_out import ENCODED_PHRASES, SAMPLES, SEED, TEST_PHRASES, TRAIN_PHRASES, HeldOut
+from musae_tf.evaluation.per_song import PerSongMetrics
 from musae_tf.models import MusAE, inference
 from musae_tf.music import Layout
 from musae_tf.music.pieces import row_seeds
 from musae_tf.training import Run
 
-# At most so many phrases, evenly over the genres.
-TEST_PHRASES = 2000
-TRAIN_PHRASES = 8000
-_CODES = 4000
-
-SAMPLES = 200
-"""Phrases drawn from the prior of each genre."""
-
 # Stream of random numbers.
 _SAMPLES = 100
-
-SEED = 1
-"""Of all random choices. Not the run's: runs of several seeds are measured on the same phrases, pairs and draws."""
 
 
 class Clip(NamedTuple):
@@ -40,7 +29,7 @@ class Clip(NamedTuple):
 
 
 @dataclass
-class Subject:
+class EvaluationContext:
     """What the families of metrics share.
 
     Attributes:
@@ -48,7 +37,7 @@ class Subject:
         dataset: its dataset.
         model: its model.
         held_out: phrases of test songs.
-        ledger: where metrics enter what they find, song by song.
+        per_song: what the metrics found, song by song.
         clips: music to show, by section of the page.
     """
 
@@ -56,12 +45,12 @@ class Subject:
     dataset: Dataset
     model: MusAE
     held_out: HeldOut
-    ledger: Ledger = field(default_factory=Ledger)
+    per_song: PerSongMetrics = field(default_factory=PerSongMetrics)
     clips: dict[str, list[list[Clip]]] = field(default_factory=dict)
     _samples: dict[int, np.ndarray] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, run: Run, dataset: Dataset) -> "Subject":
+    def of(cls, run: Run, dataset: Dataset) -> "EvaluationContext":
         """Load the model and the phrases.
 
         Raises:
@@ -103,7 +92,7 @@ class Subject:
     @cached_property
     def encoded(self) -> HeldOut:
         """Training phrases that are encoded, fewer than `train`."""
-        return HeldOut.read(self.dataset, self.run.config, "train", _CODES, SEED)
+        return HeldOut.read(self.dataset, self.run.config, "train", ENCODED_PHRASES, SEED)
 
     @cached_property
     def train_codes(self) -> np.ndarray:
@@ -111,9 +100,9 @@ class Subject:
         return inference.encode(self.model, self.encoded.tokens)[0]
 
     @cached_property
-    def judge(self) -> GenreJudge | None:
+    def classifier(self) -> GenreClassifier | None:
         """The classifier trained on real phrases; None with one genre."""
-        return GenreJudge.train(self.train.tokens, self.train.genre, self.layout)
+        return GenreClassifier.train(self.train.tokens, self.train.genre, self.layout)
 
     @cached_property
     def song_names(self) -> np.ndarray:
@@ -168,9 +157,11 @@ class Subject:
         rows = [rng.permutation(self.held_out.of_genre(number))[:count] for number in range(len(self.genres))]
         return np.concatenate(rows)
 
-    def enter(self, metric: str, part: str, rows: np.ndarray, above: np.ndarray, below: np.ndarray | None = None):
-        """Enter a metric of held-out phrases, by row number, into the ledger."""
-        self.ledger.add(metric, part, self.song_names[rows], self.genre_names[rows], above, below)
+    def record(
+        self, metric: str, part: str, rows: np.ndarray, above: np.ndarray, below: np.ndarray | None = None
+    ) -> None:
+        """Record a metric of held-out phrases, by row number, song by song."""
+        self.per_song.add(metric, part, self.song_names[rows], self.genre_names[rows], above, below)
 
     def show(self, section: str, *clips: Clip) -> None:
         """Put clips side by side into a section of the page."""

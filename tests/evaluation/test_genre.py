@@ -3,33 +3,33 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 
 from musae_tf.evaluation.features import phrase_features
-from musae_tf.evaluation.judge import GenreJudge
+from musae_tf.evaluation.genre import GenreClassifier
 from musae_tf.music import get_layout
 from musae_tf.music.phrases import transpose
 from tests.corpus import random_tokens
 
 
-def test_the_judge_tells_real_schools_apart_on_songs_it_has_not_heard(real):
+def test_the_classifier_tells_real_schools_apart_on_songs_it_has_not_heard(real):
     known = real.songs % 2 == 0
-    judge = GenreJudge.train(real.tokens[known], real.genre[known], real.layout)
-    said = judge.judge(real.tokens[~known])
+    classifier = GenreClassifier.train(real.tokens[known], real.genre[known], real.layout)
+    said = classifier.predict(real.tokens[~known])
     assert balanced_accuracy_score(real.genre[~known], said) > 0.85
 
 
 def test_some_wrong_notes_do_not_change_its_mind(real, corrupted):
     known = real.songs % 2 == 0
-    judge = GenreJudge.train(real.tokens[known], real.genre[known], real.layout)
-    assert balanced_accuracy_score(real.genre[~known], judge.judge(corrupted[~known])) > 0.7
+    classifier = GenreClassifier.train(real.tokens[known], real.genre[known], real.layout)
+    assert balanced_accuracy_score(real.genre[~known], classifier.predict(corrupted[~known])) > 0.7
 
 
 def test_it_learns_the_same_from_the_same(real):
-    judges = [GenreJudge.train(real.tokens, real.genre, real.layout) for _ in range(2)]
-    said = [judge.judge(real.tokens[::-1]) for judge in judges]
+    classifiers = [GenreClassifier.train(real.tokens, real.genre, real.layout) for _ in range(2)]
+    said = [classifier.predict(real.tokens[::-1]) for classifier in classifiers]
     np.testing.assert_array_equal(*said)
 
 
-def test_one_genre_needs_no_judge(real):
-    assert GenreJudge.train(real.tokens, np.zeros(len(real.tokens), int), real.layout) is None
+def test_one_genre_needs_no_classifier(real):
+    assert GenreClassifier.train(real.tokens, np.zeros(len(real.tokens), int), real.layout) is None
 
 
 @pytest.mark.parametrize("name", ["voices", "band", "lpd5"])
