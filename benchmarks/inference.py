@@ -62,7 +62,7 @@ def seconds_to_warm(base: Path) -> float:
 
 def rates(base: Path, latent: int, seconds: float) -> dict[str, float]:
     """Phrases a second of the signature `decode`. For a process that does without TensorFlow's Python."""
-    from musae_tf.commands.quiet import standard_error_held_back
+    from musae_tf.cli.shared import standard_error_held_back
 
     with standard_error_held_back():
         from musae_tf.server.engine import start_engine

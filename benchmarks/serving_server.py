@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from musae_tf.commands.quiet import standard_error_held_back
+from musae_tf.cli.shared import standard_error_held_back
 from musae_tf.protocol.messages import PredictRequest
 from musae_tf.server import ModelServer, Options
 from musae_tf.server.batching import limits_from

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from benchmarks.measure import machine
 from benchmarks.whole_step import Player, configuration
-from musae_tf.commands.quiet import load_tensorflow
-from musae_tf.commands.workers import addresses
+from musae_tf.cli.shared import load_tensorflow
+from musae_tf.cli.workers import addresses
 from musae_tf.data import Dataset
 from musae_tf.files import write_text
 

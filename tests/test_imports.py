@@ -13,7 +13,7 @@ PACKAGE = Path(musae_tf.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # Nothing may import what stands to the right of it. Modules directly in the package count by their name.
 ORDER = ("errors", "files", "cores", "progress", "config", "protocol", "music", "data", "models", "training", "latent",
-         "evaluation", "generation", "export", "pretrained", "server", "client", "studio", "commands",
+         "evaluation", "generation", "export", "pretrained", "server", "client", "studio",
          "cli")  # fmt: skip
 # What talks over the wire knows nothing of what makes the model.
 ALLOWED = {
@@ -83,7 +83,7 @@ def test_music_never_imports_tensorflow_and_needs_only_the_base_install(path):
     assert {name.split(".")[0] for name in imports(path, top_level_only=True)} <= LIGHT
 
 
-LATE = ("errors", "files", "progress", "config", "data", "commands", "cli")
+LATE = ("errors", "files", "progress", "config", "data", "cli")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_only_one_module_renders_sound(path):
     used = {name.split(".")[0] for name in imports(path)} & synthesisers
     # Others ask for it by name: the doctor looks whether it is installed.
     assert not used
-    if not path.match("music/audio.py") and not path.match("commands/doctor.py"):
+    if not path.match("music/audio.py") and not path.match("cli/doctor.py"):
         assert not strings & synthesisers
 
 
@@ -109,7 +109,7 @@ def test_everything_that_sounds_uses_it():
     users = {
         str(path.relative_to(PACKAGE)) for path in MODULES if any(name.startswith(RENDERING) for name in imports(path))
     }
-    assert {"commands/pieces.py", "evaluation/page/sound.py", "evaluation/quick.py", "studio/results.py"} <= users
+    assert {"cli/pieces.py", "evaluation/page/sound.py", "evaluation/quick.py", "studio/results.py"} <= users
 
 
 RENDERING = "musae_tf.music.audio."

@@ -1,6 +1,7 @@
-"""The `musae` command. This package only reads the command line: what a command needs is imported when it runs."""
+"""The `musae` command. The options of a command stand beside the function that runs it, in one file; what the function
+needs is imported when it runs, so that a help loads nothing but the standard library.
+"""
 
-import importlib
 import json
 import os
 import signal
@@ -9,13 +10,57 @@ from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 
-from musae_tf.cli.parser import USAGE
-from musae_tf.cli.tree import build_parser
+from musae_tf import __version__
+from musae_tf.cli.data import add_data
+from musae_tf.cli.doctor import add_doctor
+from musae_tf.cli.evaluate import add_compare, add_evaluate
+from musae_tf.cli.export import add_export
+from musae_tf.cli.music import add_change, add_music
+from musae_tf.cli.parser import USAGE, Parser, command
+from musae_tf.cli.request import add_request
+from musae_tf.cli.serve import add_serve
+from musae_tf.cli.studio import add_studio
+from musae_tf.cli.train import add_train
 from musae_tf.errors import MusaeError
+
+_EPILOG = """\
+example:
+  musae data build corpus && musae train configs/voices.yaml
+
+exit codes: 0; 1 for a no (doctor, request status); 2 for a mistake that you can mend; 130 after
+Ctrl-C; 143 after SIGTERM. musae COMMAND --help lists the options of a command."""
 
 
 class _Terminated(KeyboardInterrupt):
     """SIGTERM, as an exception that libraries clean up after as they do after Ctrl-C."""
+
+
+def build_parser() -> Parser:
+    """The parser; what it reads has `command`, the function to call with it."""
+    parser = Parser(
+        prog="musae", description="Train and use a latent space of multi-track symbolic music.", epilog=_EPILOG
+    )
+    parser.add_argument("--version", action="version", version=f"musae-tf {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="name", title="commands")
+    for add in (
+        add_data, add_train, add_evaluate, add_compare, add_music, add_change, add_export, add_serve, add_request,
+        add_studio, add_doctor,
+    ):  # fmt: skip
+        add(commands)
+    _add_completion(commands, parser)
+    return parser
+
+
+def _add_completion(commands, whole: Parser) -> None:
+    def completion(arguments: Namespace) -> None:
+        import shtab
+
+        print(shtab.complete(whole, shell=arguments.shell))
+
+    summary = "print what makes a shell complete musae's commands and options"
+    example = "musae completion bash > ~/.local/share/bash-completion/completions/musae"
+    parser = command(commands, "completion", completion, summary, example)
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="which shell")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,12 +101,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Namespace) -> int:
     """Run the command; with --json its report is all of standard output, and what it says goes to standard error."""
-    module, function = arguments.command.split(":")
-    command = getattr(importlib.import_module(f"musae_tf.commands.{module}"), function)
     if not getattr(arguments, "json", False):
-        return command(arguments) or 0
+        return arguments.command(arguments) or 0
     with redirect_stdout(sys.stderr):
-        code = command(arguments) or 0
+        code = arguments.command(arguments) or 0
     print(json.dumps(arguments.report, indent=1, ensure_ascii=False))
     return code
 

@@ -1,70 +1,34 @@
-"""`musae data`: its commands and options."""
+"""`musae data`: download collections, build datasets, look at them and write their songs as files."""
 
-from musae_tf.cli.parser import Parser, add_json, command, group
-from musae_tf.commands.data_flags import SOURCES, SourceFlags
-from musae_tf.commands.values import integer
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from musae_tf.cli.build import add_build
+from musae_tf.cli.parser import Parser, add_json, command, group, integer
+from musae_tf.cli.shared import open_dataset, print_next
+from musae_tf.errors import DatasetError
+from musae_tf.files import write_text
+
+if TYPE_CHECKING:
+    from musae_tf.data import Dataset
 
 
 def add_data(commands) -> None:
     """Add `musae data`."""
     summary = "build a dataset, look at one, or download a collection"
     kinds = group(commands, "data", summary, "musae data build corpus")
-    build = "read songs and write a dataset folder; every source has options of its own"
-    sources = group(kinds, "build", build, "musae data build folder ~/midi --layout band", "SOURCE", "source")
-    for source in SOURCES:
-        _add_source(sources, source)
+    add_build(kinds)
     _add_fetch(kinds)
     _add_info(kinds)
     _add_check(kinds)
     _add_export(kinds)
 
 
-def _add_source(sources, source: SourceFlags) -> None:
-    again = "the same command goes on from the parts that are done"
-    parser = command(sources, source.name, "data:build_dataset", source.summary, source.example, again)
-    add_json(parser)
-    own = parser.add_argument_group("options of this source") if source.options else parser
-    for option in source.options:
-        place = own if option.flags[0].startswith("-") else parser
-        place.add_argument(*option.flags, **option.settings)
-    _add_build_options(parser.add_argument_group("options of every source"), source)
-
-
-def _add_build_options(parser, source: SourceFlags) -> None:
-    out = f"dataset folder (default: {source.out or 'datasets/<name of DIR>'})"
-    parser.add_argument("--out", metavar="PATH", help=out)
-    layouts = "track layout: voices, band, band_paper or lpd5 (default: the source's)"
-    parser.add_argument("--layout", metavar="NAME", help=layouts)
-    drums = "kit, or a single voice (default: kit)"
-    parser.add_argument("--drums", choices=("kit", "voice"), default="kit", help=drums)
-    keep = "note that stays where several sound (default: the layout's, highest)"
-    parser.add_argument("--keep", choices=("highest", "lowest"), help=keep)
-    candidates = "tracks that could play one part: merge them, take the best, or a song of each (default: merge)"
-    names = ("merge", "best", "all")
-    parser.add_argument("--candidates", choices=names, default="merge", metavar="merge|best|all", help=candidates)
-    filters = "four-four, all-parts: leave out other songs; no-silent-bars: cut such bars out (default: none)"
-    names = ("four-four", "all-parts", "no-silent-bars")
-    parser.add_argument("--filters", nargs="+", choices=names, default=(), metavar="NAME", help=filters)
-    phrase = "with no-silent-bars, keep stretches of at least N bars only (default: 1)"
-    parser.add_argument("--phrase-bars", type=integer(1, 1024), default=1, metavar="N", help=phrase)
-    genres = f"keep the N most frequent genres, or these (default: {source.genres or 'all'})"
-    parser.add_argument("--genres", metavar="N|A,B,...", help=genres)
-    parser.add_argument("--labelled", action="store_true", help="leave out songs with none of the genres")
-    parser.add_argument("--workers", type=integer(1), metavar="N", help="processes (default: one a core)")
-    parser.add_argument("--seed", type=integer(0), default=1, metavar="N", help="decides the split (default: 1)")
-    engine = "what reads the files: this machine or Apache Beam (default: processes)"
-    parser.add_argument("--engine", choices=("processes", "beam"), default="processes", help=engine)
-    options = 'of Beam: --beam-options="--runner=FlinkRunner" (default: none)'
-    parser.add_argument("--beam-options", default="", metavar="STRING", help=options)
-    parser.add_argument("--force", action="store_true", help="build again even if it is there already")
-
-
 def _add_fetch(kinds) -> None:
     public = "download a public collection of music: sizes and licences are shown first"
     again = "the same command goes on from what has come"
-    parser = command(
-        kinds, "fetch", "fetch:fetch_collection", public, "musae data fetch lmd --out downloads/lmd", again
-    )
+    parser = command(kinds, "fetch", fetch_collection, public, "musae data fetch lmd --out downloads/lmd", again)
     parser.add_argument("collection", choices=("lmd", "lpd"), help="the Lakh MIDI or the Lakh Pianoroll Dataset")
     parser.add_argument("--out", metavar="DIR", help="where to (default: downloads/<name>)")
     only = "one of its folders; may be repeated (default: all)"
@@ -74,8 +38,25 @@ def _add_fetch(kinds) -> None:
     parser.add_argument("--yes", action="store_true", help="agree to sizes and licences without being asked")
 
 
+def fetch_collection(arguments: Namespace) -> None:
+    """`musae data fetch lmd|lpd`."""
+    from musae_tf.data.fetch import COLLECTIONS, describe_collection, fetch
+    from musae_tf.data.fetch.fetch import choose, confirm
+
+    collection = COLLECTIONS[arguments.collection]
+    to = Path(arguments.out or Path("downloads") / collection.name)
+    archives = choose(collection, arguments.only, arguments.url)
+    text = describe_collection(collection, archives, to)
+    if arguments.yes:
+        print(text)
+    else:
+        confirm(text)
+    fetch(archives, to, keep=arguments.keep_archives)
+    print_next((collection.build.removeprefix("musae ").format(to=to), "make a dataset of it"))
+
+
 def _add_info(kinds) -> None:
-    parser = command(kinds, "info", "data:info", "what a dataset holds", "musae data info datasets/corpus --labels")
+    parser = command(kinds, "info", info, "what a dataset holds", "musae data info datasets/corpus --labels")
     _add_dataset_folder(parser)
     parser.add_argument("--rejected", action="store_true", help="list every file that was not used, and why")
     parser.add_argument("--labels", action="store_true", help="list which genres occur together")
@@ -83,17 +64,52 @@ def _add_info(kinds) -> None:
     add_json(parser)
 
 
+def info(arguments: Namespace) -> None:
+    """`musae data info PATH`."""
+    from musae_tf.data import describe
+    from musae_tf.data.export import rejections
+    from musae_tf.data.info import facts, label_counts, list_duplicates, list_labels, list_rejected, repeats
+
+    dataset = open_dataset(arguments.dataset)
+    if arguments.json:
+        arguments.report = {
+            **facts(dataset),
+            **({"labels": label_counts(dataset)} if arguments.labels else {}),
+            **({"duplicates": repeats(dataset)} if arguments.duplicates else {}),
+            **({"rejections": rejections(dataset)} if arguments.rejected else {}),
+        }
+        return
+    print(describe(dataset), end="")
+    for wanted, table in (
+        (arguments.labels, list_labels),
+        (arguments.duplicates, list_duplicates),
+        (arguments.rejected, list_rejected),
+    ):
+        if wanted:
+            print(f"\n{table(dataset)}", end="")
+
+
 def _add_check(kinds) -> None:
     summary = "whether a dataset is whole and sound"
-    parser = command(kinds, "check", "data:check", summary, "musae data check datasets/corpus")
+    parser = command(kinds, "check", check, summary, "musae data check datasets/corpus")
     _add_dataset_folder(parser)
     add_json(parser)
+
+
+def check(arguments: Namespace) -> None:
+    """`musae data check PATH`."""
+    from musae_tf.data.check import check as check_dataset
+
+    arguments.report = {"path": arguments.dataset, "sound": []}
+    for sentence in check_dataset(open_dataset(arguments.dataset).path):
+        print(sentence)
+        arguments.report["sound"].append(sentence)
 
 
 def _add_export(kinds) -> None:
     summary = "write songs of a dataset as MIDI files, with a table of them"
     parser = command(
-        kinds, "export", "data:export", summary, "musae data export datasets/corpus --out songs --genre bach --limit 10"
+        kinds, "export", export, summary, "musae data export datasets/corpus --out songs --genre bach --limit 10"
     )
     _add_dataset_folder(parser)
     parser.add_argument("--out", metavar="DIR", required=True, help="folder for the files")
@@ -105,6 +121,46 @@ def _add_export(kinds) -> None:
     parser.add_argument("--png", action="store_true", help="draw the first bars of every song as well")
     parser.add_argument("--tables", action="store_true", help="write the tables only, of all songs and rejections")
     add_json(parser)
+
+
+def export(arguments: Namespace) -> None:
+    """`musae data export PATH`."""
+    from musae_tf.data.export import REJECTIONS, TABLE, export_songs, rejection_table, song_table
+    from musae_tf.progress import progress
+
+    dataset = open_dataset(arguments.dataset)
+    out = Path(arguments.out)
+    write_text(out / REJECTIONS, rejection_table(dataset), DatasetError)
+    arguments.report = {"folder": str(out), "table": str(out / TABLE), "rejections": str(out / REJECTIONS)}
+    if arguments.tables:
+        write_text(out / TABLE, song_table(dataset.songs), DatasetError)
+        print(f"{out / TABLE}: {len(dataset.songs):,} songs\n{out / REJECTIONS}")
+        return
+    numbers = _chosen(dataset, arguments)
+    arguments.report["songs"] = [dataset.songs[number]["id"] for number in numbers]
+    table = export_songs(dataset, progress(numbers, title="writing songs", unit="songs"), out, pictures=arguments.png)
+    print(f"{len(numbers):,} songs in {out}, listed in {table}")
+    print_next((f"data build folder {out} --labels {table}", "make a dataset of them again"))
+
+
+def _chosen(dataset: "Dataset", arguments: Namespace) -> list[int]:
+    """Numbers of the songs that an export asks for. Raises DatasetError if there are none."""
+    if arguments.genre is not None and arguments.genre not in dataset.genres:
+        raise DatasetError(f"the dataset has no genre {arguments.genre!r}; it has {', '.join(dataset.genres)}")
+    known = {song["id"]: number for number, song in enumerate(dataset.songs)}
+    missing = [name for name in arguments.song or () if name not in known]
+    if missing:
+        raise DatasetError(f"the dataset has no song {missing[0]!r}; songs.jsonl in {dataset.path} lists them")
+    numbers = [known[name] for name in dict.fromkeys(arguments.song)] if arguments.song else range(len(known))
+    chosen = [
+        number
+        for number in numbers
+        if (arguments.genre is None or arguments.genre in dataset.songs[number]["labels"])
+        and (arguments.split is None or arguments.split == dataset.songs[number]["split"])
+    ]
+    if not chosen:
+        raise DatasetError("no song of the dataset is of that genre and in that split")
+    return chosen[: arguments.limit]
 
 
 def _add_dataset_folder(parser: Parser) -> None:

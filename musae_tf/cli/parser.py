@@ -1,8 +1,10 @@
-"""How commands are read and how their help looks: at most 40 lines of 100 columns, with an example."""
+"""How commands and values are read, and how their help looks: at most 40 lines of 100 columns, with an example."""
 
 import argparse
+import math
 import shutil
 import textwrap
+from collections.abc import Callable
 from typing import Any
 
 USAGE = 2
@@ -71,14 +73,20 @@ class _FullHelp(argparse.Action):
 
 
 def command(
-    commands, name: str, function: str, summary: str, example: str, stopped: str = "nothing was written", note: str = ""
+    commands,
+    name: str,
+    function: Callable[[argparse.Namespace], int | None],
+    summary: str,
+    example: str,
+    stopped: str = "nothing was written",
+    note: str = "",
 ) -> Parser:
     """Add a command.
 
     Args:
         commands: where to; of `add_subparsers`.
         name: of the command.
-        function: "module:function" in `musae_tf.commands`, called with the arguments.
+        function: called with the arguments; it may give them a `report` for --json, and returns the exit code or None.
         summary: one line of help, beginning small, without a full stop.
         example: one command line.
         stopped: what Ctrl-C leaves behind.
@@ -117,3 +125,51 @@ def _place(action: argparse.Action) -> str:
     """An argument in the usage."""
     name = action.metavar or action.dest
     return {"?": f"[{name}]", "*": f"[{name} ...]", "+": f"{name} ..."}.get(action.nargs, name)
+
+
+def integer(low: int, high: int = 2**31 - 1) -> Callable[[str], int]:
+    """A whole number from `low` to `high`."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
+        return value
+
+    return read
+
+
+def number(low: float, high: float) -> Callable[[str], float]:
+    """A number from `low` to `high`."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low:g} to {high:g}")
+        return value
+
+    return read
+
+
+def boolean(text: str) -> bool:
+    """True or false."""
+    if text.lower() not in ("true", "false", "1", "0"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not true or false (an argument of the command goes before it)")
+    return text.lower() in ("true", "1")
+
+
+def pairs(text: str) -> tuple[tuple[str, str | int], ...]:
+    """KEY=VALUE,KEY=VALUE: keys and values, whole numbers as such."""
+    found = []
+    for entry in text.split(","):
+        key, separator, value = entry.partition("=")
+        if not key or not separator:
+            raise argparse.ArgumentTypeError(f"{entry!r} is not of the form KEY=VALUE")
+        found.append((key, int(value) if value.lstrip("-").isdecimal() else value))
+    return tuple(found)

@@ -3,7 +3,7 @@ from importlib import import_module
 
 import pytest
 
-from musae_tf.commands.data_flags import SOURCES as BUILDS
+from musae_tf.cli.build import SOURCES as BUILDS
 from musae_tf.data.folder import FolderSource
 from musae_tf.data.sources import SOURCES, get_source
 from musae_tf.errors import DatasetError

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from musae_tf.cli import main
-from musae_tf.cli.tree import build_parser
+from musae_tf.cli import build_parser, main
 from musae_tf.config import load_config
 from tests.docs.markdown import LANGUAGES, ROOT, blocks, blocks_of, inline_commands, lines_of, shell_lines
 from tests.docs.world import World, free_port

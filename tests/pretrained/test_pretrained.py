@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from musae_tf import generation
-from musae_tf.cli import main
+from musae_tf.cli import main, serve, studio
 from musae_tf.client import MusaeClient
-from musae_tf.commands import serve, studio
 from musae_tf.config import config_hash
 from musae_tf.export.map import map_of_draws
 from musae_tf.models.inference import decode, encode

@@ -100,7 +100,7 @@ def test_mistakes_get_one_sentence(base_of_all, tmp_path, capfd, arguments, sent
 
 AT_EVERY_STEP = """
 import itertools, os, signal, sys, threading
-from musae_tf.commands.serve import _wait_for_signal
+from musae_tf.cli.serve import _wait_for_signal
 
 signal.signal(signal.SIGTERM, lambda *_: None)
 before = signal.getsignal(signal.SIGTERM)

@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from musae_tf.cli.tree import build_parser
+from musae_tf.cli import build_parser
 from tests.serving.files import SERVING, entrypoint
 
 README = (SERVING / "README.md").read_text(encoding="utf-8")

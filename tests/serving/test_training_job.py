@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from musae_tf.cli.tree import build_parser
+from musae_tf.cli import build_parser
 from musae_tf.config import load_config
 from musae_tf.errors import MusaeError, WorkerError
 from tests.conftest import CONFIGS

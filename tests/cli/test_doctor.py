@@ -9,8 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from musae_tf.cli import main
-from musae_tf.commands import doctor
+from musae_tf.cli import doctor, main
 
 
 @pytest.fixture(autouse=True)

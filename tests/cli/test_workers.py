@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from musae_tf.cli import main
-from musae_tf.commands import workers
+from musae_tf.cli import main, workers
 from musae_tf.errors import TrainingError, WorkerError
 
 
@@ -102,7 +101,7 @@ def test_a_worker_knows_its_place_and_ends_with_its_supervisor(tmp_path, monkeyp
     probe(tmp_path, f"print({facts}, file=open(str(task), 'w'), flush=True); time.sleep(60)", monkeypatch)
     code = (
         f"import sys; sys.path.insert(0, {str(Path(workers.__file__).parents[2])!r})\n"
-        "from pathlib import Path\nfrom musae_tf.commands.workers import supervise\nsupervise([], Path('.'), 2, 0)"
+        "from pathlib import Path\nfrom musae_tf.cli.workers import supervise\nsupervise([], Path('.'), 2, 0)"
     )
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     with subprocess.Popen([sys.executable, "-c", code]) as supervisor:

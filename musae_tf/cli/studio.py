@@ -5,9 +5,25 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from musae_tf.commands.runs import find_run, newest_run
+from musae_tf.cli.parser import command, integer
+from musae_tf.cli.shared import add_deadline, add_model, find_run, newest_run
 from musae_tf.errors import RunError
-from musae_tf.pretrained import has_pretrained
+
+
+def add_studio(commands) -> None:
+    """Add `musae studio`."""
+    summary = "explore a model by ear in the browser"
+    parser = command(commands, "studio", studio, summary, "musae studio runs/NAME", "the studio was not open yet")
+    add_model(parser)
+    parser.add_argument("--server", metavar="HOST:PORT", help="use the model on this server (default: none)")
+    parser.add_argument(
+        "--model", dest="model_name", default="musae", metavar="NAME", help="its name there (default: musae)"
+    )
+    add_deadline(parser)
+    host = "address of the page; 0.0.0.0 lets others in (default: 127.0.0.1)"
+    parser.add_argument("--host", default="127.0.0.1", help=host)
+    parser.add_argument("--port", type=integer(1, 65535), default=8080, metavar="N", help="of the page (default: 8080)")
+    parser.add_argument("--no-browser", action="store_false", dest="browser", help="do not open a browser")
 
 
 def studio(arguments: Namespace) -> None:
@@ -32,6 +48,8 @@ def studio(arguments: Namespace) -> None:
 
 def _model(named: str | None, pretrained: bool) -> Path:
     """A run that has been exported, or a model folder; the pretrained model if nothing is named and nothing trained."""
+    from musae_tf.pretrained import has_pretrained
+
     if named is None and newest_run() is None and has_pretrained():
         print("using the pretrained model: there is no run here", flush=True)
         pretrained = True

@@ -3,8 +3,21 @@
 import shlex
 from argparse import Namespace
 
-from musae_tf.commands.quiet import load_tensorflow
-from musae_tf.commands.runs import find_run, print_next
+from musae_tf.cli.parser import add_json, command, integer
+from musae_tf.cli.shared import add_run, find_run, load_tensorflow, print_next
+
+
+def add_export(commands) -> None:
+    """Add `musae export`."""
+    summary = "publish a trained model as a version that a server loads"
+    example = "musae export runs/NAME --to exports/musae"
+    parser = command(commands, "export", export, summary, example, "nothing was published")
+    add_run(parser)
+    to = "model folder, named as the model is to be called (default: RUN/export/musae)"
+    parser.add_argument("--to", metavar="DIR", help=to)
+    keep = "keep the newest N versions and remove older ones (default: keep all)"
+    parser.add_argument("--keep", type=integer(1), metavar="N", help=keep)
+    add_json(parser)
 
 
 def export(arguments: Namespace) -> None:

@@ -4,94 +4,126 @@ import os
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from musae_tf.client import MusaeClient, Tls
-from musae_tf.commands.pieces import (
-    Piece,
-    changed,
-    check_out,
-    interpolated,
-    read_song,
-    reconstructed,
-    sampled,
-    swept,
-    transferred,
-    wanted,
-    write_pieces,
-)
-from musae_tf.music import Layout
+from musae_tf.cli.music import change_command, music_commands
+from musae_tf.cli.parser import add_json, command
+from musae_tf.cli.shared import add_output, add_server
+
+if TYPE_CHECKING:
+    from musae_tf.cli.pieces import Piece
+    from musae_tf.client import MusaeClient
+    from musae_tf.music import Layout
+
 
 TOKEN = "MUSAE_TOKEN"
 """Environment variable of the token: other users of the machine can read a command line."""
 
 
+def add_request(commands) -> None:
+    """Add `musae request`."""
+    summary = "have music made by a model on a server"
+    token = "A token in the environment variable MUSAE_TOKEN is sent along."
+    example = "musae request sample --server HOST:8500 --genre bach --out bach.mid"
+    request = commands.add_parser(
+        "request", help=summary, description=f"{summary.capitalize()}. {token}", epilog=f"example:\n  {example}"
+    )
+    kinds = request.add_subparsers(metavar="COMMAND", required=True, dest="kind", title="commands")
+    moved = change_command(kinds, change, "musae request change", add_server)
+    for parser in (
+        *music_commands(kinds, (sample, reconstruct, interpolate, transfer), "musae request {}", add_server),
+        moved,
+    ):
+        add_output(parser, "here")
+        parser.add_argument("--png", action="store_true", help="draw pictures as well (needs matplotlib)")
+        add_json(parser)
+    nothing = "nothing was learnt"
+    genres = "genres, tracks and sizes of the model"
+    description = command(kinds, "describe", describe, genres, "musae request describe --json", nothing)
+    states = "versions of the model and their states; exit code 1 if none is available"
+    states_of = command(kinds, "status", status, states, "musae request status --server HOST:8500", nothing)
+    for parser in (description, states_of):
+        add_server(parser)
+        add_json(parser)
+
+
 def sample(arguments: Namespace) -> None:
     """`musae request sample`."""
+    from musae_tf.cli import pieces
+
     with open_client(arguments) as musae:
         model = musae.describe()
         genres = [arguments.genre] if arguments.genre else model.genres
         for genre in genres:
             model.genre_number(genre)
-        check_out(arguments.out, len(genres))
+        pieces.check_out(arguments.out, len(genres))
         how = (arguments.bars, arguments.temperature, arguments.seed, arguments.tempo)
-        pieces = [sampled(genre, arguments.seed, musae.sample(genre, *how)) for genre in genres]
-    _write(pieces, model.layout, arguments)
+        made = [pieces.sampled(genre, arguments.seed, musae.sample(genre, *how)) for genre in genres]
+    _write(made, model.layout, arguments)
 
 
 def reconstruct(arguments: Namespace) -> None:
     """`musae request reconstruct SONG.mid`."""
-    check_out(arguments.out, 1)
+    from musae_tf.cli import pieces
+
+    pieces.check_out(arguments.out, 1)
     with open_client(arguments) as musae:
         layout = musae.describe().layout
-        song = read_song(arguments.song, layout, arguments.bars)
+        song = pieces.read_song(arguments.song, layout, arguments.bars)
         rebuilt = musae.reconstruct(song, arguments.temperature, arguments.seed)
-    _write([reconstructed(song, rebuilt)], layout, arguments)
+    _write([pieces.reconstructed(song, rebuilt)], layout, arguments)
 
 
 def interpolate(arguments: Namespace) -> None:
     """`musae request interpolate START.mid END.mid`."""
-    check_out(arguments.out, arguments.points)
+    from musae_tf.cli import pieces
+
+    pieces.check_out(arguments.out, arguments.points)
     with open_client(arguments) as musae:
         layout = musae.describe().layout
-        start, end = (read_song(path, layout, arguments.bars) for path in (arguments.start, arguments.end))
+        start, end = (pieces.read_song(path, layout, arguments.bars) for path in (arguments.start, arguments.end))
         how = (arguments.points, arguments.temperature, arguments.seed, arguments.path)
         songs = musae.interpolate(start, end, *how)
-    _write(interpolated(start, end, songs), layout, arguments)
+    _write(pieces.interpolated(start, end, songs), layout, arguments)
 
 
 def transfer(arguments: Namespace) -> None:
     """`musae request transfer SONG.mid --to GENRE`."""
-    check_out(arguments.out, 1)
+    from musae_tf.cli import pieces
+
+    pieces.check_out(arguments.out, 1)
     with open_client(arguments) as musae:
         model = musae.describe()
         for genre in filter(None, (arguments.to, arguments.source)):
             model.genre_number(genre)
-        song = read_song(arguments.song, model.layout, arguments.bars)
+        song = pieces.read_song(arguments.song, model.layout, arguments.bars)
         source = arguments.source or musae.infer_genre(song)
         if not arguments.source:
             print(f"{arguments.song}: taken for {source}; --source names another genre")
         how = (arguments.strength, arguments.temperature, arguments.seed)
         moved = musae.transfer(song, arguments.to, source, *how)
-    piece = transferred(song, source, arguments.to, arguments.strength, moved)
+    piece = pieces.transferred(song, source, arguments.to, arguments.strength, moved)
     _write([piece], model.layout, arguments, source=source, to=arguments.to)
 
 
 def change(arguments: Namespace) -> None:
     """`musae request change SONG.mid --more NAME --less NAME`, or `--sweep NAME`."""
-    changes = wanted(arguments)
-    check_out(arguments.out, 1 if changes else arguments.points)
+    from musae_tf.cli import pieces
+
+    changes = pieces.wanted(arguments)
+    pieces.check_out(arguments.out, 1 if changes else arguments.points)
     with open_client(arguments) as musae:
         model = musae.describe()
         model.amounts(changes or {arguments.sweep: 0.0})
-        song = read_song(arguments.song, model.layout, arguments.bars)
+        song = pieces.read_song(arguments.song, model.layout, arguments.bars)
         how = (arguments.temperature, arguments.seed)
         if changes:
-            pieces = [changed(song, changes, musae.change(song, changes, *how))]
+            made = [pieces.changed(song, changes, musae.change(song, changes, *how))]
         else:
             songs = musae.sweep(song, arguments.sweep, arguments.points, arguments.strength, *how)
-            pieces = swept(song, arguments.sweep, arguments.strength, songs)
+            made = pieces.swept(song, arguments.sweep, arguments.strength, songs)
     wish = {"changes": changes} if changes else {"sweep": arguments.sweep}
-    _write(pieces, model.layout, arguments, **wish)
+    _write(made, model.layout, arguments, **wish)
 
 
 def describe(arguments: Namespace) -> None:
@@ -139,8 +171,10 @@ def status(arguments: Namespace) -> int:
     return int(all(version.state != "AVAILABLE" for version in versions))
 
 
-def open_client(arguments: Namespace) -> MusaeClient:
+def open_client(arguments: Namespace) -> "MusaeClient":
     """A client for the options of `musae_tf.cli.shared.add_server`."""
+    from musae_tf.client import MusaeClient, Tls
+
     files = (arguments.tls_ca, arguments.tls_cert, arguments.tls_key, arguments.tls_name)
     return MusaeClient(
         arguments.server,
@@ -153,6 +187,8 @@ def open_client(arguments: Namespace) -> MusaeClient:
     )
 
 
-def _write(pieces: Sequence[Piece], layout: Layout, arguments: Namespace, **facts: str) -> None:
-    written = write_pieces(pieces, layout, arguments.out, Path("."), arguments.png, arguments.wav)
+def _write(made: Sequence["Piece"], layout: "Layout", arguments: Namespace, **facts: str) -> None:
+    from musae_tf.cli import pieces
+
+    written = pieces.write_pieces(made, layout, arguments.out, Path("."), arguments.png, arguments.wav)
     arguments.report = {"server": arguments.server, **facts, "pieces": written}

@@ -238,7 +238,7 @@ def test_ctrl_c_elsewhere_is_one_sentence(monkeypatch, capsys):
     def interrupted(arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("musae_tf.commands.data.info", interrupted)
+    monkeypatch.setattr("musae_tf.cli.data.info", interrupted)
     assert main(["data", "info", "somewhere"]) == 130
     assert capsys.readouterr().err == "\nmusae: stopped; nothing was written\n"
 

@@ -6,16 +6,34 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from musae_tf.commands.quiet import load_tensorflow
-from musae_tf.commands.runs import RUNS, evaluate_and_print, find_run, open_dataset, print_next
-from musae_tf.commands.workers import check_workers, supervise
-from musae_tf.config import Config, load_config
-from musae_tf.data import Dataset
+from musae_tf.cli.parser import add_json, command, integer
+from musae_tf.cli.shared import RUNS, evaluate_and_print, find_run, load_tensorflow, open_dataset, print_next
 from musae_tf.errors import ConfigError, DatasetError
-from musae_tf.music import get_layout
 
 if TYPE_CHECKING:
+    from musae_tf.config import Config
+    from musae_tf.data import Dataset
     from musae_tf.training import Place, Run
+
+
+def add_train(commands) -> None:
+    """Add `musae train`."""
+    summary = "train a model, or go on with a run that was stopped"
+    example = "musae train configs/voices.yaml --set model.latent=64 --set training.steps=500"
+    parser = command(commands, "train", train, summary, example, "training had not begun")
+    parser.add_argument("config", nargs="?", metavar="CONFIG", help="YAML file, for instance configs/voices.yaml")
+    change = "change one key, for instance model.latent=64; may be repeated"
+    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help=change)
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--run", metavar="DIR", help="run folder to make (default: runs/<name>-<date>-<time>)")
+    go_on = "go on with this run, from its newest checkpoint (default: a new run)"
+    where.add_argument("--resume", metavar="RUN", help=go_on)
+    processes = "worker processes of this machine; when one dies, all are started again (default: this one)"
+    parser.add_argument("--workers", type=integer(1), metavar="N", help=processes)
+    times = "with --workers, how often without a new checkpoint in between (default: 3)"
+    parser.add_argument("--restarts", type=integer(0), default=3, metavar="N", help=times)
+    parser.add_argument("--no-evaluate", action="store_false", dest="evaluate", help="no evaluation at the end")
+    add_json(parser)
 
 
 def train(arguments: Namespace) -> int:
@@ -24,7 +42,7 @@ def train(arguments: Namespace) -> int:
         return _supervise(arguments)
     run, dataset, place = _resume(arguments) if arguments.resume else _start(arguments)
     from musae_tf.evaluation import QuickEvaluator
-    from musae_tf.training import train as play
+    from musae_tf.training import train as fit
 
     again = f"musae train --resume {run.path}"
     arguments.stopped = f"go on with {again}"
@@ -33,7 +51,7 @@ def train(arguments: Namespace) -> int:
             print(f"{run.path} is finished: {run.facts['steps']} steps are done")
     else:
         # Flushed, so that a log file shows what a terminal would.
-        stopped_by = play(run, dataset, QuickEvaluator(run, dataset), partial(print, flush=True))
+        stopped_by = fit(run, dataset, QuickEvaluator(run, dataset), partial(print, flush=True))
         arguments.report = _report(run)
         if stopped_by:
             if place.is_chief:
@@ -59,7 +77,7 @@ def _report(run: "Run") -> dict:
     return {"run": str(run.path), **{key: run.facts.get(key) for key in ("state", "steps", "seconds")}}
 
 
-def _start(arguments: Namespace) -> tuple["Run", Dataset, "Place"]:
+def _start(arguments: Namespace) -> tuple["Run", "Dataset", "Place"]:
     config = _read_config(arguments)
     dataset = open_dataset(config.data.path)
     _check_fit(config, dataset, arguments.config)
@@ -78,7 +96,7 @@ def _start(arguments: Namespace) -> tuple["Run", Dataset, "Place"]:
     return run, dataset, place
 
 
-def _resume(arguments: Namespace) -> tuple["Run", Dataset, "Place"]:
+def _resume(arguments: Namespace) -> tuple["Run", "Dataset", "Place"]:
     path = _run_to_resume(arguments)
     load_tensorflow()
     from musae_tf.training import Place, Run
@@ -88,6 +106,8 @@ def _resume(arguments: Namespace) -> tuple["Run", Dataset, "Place"]:
 
 
 def _supervise(arguments: Namespace) -> int:
+    from musae_tf.cli.workers import check_workers, supervise
+
     check_workers(arguments.workers)
     if arguments.resume:
         path = _run_to_resume(arguments)
@@ -103,9 +123,11 @@ def _supervise(arguments: Namespace) -> int:
     return supervise(["train", *line, *quiet], path, arguments.workers, arguments.restarts)
 
 
-def _read_config(arguments: Namespace) -> Config:
+def _read_config(arguments: Namespace) -> "Config":
     if not arguments.config:
         raise ConfigError("name a configuration (musae train configs/voices.yaml) or go on with a run (--resume RUN)")
+    from musae_tf.config import load_config
+
     return load_config(arguments.config, arguments.overrides)
 
 
@@ -115,11 +137,13 @@ def _run_to_resume(arguments: Namespace) -> Path:
     return find_run(arguments.resume)
 
 
-def _new_folder(config: Config) -> Path:
+def _new_folder(config: "Config") -> Path:
     return RUNS / f"{config.name}-{datetime.datetime.now().strftime('%Y%m%d-%H%M%S')}"
 
 
-def _check_fit(config: Config, dataset: Dataset, origin: str) -> None:
+def _check_fit(config: "Config", dataset: "Dataset", origin: str) -> None:
+    from musae_tf.music import get_layout
+
     layout = get_layout(config.music.layout, config.music.drums)
     built = dataset.layout
     if (layout.name, layout.vocabulary_sizes) != (built.name, built.vocabulary_sizes):

@@ -11,8 +11,8 @@ from collections import defaultdict
 
 import pytest
 
+from musae_tf.cli import build_parser
 from musae_tf.cli.parser import COLUMNS
-from musae_tf.cli.tree import build_parser
 from tests.conftest import CONFIGS
 
 LINES = 40

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from musae_tf import __version__
-from musae_tf.commands.quiet import load_tensorflow
-from musae_tf.commands.runs import RUNS
+from musae_tf.cli.parser import add_json, command
+from musae_tf.cli.shared import RUNS, add_server, load_tensorflow
 from musae_tf.cores import available_cores
 from musae_tf.errors import MusaeError
 
@@ -42,6 +42,15 @@ class Finding(NamedTuple):
     name: str
     state: Literal["ok", "absent", "missing"]
     text: str
+
+
+def add_doctor(commands) -> None:
+    """Add `musae doctor`."""
+    summary = "what is installed here and whether it works; exit code 1 if something needed is missing"
+    example = "musae doctor --server localhost:8500"
+    parser = command(commands, "doctor", doctor, summary, example, "not all was seen")
+    add_server(parser, default=None)
+    add_json(parser)
 
 
 def doctor(arguments: Namespace) -> int:
@@ -156,7 +165,7 @@ def _space() -> Finding:
 
 
 def _server(arguments: Namespace) -> Finding:
-    from musae_tf.commands.request import open_client
+    from musae_tf.cli.request import open_client
 
     try:
         with open_client(arguments) as musae:
