@@ -14,12 +14,18 @@ import yaml
 
 from musae_tf.config.schema import Config
 from musae_tf.errors import ConfigError
+from musae_tf.renamed import refuse_old_config, renew_config
 
 
-def load_config(path: str | Path, overrides: typing.Sequence[str] = ()) -> Config:
+def load_config(path: str | Path, overrides: typing.Sequence[str] = (), stored: bool = False) -> Config:
     """Read a YAML file over the defaults, then apply overrides such as `model.latent=64`.
 
     The file may begin with `base: other.yaml` (a path beside it), which is read first.
+
+    Args:
+        path: the file.
+        overrides: texts key=value.
+        stored: whether this is what a program wrote, perhaps an earlier version of it, whose names are known too.
 
     Raises:
         ConfigError: unreadable file, unknown key, wrong type or impossible value.
@@ -31,12 +37,16 @@ def load_config(path: str | Path, overrides: typing.Sequence[str] = ()) -> Confi
             raise ConfigError(f"--set {override!r}: write key=value, for instance model.latent=64")
         _assign(tree, key.strip(), _parse(text, f"--set {key.strip()}"))
     origin = f"{path}" + (f" with --set {' '.join(overrides)}" if overrides else "")
-    return config_from_dict(tree, origin)
+    return config_from_dict(tree, origin, stored)
 
 
-def config_from_dict(tree: dict[str, Any], origin: str) -> Config:
-    """Build a checked `Config`; keys that are missing take their defaults."""
+def config_from_dict(tree: dict[str, Any], origin: str, stored: bool = False) -> Config:
+    """Build a checked `Config`; keys that are missing take their defaults. `stored` as for `load_config`."""
     try:
+        if stored:
+            tree = renew_config(tree)
+        else:
+            refuse_old_config(tree)
         return _build(Config, tree, "")
     except ConfigError as error:
         raise ConfigError(f"{origin}: {error}") from None

@@ -258,4 +258,5 @@ class MusAE(keras.Model):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        return cls(config_from_dict(config["config"], "model"), config["vocabulary_sizes"], config["genres"])
+        settings = config_from_dict(config["config"], "model", stored=True)
+        return cls(settings, config["vocabulary_sizes"], config["genres"])

@@ -117,7 +117,7 @@ class Run:
             raise RunError(f"{path / 'run.json'} is damaged: it is not JSON") from None
         if not isinstance(facts, dict) or facts.get("format") != 1:
             raise RunError(f"{path / 'run.json'}: its format is not 1, the one this version reads")
-        return cls(path, load_config(path / "config.yaml"), facts)
+        return cls(path, load_config(path / "config.yaml", stored=True), facts)
 
     @property
     def layout(self) -> Layout:

@@ -1,0 +1,48 @@
+import pytest
+
+from musae_tf import renamed
+from musae_tf.config import Config, config_to_dict, load_config
+from musae_tf.errors import ConfigError
+
+
+@pytest.fixture
+def names(monkeypatch):
+    monkeypatch.setattr(renamed, "CONFIG_KEYS", {"model.width": "model.latent", "old_seed": "seed"})
+    monkeypatch.setattr(renamed, "REMOVED_CONFIG_KEYS", {"model.magic": False})
+    monkeypatch.setattr(renamed, "JSON_KEYS", {"run.json": {"old": "new"}})
+
+
+@pytest.mark.usefixtures("names")
+def test_a_stored_configuration_takes_the_new_names():
+    stored = {"old_seed": 3, "model": {"width": 64, "magic": False, "embedding": 8}}
+    assert renamed.renew_config(stored) == {"seed": 3, "model": {"latent": 64, "embedding": 8}}
+    assert stored["model"]["width"] == 64
+    with pytest.raises(ConfigError, match=r"model\.magic is True; since 0\.2 only False"):
+        renamed.renew_config({"model": {"magic": True}})
+
+
+@pytest.mark.usefixtures("names")
+def test_a_users_file_is_told_the_new_name(tmp_path):
+    path = tmp_path / "own.yaml"
+    path.write_text("model: {width: 64}\n")
+    assert load_config(path, stored=True).model.latent == 64
+    with pytest.raises(ConfigError, match=r"own\.yaml: model\.width is called model\.latent"):
+        load_config(path)
+    path.write_text("{}\n")
+    with pytest.raises(ConfigError, match=r"old_seed is called seed"):
+        load_config(path, ["old_seed=3"])
+    with pytest.raises(ConfigError, match=r"model\.magic was removed"):
+        load_config(path, ["model.magic=true"])
+
+
+@pytest.mark.usefixtures("names")
+def test_json_of_an_earlier_version_takes_the_new_names():
+    assert renamed.renew_json({"old": [{"old": 1}]}, "run.json") == {"new": [{"new": 1}]}
+    assert renamed.renew_json({"old": 1}, "another.json") == {"old": 1}
+
+
+def test_new_names_are_there_and_old_ones_are_not():
+    tree = config_to_dict(Config())
+    present = {key for key, _ in renamed._leaves(tree)}
+    assert set(renamed.CONFIG_KEYS.values()) <= present
+    assert not {*renamed.CONFIG_KEYS, *renamed.REMOVED_CONFIG_KEYS} & present
