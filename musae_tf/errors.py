@@ -32,6 +32,10 @@ class TrainingError(MusaeError):
     """Training cannot go on: the numbers blew up or the model is dead."""
 
 
+class StudioError(MusaeError):
+    """Something that the page of the studio was asked for is impossible, or the studio cannot start."""
+
+
 class WorkerError(MusaeError):
     """Another worker of the job has gone. Nothing is to be mended: this one only has to be started again."""
 

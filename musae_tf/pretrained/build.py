@@ -10,17 +10,19 @@ import shlex
 import shutil
 import sys
 import tempfile
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from musae_tf.config import config_to_yaml
+from musae_tf.config import config_hash, config_to_yaml
 from musae_tf.data import Dataset
 from musae_tf.errors import MusaeError, RunError
 from musae_tf.evaluation.compare import FOLDER, read_evaluation
+from musae_tf.evaluation.headlines import HEADLINES
 from musae_tf.evaluation.held_out import HeldOut
 from musae_tf.export import export_run
 from musae_tf.export.signatures import leave_cudnn
@@ -30,13 +32,30 @@ from musae_tf.latent.of_run import attributes_path, is_current
 from musae_tf.models import MusAE
 from musae_tf.models.inference import decode, encode
 from musae_tf.music.metrics import onset_f1
-from musae_tf.pretrained.card import Rounding, card
 from musae_tf.pretrained.store import ARCHIVE, pack
 from musae_tf.training import Run
 
 CARD = "card.md"
 MOST_BYTES = 15_000_000
 """Of the archive and its card together."""
+
+
+class Rounding(NamedTuple):
+    """What half precision changes on the phrases of the test split, decoded greedily.
+
+    Attributes:
+        phrases: how many.
+        same_tokens: share of the tokens that stay.
+        same_phrases: share of the phrases of which all tokens stay.
+        f1_before: onset F1 with the weights as they were trained.
+        f1_after: onset F1 with the weights of the package.
+    """
+
+    phrases: int
+    same_tokens: float
+    same_phrases: float
+    f1_before: float
+    f1_after: float
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -139,6 +158,117 @@ def _portable(run: Run, evaluation: Mapping[str, Any], folder: Path) -> Run:
     final = Run(folder, config, {**run.facts, **moved})
     final.update()
     return final
+
+
+# --- its card ---------------------------------------------------------------------------------------------------------
+
+
+def card(run: Run, dataset: Dataset, evaluation: Mapping[str, Any], rounding: Rounding, size: int) -> str:
+    """The card as Markdown.
+
+    Args:
+        run: the run as it goes with the package.
+        dataset: its dataset.
+        evaluation: what its evaluation.json holds.
+        rounding: what half precision changes.
+        size: bytes of the archive.
+    """
+    config, facts = run.config, run.facts
+    manifest = dataset.manifest
+    songs, phrases = manifest["counts"]["songs"], sum(evaluation["phrases"].values())
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    same = f"{rounding.same_tokens:.3%} of the greedily decoded tokens and {rounding.same_phrases:.2%} of the phrases"
+    licence = textwrap.fill(f"**Licence of the music.** {manifest['licence']}", 120, break_on_hyphens=False)
+    return f"""# {config.name}: the pretrained model of musae-tf
+
+{_KINDS[config.model.kind]} for phrases of {config.music.bars} bars.
+Tracks: {", ".join(run.layout.names)}. Genres: {", ".join(run.genres)}.
+{config.model.latent} latent axes. {size / 1e6:.1f} MB, unpacked at first use.
+
+    musae sample --pretrained --wav
+    musae serve --pretrained
+
+## Data
+
+The dataset `{manifest["name"]}` ({manifest["built_by"]}; hash `{dataset.hash}`), {songs} songs, split by
+groups of related songs. Phrases that training saw and, in brackets, songs:
+{_by_genre(run, dataset)}.
+
+{licence}
+
+## What is in the archive
+
+- The weights, as a SavedModel for servers, with mean and covariance of each genre's codes.
+- Vectors of the attributes, and a map of the latent space whose dots are draws of the model.
+- The curves of the training and the evaluation; `songs.csv` names the songs of the test split and counts notes.
+
+No note of a song is in it, and no code of one, from which a phrase like it could be decoded. The exports of your own
+runs (`musae export`) do have such codes: those of the training songs, on their map.
+
+## What it is worth
+
+On {phrases} phrases of {evaluation["songs"]} songs that training never saw, decoded greedily;
+intervals are 95 %, over songs.
+
+{_table(evaluation)}
+
+## How it was made
+
+| | |
+|---|---|
+| training | `{facts["command"]}` |
+| evaluation | `musae evaluate RUN` (seed {evaluation["evaluation_seed"]}) |
+| package | `make pretrained RUN=RUN` |
+| seed | {config.seed} |
+| steps | {facts["steps"]}, in {facts["seconds"] / 60:.0f} minutes |
+| machine | {facts["machine"]}; {facts["devices"]} |
+| versions | {versions}; revision {facts["revision"]} |
+| configuration | hash `{config_hash(config)}`; in full in `config.yaml` of the archive |
+| dataset | hash `{dataset.hash}` |
+
+Weights are rounded to half precision. On {rounding.phrases} phrases of the test split that leaves
+{same} as they were;
+onset F1 is {rounding.f1_after:.4f} after and {rounding.f1_before:.4f} before. The table above was measured before.
+
+## Limits
+
+- It knows the genres named above and nothing else. Other music is read as if it were one of them.
+- Bars of 16 sixteenths, one note at a time in each track, no dynamics; tempo and instruments are not learnt.
+- A piece is a walk through the latent space, in phrases of {config.music.bars} bars: neighbours are alike, but there
+  is no form beyond that.
+- The table says what does not work well: a row near its reference is no better than the reference.
+"""
+
+
+_KINDS = {
+    "musae_gm": "MusAE-GM, an adversarial autoencoder with a Gaussian a genre,",
+    "musae": "MusAE, an adversarial autoencoder with a Gaussian code and a style,",
+    "vae": "A variational autoencoder",
+    "cvae": "A variational autoencoder with a Gaussian a genre",
+    "autoencoder": "An autoencoder",
+}
+
+
+def _by_genre(run: Run, dataset: Dataset) -> str:
+    index = dataset.phrases("train", run.config.music.bars, sounding=run.config.data.sounding)
+    parts = []
+    for number, genre in enumerate(run.genres):
+        rows = np.flatnonzero(index.song_labels[index.songs][:, number])
+        parts.append(f"{genre} {len(rows):,} ({len(np.unique(index.songs[rows]))})")
+    return ", ".join(parts)
+
+
+def _table(evaluation: Mapping[str, Any]) -> str:
+    lines = ["| | | 95 % | beside | |", "|---|---|---|---|---|"]
+    for headline in HEADLINES:
+        row = evaluation["headlines"].get(headline.key)
+        if row is None:
+            continue
+        interval = f"{row['low']:.3f} to {row['high']:.3f}" if row.get("low") is not None else ""
+        known = evaluation["references"].get(headline.key, {})
+        beside = ", ".join(f"{what} {value:.3f}" for what, value in known.items())
+        lines.append(f"| {headline.title} | {row['value']:.3f} | {interval} | {beside} | {headline.note} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,11 @@ from fastapi import Request
 from fastapi.responses import PlainTextResponse, Response
 from nicegui import app, ui
 
-from musae_tf.errors import MusaeError
-from musae_tf.studio.errors import StudioError
+from musae_tf.errors import MusaeError, StudioError
+from musae_tf.studio.embedded import ModelSource
 from musae_tf.studio.page import Page
-from musae_tf.studio.piece import MAX_BYTES
-from musae_tf.studio.service import Server, Service
+from musae_tf.studio.recipe import MAX_BYTES
+from musae_tf.studio.service import Service
 
 FAVICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#3a5fcd"/>'
@@ -20,7 +20,7 @@ FAVICON = (
 )
 
 
-def run(server: Server, model: str, deadline: float, host: str, port: int, browser: bool) -> None:
+def run(server: ModelSource, model: str, deadline: float, host: str, port: int, browser: bool) -> None:
     """Serve the studio until the process is told to stop.
 
     Args:

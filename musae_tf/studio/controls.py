@@ -1,4 +1,4 @@
-"""Form fields of the page, with labels that everyone can read or hear."""
+"""What the page is made of, with labels that everyone can read or hear: form fields, drop zone, map, player."""
 
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
@@ -8,7 +8,9 @@ from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 from nicegui.events import GenericEventArguments
 
-from musae_tf.studio.recipe import FIELDS, Field
+from musae_tf.client import Description, LatentMap
+from musae_tf.studio.recipe import FIELDS, MAX_BYTES, Field
+from musae_tf.studio.service import Result
 
 
 def text(tag: str, content: str = "", classes: str = "") -> TextElement:
@@ -125,3 +127,79 @@ def choice(label: str, options: Sequence[str], on_change: Callable[[], Any] | No
 def action(label: str, on_click: Callable[[], Any]) -> ui.button:
     """The button that makes music."""
     return ui.button(label, icon="play_arrow", on_click=on_click).props("unelevated no-caps").classes("action")
+
+
+class DropZone(ui.element, component="drop_zone.js"):
+    """A labelled place for one MIDI file.
+
+    Args:
+        label: what the file is for.
+        on_file: called with the key under which the file has arrived and its name.
+        on_refusal: called with a sentence about a file that is not taken.
+    """
+
+    def __init__(self, label: str, on_file: Callable[[str, str], Awaitable[None]], on_refusal: Callable[[str], None]):
+        super().__init__()
+        self._props["label"] = label
+        self._props["limit"] = MAX_BYTES
+        self._props["piece"] = None
+
+        async def arrived(event: GenericEventArguments) -> None:
+            await on_file(str(event.args["key"]), str(event.args["name"]))
+
+        self.on("file", arrived)
+        self.on("refusal", lambda event: on_refusal(str(event.args)))
+
+    def show(self, name: str, facts: str) -> None:
+        """Say which piece is in."""
+        self._props["piece"] = {"name": name, "facts": facts}
+        self.update()
+
+
+class MapView(ui.element, component="latent_map.js"):
+    """A plane with a dot for each song of the training, or for each draw of the model.
+
+    Args:
+        model: the model.
+        points: its map.
+        on_pick: called with the number of a point, or -1, and the place that was clicked.
+    """
+
+    def __init__(self, model: Description, points: LatentMap, on_pick: Callable[[int, float, float], Awaitable[None]]):
+        super().__init__()
+        self._props["genres"] = list(model.genres)
+        self._props["points"] = [
+            [round(float(x), 4), round(float(y), 4), int(genre)]
+            for (x, y), genre in zip(points.position, points.genre, strict=True)
+        ]
+        self._props["titles"] = list(points.title)
+        self._props["of"] = points.of
+
+        async def picked(event: GenericEventArguments) -> None:
+            await on_pick(int(event.args["point"]), float(event.args["x"]), float(event.args["y"]))
+
+        self.on("pick", picked)
+
+
+class PlayerView(ui.element, component="player.js"):
+    """Piano roll with a moving cursor, play and stop, files and link."""
+
+    def __init__(self):
+        super().__init__()
+        self._props["result"] = None
+        self._props["title"] = ""
+        self._props["note"] = ""
+
+    def show(self, result: Result, title: str, note: str, play: bool) -> None:
+        """Show a result.
+
+        Args:
+            result: the result.
+            title: what it is.
+            note: what its link does not carry, if so.
+            play: whether it is heard at once.
+        """
+        self._props["result"] = {**result.to_dict(), "play": play}
+        self._props["title"] = title
+        self._props["note"] = note
+        self.update()

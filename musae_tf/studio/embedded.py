@@ -1,4 +1,4 @@
-"""The embedded server as a child of the studio."""
+"""Where the studio's model is: in an embedded server that is its child, or on a server of somebody else."""
 
 import re
 import subprocess
@@ -7,14 +7,24 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Protocol
 
 from musae_tf.client import MusaeClient
-from musae_tf.studio.errors import StudioError
+from musae_tf.errors import StudioError
 
 MODEL = "musae"
 """What the child calls the model."""
 
 START_SECONDS = 180.0
+
+
+class ModelSource(Protocol):
+    """Where the model is."""
+
+    target: str
+
+    def ensure(self) -> None:
+        """Return when it can be asked."""
 
 
 class EmbeddedServer:

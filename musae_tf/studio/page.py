@@ -10,13 +10,10 @@ from nicegui import ui
 
 from musae_tf.client import Description
 from musae_tf.errors import MusaeError
-from musae_tf.studio.controls import text
+from musae_tf.studio.controls import PlayerView, text
 from musae_tf.studio.panels import BetweenPanel, ChangePanel, MapPanel, Panel, SamplePanel
-from musae_tf.studio.piece import Piece
-from musae_tf.studio.player import Player
-from musae_tf.studio.recipe import PIECES, Recipe, make
-from musae_tf.studio.results import Result
-from musae_tf.studio.service import Service
+from musae_tf.studio.recipe import PIECES, GridPiece, Recipe, make
+from musae_tf.studio.service import Result, Service
 
 CSS = Path(__file__).with_name("studio.css")
 PANELS = (SamplePanel, ChangePanel, BetweenPanel, MapPanel)
@@ -54,7 +51,7 @@ class Page:
             self._left = ui.element("section").classes("controls").props('aria-label="Make music"')
             with ui.element("section").classes("result").props('aria-label="Result"'):
                 self._status = text("p", "", "status").props('role="status" aria-live="polite"')
-                self._player = Player()
+                self._player = PlayerView()
                 self._player.on("failure", lambda event: self._say(str(event.args)))
         self._dark = dark
 
@@ -112,7 +109,7 @@ class Page:
             missing = [place for place in places if not fragment.get(place)]
             for place in places:
                 if place not in missing:
-                    panel.put(place, Piece.from_text(fragment[place], model.layout))
+                    panel.put(place, GridPiece.from_text(fragment[place], model.layout))
         except MusaeError as error:
             self._fail(error)
             return
@@ -151,7 +148,7 @@ class Page:
             return
         self._show(panel, recipe, brought, result, play)
 
-    def _show(self, panel: Panel, recipe: Recipe, brought: Sequence[Piece], result: Result, play: bool) -> None:
+    def _show(self, panel: Panel, recipe: Recipe, brought: Sequence[GridPiece], result: Result, play: bool) -> None:
         bars = int(recipe.numbers.get("bars", 1))
         texts = {place: piece.to_text(bars) for place, piece in zip(PIECES.get(recipe.kind, ()), brought, strict=True)}
         carried = all(texts.values())

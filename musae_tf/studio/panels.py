@@ -7,13 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from nicegui import ui
 
 from musae_tf.client import Description
-from musae_tf.errors import MusaeError
-from musae_tf.studio.controls import Dice, Slider, action, choice, text, value_text
-from musae_tf.studio.drop_zone import DropZone
-from musae_tf.studio.errors import StudioError
-from musae_tf.studio.latent_map import MapView
-from musae_tf.studio.piece import Piece
-from musae_tf.studio.recipe import AMOUNT, FIELDS, KINDS, Recipe
+from musae_tf.errors import MusaeError, StudioError
+from musae_tf.studio.controls import Dice, DropZone, MapView, Slider, action, choice, text, value_text
+from musae_tf.studio.recipe import AMOUNT, FIELDS, KINDS, GridPiece, Recipe
 from musae_tf.studio.service import Service
 
 Make = Callable[["Panel"], Awaitable[None]]
@@ -35,7 +31,7 @@ class Panel(ABC):
     def __init__(self, service: Service, model: Description, make: Make, fail: Callable[[MusaeError], None]):
         self.service, self.model = service, model
         self._make, self._fail = make, fail
-        self.brought: dict[str, Piece] = {}
+        self.brought: dict[str, GridPiece] = {}
         self._zones: dict[str, DropZone] = {}
         self.build()
 
@@ -59,7 +55,7 @@ class Panel(ABC):
         """Have the recipe made."""
         await self._make(self)
 
-    def put(self, place: str, piece: Piece) -> None:
+    def put(self, place: str, piece: GridPiece) -> None:
         """Take a piece."""
         self.brought[place] = piece
         bars = f"{len(piece.tokens)} bars, {piece.tempo:.4g} bpm"
@@ -71,7 +67,7 @@ class Panel(ABC):
         async def arrived(key: str, name: str) -> None:
             try:
                 data = self.service.take_file(key)
-                self.put(place, await asyncio.to_thread(Piece.read, data, name, self.model.layout))
+                self.put(place, await asyncio.to_thread(GridPiece.read, data, name, self.model.layout))
             except StudioError as error:
                 self._fail(error)
                 return

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from musae_tf.music import Song, Track
-from musae_tf.studio.piece import MAX_BYTES
+from musae_tf.studio.recipe import MAX_BYTES
 from tests.client.scripted import ScriptedServer
 from tests.corpus import broken_files, four_voice_song
 from tests.studio.driver import Studio

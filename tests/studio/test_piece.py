@@ -7,9 +7,9 @@ import zlib
 import numpy as np
 import pytest
 
+from musae_tf.errors import StudioError
 from musae_tf.music import get_layout, tokenize
-from musae_tf.studio.errors import StudioError
-from musae_tf.studio.piece import MAX_LINK, Piece
+from musae_tf.studio.recipe import MAX_LINK, GridPiece
 from tests.corpus import band_song, broken_files, four_voice_song
 
 VOICES = get_layout("voices")
@@ -18,10 +18,10 @@ VOICES = get_layout("voices")
 @pytest.mark.parametrize(("song", "layout"), [(four_voice_song(8), "voices"), (band_song(4), "band")])
 def test_a_piece_survives_its_text(song, layout):
     layout = get_layout(layout)
-    piece = Piece.read(song.to_bytes(), "mine.mid", layout)
+    piece = GridPiece.read(song.to_bytes(), "mine.mid", layout)
     text = piece.to_text(bars=3)
     assert 0 < len(text) <= MAX_LINK
-    again = Piece.from_text(text, layout)
+    again = GridPiece.from_text(text, layout)
     assert np.array_equal(again.tokens, piece.tokens[:3])
     assert (again.name, again.tempo, again.programs) == ("mine.mid", piece.tempo, piece.programs)
     # The song that the client gets is, on the grid, the one of the file.
@@ -30,13 +30,13 @@ def test_a_piece_survives_its_text(song, layout):
 
 
 def test_what_is_lost_is_said():
-    assert "notes belong to none of the tracks" in Piece.read(band_song(2).to_bytes(), "band.mid", VOICES).losses
-    assert Piece.read(four_voice_song(2).to_bytes(), "hymn.mid", VOICES).losses == ""
+    assert "notes belong to none of the tracks" in GridPiece.read(band_song(2).to_bytes(), "band.mid", VOICES).losses
+    assert GridPiece.read(four_voice_song(2).to_bytes(), "hymn.mid", VOICES).losses == ""
 
 
 def test_a_long_piece_has_no_text():
     tokens = np.random.default_rng(1).integers(0, 128, (64, 16, 4)).astype(np.uint16)
-    piece = Piece("long.mid", tokens, 120.0, VOICES.programs)
+    piece = GridPiece("long.mid", tokens, 120.0, VOICES.programs)
     assert piece.to_text(64) == ""
     assert piece.to_text(2) != ""
 
@@ -45,7 +45,7 @@ def test_a_long_piece_has_no_text():
 def test_broken_files_are_read_or_refused_by_name(name):
     reason = None
     try:
-        piece = Piece.read(broken_files()[name], "mine.mid", VOICES)
+        piece = GridPiece.read(broken_files()[name], "mine.mid", VOICES)
     except StudioError as error:
         reason = str(error)
     if reason is None:
@@ -83,8 +83,8 @@ BAR = np.full(64, 128, "<u2").tobytes()
 )
 def test_damaged_links_are_refused(text, words):
     with pytest.raises(StudioError, match=words):
-        Piece.from_text(text, VOICES)
+        GridPiece.from_text(text, VOICES)
 
 
 def test_a_good_link_is_not():
-    assert Piece.from_text(packed(BAR), VOICES).tokens.shape == (1, 16, 4)
+    assert GridPiece.from_text(packed(BAR), VOICES).tokens.shape == (1, 16, 4)

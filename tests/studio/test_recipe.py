@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musae_tf.studio.errors import StudioError
+from musae_tf.errors import StudioError
 from musae_tf.studio.recipe import AMOUNT, FIELDS, GENRE, KINDS, Recipe
 
 

@@ -7,14 +7,14 @@ import wave
 import pytest
 
 from musae_tf.music.audio import TAIL_SECONDS, seconds
-from musae_tf.studio import results
-from musae_tf.studio.results import Results
+from musae_tf.studio import service
+from musae_tf.studio.service import Results
 from tests.corpus import band_song, four_voice_song
 
 
 def test_the_oldest_make_room(monkeypatch):
-    monkeypatch.setattr(results, "KEPT", 3)
-    monkeypatch.setattr(results, "SOUNDS_KEPT", 1)
+    monkeypatch.setattr(service, "KEPT", 3)
+    monkeypatch.setattr(service, "SOUNDS_KEPT", 1)
     kept = Results()
     first, second, *_ = made = [kept.add(four_voice_song(1, seed), "song") for seed in range(3)]
     assert asyncio.run(kept.wav(first)) == first.sound
