@@ -34,8 +34,7 @@ TEMPERATURES = {"greedy": 0.0, "temperature 0.9": 0.9}
 def export(base: Path, config: Config) -> None:
     """Write version 1 of a model with fresh weights, and its warm-up records."""
     from musae_tf.export import Servable
-    from musae_tf.export.examples import requests
-    from musae_tf.export.warmup import write_warmup
+    from musae_tf.export.verify import requests, write_warmup
     from musae_tf.models import MusAE
 
     model = MusAE(config, (130,) * 4, ("a", "b", "c", "d"))

@@ -36,6 +36,10 @@ class StudioError(MusaeError):
     """Something that the page of the studio was asked for is impossible, or the studio cannot start."""
 
 
+class ExportError(MusaeError):
+    """A model cannot be exported: the folder cannot be written, or the exported graph is not what the model is."""
+
+
 class WorkerError(MusaeError):
     """Another worker of the job has gone. Nothing is to be mended: this one only has to be started again."""
 

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from musae_tf.errors import RunError
-from musae_tf.latent import Attributes
+from musae_tf.latent import AttributeVectors
 from musae_tf.models import MusAE
 from musae_tf.models.inference import decode, encode, sample_latent
 from musae_tf.music import STEPS_PER_BAR, Grid, Layout, Song, pieces, tokenize
@@ -138,7 +138,7 @@ def change(
     model: MusAE,
     layout: Layout,
     song: Song,
-    attributes: Attributes,
+    attributes: AttributeVectors,
     changes: dict[str, float],
     temperature: float = 0.0,
     seed: int = 0,
@@ -167,7 +167,7 @@ def sweep(
     model: MusAE,
     layout: Layout,
     song: Song,
-    attributes: Attributes,
+    attributes: AttributeVectors,
     attribute: str,
     points: int = 5,
     strength: float = 2.0,

@@ -202,12 +202,13 @@ def change(arguments: Namespace) -> None:
     changes = pieces.wanted(arguments)
     run = open_run(arguments)
     from musae_tf import generation
+    from musae_tf.errors import RunError
     from musae_tf.latent import attribute_names
-    from musae_tf.latent.attributes import attribute_number
     from musae_tf.latent.of_run import attributes_path, is_current, load_attributes
+    from musae_tf.music.pieces import attribute_number
 
     for name in changes or [arguments.sweep]:
-        attribute_number(attribute_names(run.layout), name)
+        attribute_number(attribute_names(run.layout), name, RunError)
     pieces.check_out(arguments.out, 1 if changes else arguments.points)
     song = pieces.read_song(arguments.song, run.layout, arguments.bars)
     model = run.load_model()

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from musae_tf.evaluation.per_song import Ratio
 from musae_tf.evaluation.statistics import known_mean
-from musae_tf.latent import ATTRIBUTES, PROPERTIES, Attributes, attribute_values, phrase_properties
+from musae_tf.latent import ATTRIBUTES, PROPERTIES, AttributeVectors, attribute_values, phrase_properties
 from musae_tf.latent.properties import TOTAL
 from musae_tf.progress import progress
 
@@ -154,7 +154,7 @@ def measure_attributes(context: "EvaluationContext") -> dict[str, Any]:
     from musae_tf.latent.of_run import attributes_path, fit_to_phrases
 
     known = context.encoded
-    attributes = fit_to_phrases(context.model, known.tokens, context.train_codes, known.genre, context.run)
+    attributes = fit_to_phrases(context.model, known.tokens, context.train_codes, context.run)
     attributes.save(attributes_path(context.run))
     rows = context.some(_MOVED_PHRASES, _MOVED)
     codes = context.codes[rows]
@@ -168,7 +168,7 @@ def measure_attributes(context: "EvaluationContext") -> dict[str, Any]:
     return result
 
 
-def _show_moves(context: "EvaluationContext", attributes: Attributes, rows: np.ndarray) -> None:
+def _show_moves(context: "EvaluationContext", attributes: AttributeVectors, rows: np.ndarray) -> None:
     """The first phrase of two genres, with more and less of each attribute of all tracks."""
     for row in rows[[0, -1]]:
         genre = context.genre_names[row]
@@ -182,7 +182,7 @@ def _show_moves(context: "EvaluationContext", attributes: Attributes, rows: np.n
 
 def _moves(
     context: "EvaluationContext",
-    attributes: Attributes,
+    attributes: AttributeVectors,
     name: str,
     strength: float,
     rows: np.ndarray,

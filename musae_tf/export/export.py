@@ -1,27 +1,31 @@
-"""From a run to a published version."""
+"""From a run to a published version, with the description that a client needs of it."""
 
+import datetime
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from musae_tf.data import Dataset
-from musae_tf.errors import DatasetError
-from musae_tf.export.errors import ExportError
-from musae_tf.export.examples import requests
+from musae_tf.errors import DatasetError, ExportError
 from musae_tf.export.map import LatentMap, map_of_draws, map_of_songs
-from musae_tf.export.metadata import describe
 from musae_tf.export.publish import Version, new_version, size
 from musae_tf.export.signatures import Servable, leave_cudnn
-from musae_tf.export.verify import verify
-from musae_tf.export.warmup import write_warmup
+from musae_tf.export.verify import requests, verify, write_warmup
 from musae_tf.files import write_text
-from musae_tf.latent import Attributes
+from musae_tf.latent import AttributeVectors
 from musae_tf.latent.of_run import attributes_path, fit_attributes, is_current
 from musae_tf.models import MusAE
+from musae_tf.music import STEPS_PER_BAR
 
 if TYPE_CHECKING:
     from musae_tf.training import Run
+
+FORMAT = 1
+"""Of the description."""
 
 DESCRIPTION = Path("assets.extra") / "musae.json"
 """Where in a version folder the text of the signature `describe` is."""
@@ -100,10 +104,12 @@ def _map_of_songs(model: MusAE, dataset: Dataset | None, say: Callable[[str], No
     return map_of_songs(model, dataset)
 
 
-def _attributes(run: "Run", model: MusAE, dataset: Dataset | None, say: Callable[[str], None]) -> Attributes | None:
+def _attributes(
+    run: "Run", model: MusAE, dataset: Dataset | None, say: Callable[[str], None]
+) -> AttributeVectors | None:
     """The run's attribute vectors, or such as are fitted for this export alone."""
     if is_current(run):
-        return Attributes.load(attributes_path(run))
+        return AttributeVectors.load(attributes_path(run))
     if dataset is None:
         say(f"no attribute vectors: {attributes_path(run)} is not there, and neither is the dataset to fit them to")
         return None
@@ -123,3 +129,55 @@ def check_folder(path: str | os.PathLike) -> Path:
     if (base / "saved_model.pb").exists():
         raise ExportError(f"{base} is a version of a model; name the folder that holds the versions, {base.parent}")
     return base
+
+
+def describe(
+    run: "Run",
+    name: str,
+    version: int,
+    signatures: Mapping[str, Any],
+    latent_map: LatentMap | None = None,
+    attributes: AttributeVectors | None = None,
+) -> str:
+    """The description of version `version` of the model `name`, exported now from a run.
+
+    Args:
+        run: where the model comes from.
+        name: of the model on a server.
+        version: its number.
+        signatures: as JSON, by name.
+        latent_map: of its latent space, if it has one.
+        attributes: the vectors that the signature `change` moves along, if it has them.
+
+    Returns:
+        A JSON object: "format", "name", "version", "layout", "genres", "tempos" (genre to quarter notes a minute; a
+        genre whose songs name no tempo is missing), "steps" and "bars" of a phrase, "tracks", "latent" (axes),
+        "vocabulary_sizes", "created" (UTC), "dataset_hash", "signatures"; with a map "map": "of" (what its points
+        are: "songs" of the training or "draws"), "points" (how many), "mean" and "axes" (the code at (0, 0) and the
+        codes that 1 to the right and 1 up add); with attributes "attributes": "names" and "units" (what an amount of 1
+        is in notes a bar, semitones or steps), in the order of the amounts that `change` takes.
+    """
+    layout, steps = run.layout, run.config.music.bars * STEPS_PER_BAR
+    facts = {
+        "format": FORMAT,
+        "name": name,
+        "version": version,
+        "layout": layout.to_dict(),
+        "genres": list(run.genres),
+        "tempos": run.facts.get("tempos", {}),
+        "steps": steps,
+        "bars": run.config.music.bars,
+        "tracks": len(layout.tracks),
+        "latent": signatures["encode"]["outputs"]["mean"]["shape"][-1],
+        "vocabulary_sizes": list(layout.vocabulary_sizes),
+        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "dataset_hash": run.facts["dataset"]["hash"],
+        "signatures": signatures,
+    }
+    if latent_map is not None:
+        plane = {name: np.round(getattr(latent_map, name).astype(float), 5).tolist() for name in ("mean", "axes")}
+        facts["map"] = {"of": latent_map.of, "points": len(latent_map.title), **plane}
+    if attributes is not None:
+        units = [float(f"{unit:.4g}") for unit in attributes.units]
+        facts["attributes"] = {"names": list(attributes.names), "units": units}
+    return json.dumps(facts, ensure_ascii=False)

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from musae_tf.export.errors import ExportError
+from musae_tf.errors import ExportError
 
 # Locks are files, since not every network file system can lock a folder.
 _LOCK = ".lock"

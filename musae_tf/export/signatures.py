@@ -9,15 +9,16 @@ between two symbols; with one shape for all, a row has the same numbers, bit for
 Memory too is bounded by the block and not by the request.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from musae_tf.export.errors import ExportError, reason
+from musae_tf.errors import ExportError
 from musae_tf.export.map import LatentMap
-from musae_tf.latent import Attributes
+from musae_tf.latent import AttributeVectors
 from musae_tf.models import MusAE
 from musae_tf.models.layers import recurrences_of
 
@@ -96,7 +97,7 @@ class Servable:
         model: MusAE,
         describe: Callable[[Mapping[str, Any]], str],
         latent_map: LatentMap | None = None,
-        attributes: Attributes | None = None,
+        attributes: AttributeVectors | None = None,
     ):
         leave_cudnn(model)
         self._model, self._map_points, self._attributes = model, latent_map, attributes
@@ -190,7 +191,7 @@ class Servable:
 
     def _change(self, tokens: tf.Tensor, amounts: tf.Tensor, **dice: tf.Tensor) -> Tensors:
         latent = self._encode_block(tokens)[0]
-        # One after the other, as `Attributes.move` adds them.
+        # One after the other, as `AttributeVectors.move` adds them.
         for number, direction in enumerate(self._attributes.directions):
             latent += amounts[:, number, tf.newaxis] * direction
         return self._music(latent, dice)
@@ -278,3 +279,12 @@ def leave_cudnn(model: MusAE) -> None:
     for layer in [*model.encoder.layers, *model.decoder.layers]:
         for recurrence in recurrences_of(layer):
             recurrence.use_cudnn = False
+
+
+def reason(cause: Exception) -> str:
+    """What an OSError, or an error of a TensorFlow op, says of a file, without where in TensorFlow it happened."""
+    if isinstance(cause, OSError):
+        return cause.strerror or str(cause)
+    words = re.sub(r"\{\{.*?\}\}|\[Op:\w+\]", "", getattr(cause, "message", str(cause)))
+    # The name of a temporary file stands before the reason.
+    return words.rpartition("; ")[2].strip()

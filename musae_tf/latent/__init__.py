@@ -1,10 +1,9 @@
-"""Tools for the latent space: properties, attribute vectors, genre directions, lines, arcs and sweeps.
+"""Tools for the latent space: properties of phrases, and vectors along which a code has more of an attribute.
 
 What is exported here needs numpy only; `musae_tf.latent.of_run` fits attribute vectors to a trained run.
 """
 
-from musae_tf.latent.attributes import Attributes, fit_directions, genre_means
-from musae_tf.latent.geometry import arc, line, sweep
+from musae_tf.latent.attributes import AttributeVectors, fit_directions
 from musae_tf.latent.properties import (
     ATTRIBUTES,
     PROPERTIES,
@@ -16,13 +15,9 @@ from musae_tf.latent.properties import (
 __all__ = [
     "ATTRIBUTES",
     "PROPERTIES",
-    "Attributes",
-    "arc",
+    "AttributeVectors",
     "attribute_names",
     "attribute_values",
     "fit_directions",
-    "genre_means",
-    "line",
     "phrase_properties",
-    "sweep",
 ]

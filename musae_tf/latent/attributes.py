@@ -1,4 +1,4 @@
-"""Attribute vectors and genre directions: where to move a code so that its music has more of something.
+"""Attribute vectors: where to move a code so that its music has more of something.
 
 An attribute vector is fitted to what the decoder does: codes of training phrases are moved at random, one way and the
 other, and the change of the decoded music is regressed on the move. (Differences of mean codes, as in MusicVAE, also
@@ -7,7 +7,6 @@ carry whatever happens to go along with the attribute in the data.) Only numpy i
 
 import os
 import zipfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,27 +17,23 @@ from musae_tf.files import atomic_path
 from musae_tf.music import pieces
 
 FORMAT = 1
-_ARRAYS = ("names", "directions", "units", "genres", "genre_means")
+_ARRAYS = ("names", "directions", "units")
 
 
 @dataclass(frozen=True)
-class Attributes:
-    """What is known about a model's latent space; one .npz file (see `save`).
+class AttributeVectors:
+    """Where the attributes of a model's music lie in its latent space; one .npz file (see `save`).
 
     Attributes:
         names: of the A attributes, as `musae_tf.latent.attribute_names` gives them.
         directions: float32 [A, D]. Adding a row to a code raises the attribute by about one of its `units`.
         units: float32 [A], one standard deviation of the attribute over training phrases: notes a bar, semitones or
             steps.
-        genres: names of the G genres.
-        genre_means: float32 [G, D], mean code of each genre's training phrases.
     """
 
     names: tuple[str, ...]
     directions: np.ndarray
     units: np.ndarray
-    genres: tuple[str, ...]
-    genre_means: np.ndarray
 
     def number(self, name: str) -> int:
         """The row of an attribute.
@@ -46,18 +41,7 @@ class Attributes:
         Raises:
             RunError: no such attribute; the message lists the known ones.
         """
-        return attribute_number(self.names, name)
-
-    def genre_direction(self, source: str, target: str) -> np.ndarray:
-        """From the codes of one genre to those of another, float32 [D].
-
-        Raises:
-            RunError: no such genre.
-        """
-        for name in (source, target):
-            if name not in self.genres:
-                raise RunError(f"there is no genre {name!r} in this model; it knows: {', '.join(self.genres)}")
-        return self.genre_means[self.genres.index(target)] - self.genre_means[self.genres.index(source)]
+        return pieces.attribute_number(self.names, name, RunError)
 
     def move(self, codes: np.ndarray, changes: dict[str, float]) -> np.ndarray:
         """Codes float [N, D] moved by so many units of each attribute (negative: less of it), float32 [N, D].
@@ -81,7 +65,7 @@ class Attributes:
             np.savez(file, format=FORMAT, **{key: np.array(getattr(self, key)) for key in _ARRAYS})
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> "Attributes":
+    def load(cls, path: str | os.PathLike) -> "AttributeVectors":
         """Read what `save` wrote.
 
         Raises:
@@ -91,21 +75,12 @@ class Attributes:
             with np.load(Path(path), allow_pickle=False) as file:
                 if int(file["format"]) != FORMAT:
                     raise RunError(f"{path} has format {file['format']}, this version reads {FORMAT}; remove it")
-                names, directions, units, genres, means = (file[key] for key in _ARRAYS)
+                names, directions, units = (file[key] for key in _ARRAYS)
         except FileNotFoundError:
             raise RunError(f"there is no {path}: musae evaluate makes it") from None
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as cause:
             raise RunError(f"{path} is damaged ({cause}); remove it, and musae evaluate makes it anew") from cause
-        return cls(tuple(map(str, names)), directions, units, tuple(map(str, genres)), means)
-
-
-def attribute_number(names: Sequence[str], name: str) -> int:
-    """The place of an attribute among those of a model.
-
-    Raises:
-        RunError: no such attribute; the message lists the known ones.
-    """
-    return pieces.attribute_number(names, name, RunError)
+        return cls(tuple(map(str, names)), directions, units)
 
 
 def fit_directions(
@@ -134,9 +109,3 @@ def fit_directions(
     slopes = np.linalg.solve(2 * offsets.T @ offsets + penalty, offsets.T @ change).T
     squares = (slopes**2).sum(axis=1, keepdims=True)
     return np.where(squares > 0, slopes / np.where(squares > 0, squares, 1.0), 0.0).astype(np.float32)
-
-
-def genre_means(codes: np.ndarray, genre: np.ndarray, genres: Sequence[str]) -> np.ndarray:
-    """Mean code of each genre, float32 [G, D], of codes [N, D] and genre int [N]; zeros for one without codes."""
-    rows = [codes[genre == number] for number in range(len(genres))]
-    return np.stack([row.mean(axis=0) if len(row) else np.zeros(codes.shape[1]) for row in rows]).astype(np.float32)

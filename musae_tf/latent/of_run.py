@@ -7,7 +7,7 @@ import numpy as np
 from musae_tf.data import Dataset
 from musae_tf.data.pipeline import held_out_phrases
 from musae_tf.errors import RunError
-from musae_tf.latent.attributes import Attributes, fit_directions, genre_means
+from musae_tf.latent.attributes import AttributeVectors, fit_directions
 from musae_tf.latent.properties import attribute_names, attribute_values
 from musae_tf.models import MusAE
 from musae_tf.models.inference import decode, encode
@@ -21,35 +21,33 @@ _MOVE = 0.5
 _STREAM = 20
 
 
-def fit_attributes(run: Run, model: MusAE, dataset: Dataset) -> Attributes:
-    """Attribute vectors and genre means from training phrases. Deterministic; takes seconds.
+def fit_attributes(run: Run, model: MusAE, dataset: Dataset) -> AttributeVectors:
+    """Attribute vectors from training phrases. Deterministic; takes seconds.
 
     Raises:
         DatasetError: the training split has no phrase.
     """
     index = dataset.phrases("train", run.config.music.bars, sounding=run.config.data.sounding)
-    index, genre = held_out_phrases(index, _PHRASES, run.config.seed)
+    index, _ = held_out_phrases(index, _PHRASES, run.config.seed)
     tokens = index.tokens()
-    return fit_to_phrases(model, tokens, encode(model, tokens)[0], genre, run)
+    return fit_to_phrases(model, tokens, encode(model, tokens)[0], run)
 
 
-def fit_to_phrases(model: MusAE, tokens: np.ndarray, codes: np.ndarray, genre: np.ndarray, run: Run) -> Attributes:
-    """`fit_attributes` to phrases int [N, T, K] with known codes float32 [N, D] and genres int [N]."""
+def fit_to_phrases(model: MusAE, tokens: np.ndarray, codes: np.ndarray, run: Run) -> AttributeVectors:
+    """`fit_attributes` to phrases int [N, T, K] with known codes float32 [N, D]."""
     layout = run.layout
     draws = np.random.default_rng([run.config.seed, _STREAM]).standard_normal(codes.shape, np.float32)
     offsets = _MOVE * float(codes.std(axis=0).mean()) * draws
     more, less = (attribute_values(decode(model, codes + sign * offsets), layout) for sign in (1, -1))
     units = _spread(attribute_values(tokens, layout))
-    return Attributes(
+    return AttributeVectors(
         attribute_names(layout),
         fit_directions(offsets, more, less, units),
         units.astype(np.float32),
-        run.genres,
-        genre_means(codes, genre, run.genres),
     )
 
 
-def load_attributes(run: Run, model: MusAE, dataset: Dataset | None) -> Attributes:
+def load_attributes(run: Run, model: MusAE, dataset: Dataset | None) -> AttributeVectors:
     """Those of RUN/attributes.npz, or fitted and written there.
 
     Args:
@@ -62,7 +60,7 @@ def load_attributes(run: Run, model: MusAE, dataset: Dataset | None) -> Attribut
     """
     path = attributes_path(run)
     if is_current(run):
-        return Attributes.load(path)
+        return AttributeVectors.load(path)
     if dataset is None:
         raise RunError(f"there is no {path}, and it cannot be made without the run's dataset: name it with --dataset")
     attributes = fit_attributes(run, model, dataset)

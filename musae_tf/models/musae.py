@@ -218,7 +218,9 @@ class MusAE(keras.Model):
             start: float32 [B, D].
             end: float32 [B, D].
             position: float32 [B].
-            path: "linear" for straight lines, "spherical" for great arcs, as `musae_tf.latent.arc` has them.
+            path: "linear" for straight lines, "spherical" for great arcs (Shoemake 1985), which keep the usual distance
+                of a Gaussian's draws from the origin: sin((1 - a) w) / sin(w) start + sin(a w) / sin(w) end with w
+                the angle between them. Codes that point the same way or opposite ways lie on a line.
         """
         ahead = position[:, tf.newaxis]
         if path == "linear":

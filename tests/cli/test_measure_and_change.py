@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from musae_tf.cli import main
-from musae_tf.latent import Attributes, attribute_values
+from musae_tf.latent import AttributeVectors, attribute_values
 from musae_tf.music import Song, tokenize
 from musae_tf.music.pieces import phrases_of
 from tests.corpus import four_voice_song
@@ -85,7 +85,7 @@ def test_vectors_are_fitted_where_there_are_none_and_kept(tiny_run, song, capsys
     shutil.copytree(tiny_run.path, "run")
     assert main(["change", "run", song, "--more", "soprano:notes", "--strength", "3", "--out", "one.mid"]) == 0
     assert "fitting attribute vectors" in capsys.readouterr().out
-    attributes = Attributes.load("run/attributes.npz")
+    attributes = AttributeVectors.load("run/attributes.npz")
     assert main(["change", "run", song, "--more", "soprano:notes", "--strength", "3", "--out", "two.mid"]) == 0
     assert "fitting" not in capsys.readouterr().out
     assert Path("one.mid").read_bytes() == Path("two.mid").read_bytes()

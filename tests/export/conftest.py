@@ -9,7 +9,7 @@ from musae_tf.export import Servable, Version
 from musae_tf.export.map import LatentMap, map_of_songs
 from musae_tf.export.publish import versions
 from musae_tf.export.signatures import signatures_of
-from musae_tf.latent import Attributes
+from musae_tf.latent import AttributeVectors
 from musae_tf.latent.of_run import fit_attributes
 from musae_tf.models import MusAE
 
@@ -33,7 +33,7 @@ def songs(model, tiny_dataset) -> LatentMap:
 
 
 @pytest.fixture(scope="session")
-def attributes(tiny_run, model, tiny_dataset) -> Attributes:
+def attributes(tiny_run, model, tiny_dataset) -> AttributeVectors:
     return fit_attributes(tiny_run, model, tiny_dataset)
 
 

@@ -16,10 +16,9 @@ import tensorflow as tf
 from musae_tf.cli import main
 from musae_tf.export import ExportError
 from musae_tf.export import export as exporting
-from musae_tf.export.examples import requests
 from musae_tf.export.publish import new_version, size, versions
 from musae_tf.export.signatures import SERVING_DEFAULT
-from musae_tf.export.warmup import FILE, MAXIMUM
+from musae_tf.export.verify import MAXIMUM, WARMUP, requests
 from musae_tf.protocol.codec import to_array
 from musae_tf.protocol.messages import PredictionLog
 
@@ -53,7 +52,7 @@ def test_the_description_is_beside_the_graph(exported, session):
 
 
 def test_all_warm_up_records_pass_and_reach_every_signature(exported, session, signatures):
-    records = [record.numpy() for record in tf.data.TFRecordDataset(str(exported.folder / FILE))]
+    records = [record.numpy() for record in tf.data.TFRecordDataset(str(exported.folder / WARMUP))]
     assert len(records) <= MAXIMUM
     reached = set()
     for record in records:
@@ -114,7 +113,7 @@ def test_mistakes_are_a_sentence_and_write_nothing(tiny_run, exported, tmp_path,
 @pytest.mark.parametrize(("failure", "code"), [(ExportError("it lies"), 2), (KeyboardInterrupt(), 130)])
 def test_a_failed_check_publishes_nothing(tiny_run, tmp_path, monkeypatch, capsys, failure, code):
     def check(folder, *_):
-        assert (folder / FILE).is_file()
+        assert (folder / WARMUP).is_file()
         raise failure
 
     monkeypatch.setattr(exporting, "verify", check)

@@ -11,7 +11,7 @@ from tensorflow.python.framework import kernels
 
 from musae_tf.config import load_config
 from musae_tf.export import Servable, export, export_run, signatures
-from musae_tf.export.examples import requests
+from musae_tf.export.verify import requests
 from musae_tf.models import MusAE
 from musae_tf.models.layers import recurrent
 from tests.conftest import CONFIGS

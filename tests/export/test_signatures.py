@@ -10,9 +10,8 @@ import pytest
 import tensorflow as tf
 
 from musae_tf.export import Servable
-from musae_tf.export.examples import example
 from musae_tf.export.signatures import ARC, BLOCK, DEFAULT, SERVING_DEFAULT
-from musae_tf.export.verify import SCRIPT
+from musae_tf.export.verify import SCRIPT, example
 from musae_tf.models import MusAE
 
 MUSIC = ("decode", "sample", "reconstruct", "interpolate", ARC, "transfer", "change")

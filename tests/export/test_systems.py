@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from musae_tf.export import Servable
-from musae_tf.export.examples import requests
+from musae_tf.export.verify import requests
 from musae_tf.models import FittedPrior, MusAE
 from tests.training.systems import KINDS, tiny
 

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from musae_tf.export import ExportError, fresh
-from musae_tf.export.examples import requests
-from musae_tf.export.verify import SCRIPT, verify
+from musae_tf.export.verify import SCRIPT, requests, verify
 
 
 @pytest.fixture

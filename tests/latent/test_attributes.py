@@ -2,18 +2,16 @@ import numpy as np
 import pytest
 
 from musae_tf.errors import RunError
-from musae_tf.latent import Attributes, fit_directions, genre_means
+from musae_tf.latent import AttributeVectors, fit_directions
 
 RNG = np.random.default_rng(3)
 
 
-def some_attributes() -> Attributes:
-    return Attributes(
+def some_attributes() -> AttributeVectors:
+    return AttributeVectors(
         ("notes", "soprano:notes"),
         np.array([[1, 0, 2], [0, 3, 0]], np.float32),
         np.array([4.0, 2.0], np.float32),
-        ("hymns", "dances"),
-        np.array([[1, 1, 1], [1, 2, 4]], np.float32),
     )
 
 
@@ -50,24 +48,14 @@ def test_moving_adds_so_many_units_and_leaves_the_codes_alone():
 def test_names_that_are_not_there_get_the_list_of_those_that_are():
     with pytest.raises(RunError, match=r"'soprano:note'.*did you mean soprano:notes\?.*notes, soprano:notes"):
         some_attributes().move(np.zeros((1, 3)), {"soprano:note": 1.0})
-    with pytest.raises(RunError, match=r"'polkas'.*hymns, dances"):
-        some_attributes().genre_direction("hymns", "polkas")
-
-
-def test_genres_differ_by_their_means():
-    codes, genre = RNG.standard_normal((40, 3)), np.repeat([0, 2], 20)
-    means = genre_means(codes, genre, ("a", "b", "c"))
-    np.testing.assert_allclose(means[[0, 2]], [codes[:20].mean(0), codes[20:].mean(0)], rtol=1e-5)
-    np.testing.assert_array_equal(means[1], 0)
-    np.testing.assert_array_equal(some_attributes().genre_direction("hymns", "dances"), [0, 1, 3])
 
 
 def test_the_file_holds_everything(tmp_path):
     path = tmp_path / "attributes.npz"
     some_attributes().save(path)
-    found = Attributes.load(path)
-    assert (found.names, found.genres) == (some_attributes().names, some_attributes().genres)
-    for name in ("directions", "units", "genre_means"):
+    found = AttributeVectors.load(path)
+    assert found.names == some_attributes().names
+    for name in ("directions", "units"):
         np.testing.assert_array_equal(getattr(found, name), getattr(some_attributes(), name))
         assert getattr(found, name).dtype == np.float32
 
@@ -75,11 +63,11 @@ def test_the_file_holds_everything(tmp_path):
 def test_a_file_that_is_missing_or_damaged_is_said_to_be(tmp_path):
     path = tmp_path / "attributes.npz"
     with pytest.raises(RunError, match=r"no .*attributes\.npz"):
-        Attributes.load(path)
+        AttributeVectors.load(path)
     some_attributes().save(path)
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(RunError, match="damaged"):
-        Attributes.load(path)
+        AttributeVectors.load(path)
     path.write_bytes(b"")
     with pytest.raises(RunError, match="damaged"):
-        Attributes.load(path)
+        AttributeVectors.load(path)

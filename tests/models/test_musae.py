@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy.spatial import geometric_slerp
 
 from musae_tf.config import Config, config_from_dict
-from musae_tf.latent import arc
 from musae_tf.models import MusAE
 from musae_tf.models.inference import decode, encode, sample_latent
 from musae_tf.music.pieces import row_seeds
@@ -116,18 +116,38 @@ def test_latent_operations():
     rows = tf.constant(np.stack([start, start]), tf.float32)
     middle = model.interpolate_latent(rows, tf.constant(np.stack([end, end])), tf.constant([0.0, 0.5])).numpy()
     np.testing.assert_allclose(middle, [start, (start + end) / 2], atol=1e-6)
-    ends = np.random.default_rng(2).standard_normal((2, 6, 16)).astype(np.float32)
-    ends[1, 1], ends[1, 2], ends[1, 3] = ends[0, 1], -ends[0, 2], 0.0
-    arcs = arc(*ends, 5)
-    for point, position in enumerate(np.linspace(0, 1, 5, dtype=np.float32)):
-        found = model.interpolate_latent(*map(tf.constant, ends), tf.fill([6], position), "spherical").numpy()
-        np.testing.assert_allclose(found, arcs[:, point], atol=1e-5)
     moved = model.transfer_latent(rows, tf.constant([0, -1]), tf.constant([1, 1]), tf.constant([1.0, 1.0])).numpy()
     np.testing.assert_allclose(moved, [end, end], atol=1e-6)
     config = small()
     far = MusAE(replace(config, prior=replace(config.prior, reach=1.5)), SIZES["voices"], ("a", "b"))
     beyond = far.transfer_latent(rows, tf.constant([0, -1]), tf.constant([1, 1]), tf.constant([1.0, 0.0])).numpy()
     np.testing.assert_allclose(beyond, [start + 1.5 * (end - start), start], atol=1e-6)
+
+
+def test_great_arcs_are_those_of_scipy_and_lines_where_there_is_no_angle():
+    model = MusAE(small(), SIZES["voices"], ("a", "b"))
+    start, end = np.random.default_rng(2).standard_normal((2, 6, 16))
+    ends = np.stack([start, end]) / np.linalg.norm([start, end], axis=-1, keepdims=True)
+
+    def between(one: np.ndarray, other: np.ndarray, position: float, path: str) -> np.ndarray:
+        one, other = (tf.constant(rows, tf.float32) for rows in (one, other))
+        return model.interpolate_latent(one, other, tf.fill([len(one)], position), path).numpy()
+
+    for position in np.linspace(0, 1, 5, dtype=np.float32):
+        expected = [geometric_slerp(a, b, [position])[0] for a, b in zip(*ends, strict=True)]
+        np.testing.assert_allclose(between(*ends, position, "spherical"), expected, atol=1e-5)
+        assert np.isfinite(between(start, np.zeros_like(start), position, "spherical")).all()
+        for other in (start, -start, 2 * start):
+            straight = between(start, other, position, "linear")
+            np.testing.assert_allclose(between(start, other, position, "spherical"), straight, atol=1e-5)
+
+
+def test_great_arcs_keep_the_usual_distance_from_the_origin_where_lines_do_not():
+    model = MusAE(small(), SIZES["voices"], ("a", "b"))
+    one, other = np.random.default_rng(1).standard_normal((2, 50, 128)).astype(np.float32)
+    for path, square in (("linear", 64), ("spherical", 128)):
+        middle = model.interpolate_latent(tf.constant(one), tf.constant(other), tf.fill([50], 0.5), path)
+        assert np.linalg.norm(middle, axis=1).mean() == pytest.approx(np.sqrt(square), rel=0.05)
 
 
 def test_survives_saving(tmp_path):
