@@ -24,6 +24,7 @@ TRAIN = [
     "tqdm>=4.66",
     "scikit-learn>=1.4",
     "scipy>=1.11",
+    "jinja2>=3.1",  # pages of evaluations and of the study
     "soundfile>=0.12",  # its wheel carries an MP3 encoder: sound small enough for the page of an evaluation
 ]
 CORPUS = ["music21>=9"]
@@ -60,7 +61,7 @@ setup(
     packages=find_packages(include=["musae_tf", "musae_tf.*"]),
     package_data={
         "musae_tf.data.band": ["*.json"],
-        "musae_tf.evaluation.page": ["*.css", "*.js"],
+        "musae_tf.evaluation": ["templates/*"],
         "musae_tf.pretrained": ["*.tar.xz", "*.md"],
         "musae_tf.protocol": ["*.binpb", "proto/**/*.proto"],
         "musae_tf.studio": ["*.css", "*.js"],

@@ -16,7 +16,18 @@ REMOVED_CONFIG_KEYS: dict[str, Any] = {}
 # Flags of the command line: old name to new.
 FLAGS: dict[str, str] = {}
 # Keys of JSON files, by the name of the file (run.json, evaluation.json, ...), at whatever depth: old name to new.
-JSON_KEYS: dict[str, dict[str, str]] = {}
+JSON_KEYS: dict[str, dict[str, str]] = {
+    # Of songs.csv, the same names of metrics.
+    "evaluation.json": {
+        "interpolation_surprise": "interpolation_nll",
+        "real_surprise": "real_nll",
+        "surprise": "nll",
+        "judge": "genre_classifier",
+        "judge_real": "classifier_real",
+        "judge_reconstructions": "classifier_reconstructions",
+        "reach": "range",
+    },
+}
 
 
 def renew_config(tree: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from musae_tf.errors import RunError
 from musae_tf.evaluation.headlines import HEADLINES, Headline
 from musae_tf.evaluation.per_song import Difference, PerSongMetrics
+from musae_tf.renamed import renew_json
 
 FOLDER = "evaluation"
 FORMAT = 2
@@ -98,7 +99,7 @@ def read_evaluation(run: Path) -> dict[str, Any]:
     path = run / FOLDER / "evaluation.json"
     again = f"measure it with musae evaluate {run}"
     try:
-        result = json.loads(path.read_text(encoding="utf-8"))
+        result = renew_json(json.loads(path.read_text(encoding="utf-8")), path.name)
         steps = json.loads((run / "run.json").read_text(encoding="utf-8")).get("steps")
     except FileNotFoundError:
         raise RunError(f"{run} was not evaluated: {again}") from None

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _SWEPT, _MOVED = 30, 31
 
 # A swept axis goes so many standard deviations of the codes to both sides, in so many values.
-_SWEEP_REACH, _SWEEP_VALUES, _SWEPT_PHRASES = 3.0, 9, 1
+_SWEEP_RANGE, _SWEEP_VALUES, _SWEPT_PHRASES = 3.0, 9, 1
 _MOVED_PHRASES = 25
 STRENGTHS = (1.0, 2.0)
 _PENALTIES = (1.0, 10.0, 100.0, 1000.0)
@@ -125,17 +125,17 @@ def _sweeps(context: "EvaluationContext") -> dict[str, Any]:
     rows = context.some(_SWEPT_PHRASES, _SWEPT)
     codes, axes = context.codes[rows], context.codes.shape[1]
     spread = context.codes.std(axis=0)
-    reach = np.linspace(-_SWEEP_REACH, _SWEEP_REACH, _SWEEP_VALUES)
+    moves = np.linspace(-_SWEEP_RANGE, _SWEEP_RANGE, _SWEEP_VALUES)
     correlations = []
     for axis in progress(range(axes), title="sweeping", unit="axes"):
         swept = np.repeat(codes, _SWEEP_VALUES, axis=0)
-        swept[:, axis] += np.tile(reach * spread[axis], len(codes))
+        swept[:, axis] += np.tile(moves * spread[axis], len(codes))
         properties = phrase_properties(context.decode(swept), context.layout)
         shape = (len(codes), _SWEEP_VALUES, -1)
         correlations.append(np.abs(sweep_correlations(properties.reshape(shape))).mean(axis=0))
     strength = np.stack(correlations).reshape(axes, len(context.layout.names), -1)
     return {
-        "reach": _SWEEP_REACH,
+        "range": _SWEEP_RANGE,
         "phrases": len(codes),
         "best": _by_property(context, strength.max(axis=0)),
         "axes_above_half": _by_property(context, (strength > 0.5).sum(axis=0)),

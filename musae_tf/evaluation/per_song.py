@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from musae_tf.errors import RunError
+from musae_tf.renamed import JSON_KEYS
 
 RESAMPLES = 1000
 LEVEL = 0.95
@@ -220,6 +221,7 @@ class PerSongMetrics:
 
     @classmethod
     def _of_rows(cls, rows: Iterable[list[str]], path: Path) -> "PerSongMetrics":
+        names = JSON_KEYS["evaluation.json"]
         grouped: dict[tuple[str, str], list[list[str]]] = {}
         for number, row in enumerate(rows, 2):
             if len(row) != len(COLUMNS):
@@ -227,10 +229,10 @@ class PerSongMetrics:
             grouped.setdefault((row[0], row[1]), []).append(row[2:])
         per_song = cls()
         try:
-            for key, lines in grouped.items():
+            for (metric, part), lines in grouped.items():
                 genres, songs, above, below = zip(*lines, strict=True)
                 numbers = (np.array(values, np.float64) for values in (above, below))
-                per_song._entries[key] = [np.array(genres), np.array(songs), *numbers]
+                per_song._entries[names.get(metric, metric), part] = [np.array(genres), np.array(songs), *numbers]
         except ValueError as cause:
             raise RunError(f"{path} is damaged: {cause}") from cause
         return per_song

@@ -97,6 +97,21 @@ def test_runs_of_one_name_are_told_apart(tmp_path):
     assert compare_folders(paths).runs == tuple(map(str, paths))
 
 
+def test_names_of_earlier_versions_are_read_as_those_of_today(tmp_path):
+    paths = [write_run(tmp_path / name, 0.5, 0.5) for name in ("old", "new")]
+    for path, key in zip(paths, ("interpolation_surprise", "interpolation_nll"), strict=True):
+        book = per_song(0.5, 0.5)
+        book.add(key, "model", SONGS, GENRES, np.linspace(0, 1, 150))
+        (path / "evaluation" / "songs.csv").write_text(book.to_csv())
+        file = path / "evaluation" / "evaluation.json"
+        result = json.loads(file.read_text())
+        result["headlines"][key] = book.interval(key, "model")._asdict()
+        file.write_text(json.dumps(result))
+    comparison = compare_folders(paths)
+    assert comparison.differences["interpolation_nll", 1].value == 0
+    assert "negative log-likelihood between the ends" in comparison_table(comparison)
+
+
 def test_what_cannot_be_compared_is_refused(tmp_path):
     one = write_run(tmp_path / "one", 0.6, 0.5)
     with pytest.raises(RunError, match="twice"):
