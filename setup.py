@@ -63,7 +63,7 @@ setup(
         "musae_tf.data.band": ["*.json"],
         "musae_tf.evaluation": ["templates/*"],
         "musae_tf.pretrained": ["*.tar.xz", "*.md"],
-        "musae_tf.protocol": ["*.binpb", "proto/**/*.proto"],
+        "musae_tf.protocol": ["*.binpb", "*.pyi", "proto/*"],
         "musae_tf.studio": ["*.css", "*.js"],
     },
     install_requires=[

@@ -7,7 +7,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from google.protobuf.message import Message
 
 from musae_tf.protocol.messages import DataType, TensorProto
 
@@ -57,7 +56,7 @@ _BY_NUMBER = {entry.number: entry for entry in _TYPES}
 _STRING = DataType.Value("DT_STRING")
 
 
-def to_proto(array: np.ndarray | list | float | str | bytes, typed: bool = False) -> Message:
+def to_proto(array: np.ndarray | list | float | str | bytes, typed: bool = False) -> TensorProto:
     """An array as TensorProto.
 
     Args:
@@ -73,7 +72,7 @@ def to_proto(array: np.ndarray | list | float | str | bytes, typed: bool = False
     return proto
 
 
-def fill_proto(proto: Message, array: np.ndarray | list | float | str | bytes, typed: bool = False) -> None:
+def fill_proto(proto: TensorProto, array: np.ndarray | list | float | str | bytes, typed: bool = False) -> None:
     """Write an array into an empty TensorProto, for instance the entry of a map; arguments as of `to_proto`.
 
     Raises:
@@ -100,7 +99,7 @@ def fill_proto(proto: Message, array: np.ndarray | list | float | str | bytes, t
         getattr(proto, entry.field).extend((flat.view(entry.view) if entry.view else flat).tolist())
 
 
-def to_array(proto: Message) -> np.ndarray:
+def to_array(proto: TensorProto) -> np.ndarray:
     """The array of a TensorProto, by the rules of TensorFlow's C++ `Tensor::FromProto`.
 
     `tensor_content` goes before listed values. Of listed values those beyond the shape are left out, and the last one
@@ -148,7 +147,7 @@ def to_array(proto: Message) -> np.ndarray:
     return values[:count].reshape(shape)
 
 
-def shape_of(proto: Message) -> tuple[int, ...]:
+def shape_of(proto: TensorProto) -> tuple[int, ...]:
     """The shape of a TensorProto; nothing is allocated, so a server can check it first.
 
     Raises:

@@ -180,19 +180,26 @@ print(json.dumps(rows))
 
 
 @pytest.mark.skipif(importlib.util.find_spec("grpc_tools") is None, reason="the package grpcio-tools is not installed")
-def test_the_compiled_descriptors_are_those_of_the_proto_files(tmp_path):
+def test_the_compiled_descriptors_and_stubs_are_those_of_the_proto_files(tmp_path):
     def ours(path: Path) -> dict:
         # Without protobuf's own files, which differ from version to version in what means nothing here.
         files = FileDescriptorSet.FromString(path.read_bytes()).file
         return {file.name: file for file in files if not file.name.startswith("google/")}
 
     # In a process of its own: the compiler's C++ code does not go with TensorFlow's.
-    new = tmp_path / "new"
+    new, stubs = tmp_path / "new", tmp_path / "stubs"
+    stubs.mkdir()
     run(
-        "from pathlib import Path; from musae_tf.protocol.compile import compile_protos; "
-        f"compile_protos(Path({str(new)!r})); print('null')"
+        "from pathlib import Path; from musae_tf.protocol.compile import compile_protos, type_messages; "
+        f"compile_protos(Path({str(new)!r}), Path({str(stubs)!r})); "
+        f"type_messages(Path({str(stubs / 'messages.pyi')!r})); print('null')"
     )
     assert ours(new) == ours(COMPILED)
+    package = COMPILED.parent
+    committed = [*package.glob("proto/*.pyi"), package / "messages.pyi"]
+    assert {path.name: path.read_text() for path in committed} == {
+        path.name: path.read_text() for path in stubs.iterdir()
+    }
 
 
 def test_the_messages_leave_no_trace_in_the_default_pool_and_load_no_tensorflow():
