@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from musae_tf.config import Config
 from musae_tf.models import MusAE
+from musae_tf.models.train_step import Game
 from musae_tf.training import Place
-from musae_tf.training.devices import choose_strategy
-from musae_tf.training.game import Game
+from musae_tf.training.distribute import choose_strategy
 
 SEED = 1
 

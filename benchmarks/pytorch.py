@@ -22,7 +22,7 @@ from benchmarks.game import TrainingStep
 from benchmarks.measure import Peer, Report, in_turns, parser, rate, times_faster
 from benchmarks.training_step import CONFIGS, SIZES, TOY
 from musae_tf.config import Config, load_config
-from musae_tf.models.sampling import decode_tokens
+from musae_tf.models.tokens import decode_tokens
 
 TORCH = "torch==2.13.0"
 PLAIN = ["model.kind=vae", "model.core=step", "model.noise_floor=0", "regularisation.points=[[0, 0.1]]",

@@ -26,10 +26,10 @@ class Player:
         import keras
 
         from musae_tf.models import MusAE
+        from musae_tf.models.train_step import Game
         from musae_tf.training import Place
-        from musae_tf.training.devices import choose_strategy
-        from musae_tf.training.game import Game
-        from musae_tf.training.steps import Steps
+        from musae_tf.training.distribute import choose_strategy
+        from musae_tf.training.trainer import Steps
 
         self._strategy, self.devices = choose_strategy("auto", Place.from_environment())
         with self._strategy.scope():
@@ -42,7 +42,7 @@ class Player:
 
     def batches(self, steps: int) -> Iterator:
         """The batches of the first steps, as training reads them."""
-        from musae_tf.training.inputs import distribute
+        from musae_tf.training.distribute import distribute
 
         return iter(distribute(self._strategy, self._batches, 0, steps))
 

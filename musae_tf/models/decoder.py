@@ -4,8 +4,8 @@ import keras
 import tensorflow as tf
 
 from musae_tf.config import ModelConfig
-from musae_tf.models.kit import KitLogits, is_kit, kit_logits, widths
 from musae_tf.models.layers import STEPS_PER_BEAT, BeatTransform, FrequencyDense, Repeated, SplitCode, recurrent
+from musae_tf.models.tokens import KitLogits, is_kit, kit_logits, widths
 from musae_tf.music import STEPS_PER_BAR
 
 

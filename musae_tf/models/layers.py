@@ -5,8 +5,8 @@ import numpy as np
 import tensorflow as tf
 
 from musae_tf.models import recurrence
-from musae_tf.models.kit import expected_strokes, is_kit, struck
 from musae_tf.models.recurrence import UNROLL_LIMIT
+from musae_tf.models.tokens import expected_strokes, is_kit, struck
 from musae_tf.music import KIT_PIECES
 
 # Steps a beat: the grid has 16 steps in a bar of four beats.

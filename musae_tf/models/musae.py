@@ -12,7 +12,8 @@ All share encoder, decoder and this interface, so that a comparison changes one 
 The model knows no optimizer and no file format. Shapes: B rows, T steps, K tracks, D latent axes, G genres.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import keras
@@ -22,12 +23,8 @@ from musae_tf.config import Config, config_from_dict, config_to_dict
 from musae_tf.models.critic import build_critic
 from musae_tf.models.decoder import build_decoder
 from musae_tf.models.encoder import build_encoder, reader
-from musae_tf.models.kit import is_kit
-from musae_tf.models.losses import normal_divergence
-from musae_tf.models.order import PROPERTIES
-from musae_tf.models.precision import computing_in
-from musae_tf.models.prior import FittedPrior, GenrePrior, build_prior, build_target
-from musae_tf.models.sampling import decode_tokens
+from musae_tf.models.prior import FittedPrior, GenrePrior, build_prior, build_target, normal_divergence
+from musae_tf.models.tokens import PROPERTIES, decode_tokens, is_kit
 from musae_tf.music import STEPS_PER_BAR
 
 # The codes of an autoencoder are points; this deviation has a logarithm.
@@ -262,3 +259,17 @@ class MusAE(keras.Model):
     def from_config(cls, config, custom_objects=None):
         settings = config_from_dict(config["config"], "model", stored=True)
         return cls(settings, config["vocabulary_sizes"], config["genres"])
+
+
+@contextmanager
+def computing_in(precision: str) -> Iterator[None]:
+    """Layers made inside the block compute in `precision`, float32 or bfloat16; their weights are float32 either way.
+
+    Layers that were given a dtype keep it: heads of the encoder, logits, priors and critics are float32.
+    """
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32" if precision == "float32" else f"mixed_{precision}")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -263,6 +263,19 @@ class FittedPrior(GenrePrior):
         return {**super().get_config(), **own}
 
 
+def normal_divergence(mean: tf.Tensor, deviation: tf.Tensor) -> tf.Tensor:
+    """KL divergence in nats of N(mean, deviation^2) to N(0, I) (Kingma and Welling 2014, appendix B).
+
+    Args:
+        mean: float32 [B, D].
+        deviation: float32 [B, D].
+
+    Returns:
+        float32 [B].
+    """
+    return 0.5 * tf.reduce_sum(tf.square(mean) + tf.square(deviation) - 1.0 - 2.0 * tf.math.log(deviation), axis=-1)
+
+
 def _flower(prior: MixturePrior) -> tuple[np.ndarray, float, np.ndarray]:
     if prior.latent < 2:
         raise ConfigError(f"prior.geometry flower needs model.latent of 2 or more; found {prior.latent}")

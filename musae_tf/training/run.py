@@ -32,7 +32,7 @@ from musae_tf.files import write_text
 from musae_tf.models import MusAE
 from musae_tf.music import Layout
 from musae_tf.training.average import WeightAverage
-from musae_tf.training.cluster import Place
+from musae_tf.training.distribute import Place
 
 # How long a worker waits for the chief to make the run folder.
 _PATIENCE = 300.0

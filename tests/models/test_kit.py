@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from musae_tf.models import MusAE
-from musae_tf.models.kit import expected_strokes, kit_logits, struck, widths
 from musae_tf.models.layers import TokenEmbedding
+from musae_tf.models.tokens import expected_strokes, kit_logits, struck, widths
 from musae_tf.music.vocabulary import KIT, KIT_BITS
 from tests.models.test_musae import SIZES, small, tokens_for
 

@@ -4,12 +4,12 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
-from musae_tf.models.losses import (
+from musae_tf.models.prior import normal_divergence
+from musae_tf.models.train_step import (
     binary_cross_entropy,
     critic_gap,
     divergence,
     gradient_penalty,
-    normal_divergence,
     reconstruction,
     sliced_wasserstein,
 )

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musae_tf.latent import phrase_properties
-from musae_tf.models.order import PROPERTIES, order_of
+from musae_tf.models.tokens import PROPERTIES, order_of
 from musae_tf.music import HOLD, REST, get_layout
 from musae_tf.music.grid import canonical
 

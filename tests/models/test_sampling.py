@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from musae_tf.models.sampling import decode_tokens
+from musae_tf.models.tokens import decode_tokens
 
 LOGITS = [tf.random.stateless_normal([4, 8, size], [size, 1]) for size in (130, 512)]
 SEEDS = tf.reshape(tf.range(8), [4, 2])

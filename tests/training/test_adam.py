@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from musae_tf.training.adam import SummedAdam
+from musae_tf.models.optimizer import SummedAdam
 
 
 @pytest.mark.parametrize(("beta_1", "weight_decay"), [(0.9, None), (0.0, 0.1)])

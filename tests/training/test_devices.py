@@ -6,9 +6,9 @@ import tensorflow as tf
 
 from musae_tf.errors import ConfigError
 from musae_tf.models import MusAE
-from musae_tf.training import Place, devices
-from musae_tf.training.devices import choose_strategy
-from musae_tf.training.game import Game
+from musae_tf.models.train_step import Game
+from musae_tf.training import Place, distribute
+from musae_tf.training.distribute import choose_strategy
 from tests.training.systems import tiny
 
 WORKERS = Place(("a:1", "b:2"), 0)
@@ -38,8 +38,8 @@ def gpus(monkeypatch):
 
 
 def test_without_a_gpu_it_is_the_cpu_and_says_why(tmp_path, monkeypatch):
-    monkeypatch.setattr(devices, "_DRIVER", tmp_path)
-    monkeypatch.setattr(devices, "available_cores", lambda: 1)
+    monkeypatch.setattr(distribute, "_DRIVER", tmp_path)
+    monkeypatch.setattr(distribute, "available_cores", lambda: 1)
     strategy, said = choose_strategy("auto", Place())
     assert (type(strategy), said) == (tf.distribute.OneDeviceStrategy, "the CPU with 1 core: no GPU found")
     (tmp_path / "0000:01:00.0").mkdir()
@@ -54,7 +54,7 @@ def test_without_a_gpu_it_is_the_cpu_and_says_why(tmp_path, monkeypatch):
 )
 def test_without_a_gpu_an_operation_has_half_of_the_cores(monkeypatch, cores, variable, set_before, threads):
     found = []
-    monkeypatch.setattr(devices, "available_cores", lambda: cores)
+    monkeypatch.setattr(distribute, "available_cores", lambda: cores)
     monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: set_before)
     monkeypatch.setattr(tf.config.threading, "set_intra_op_parallelism_threads", found.append)
     monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from musae_tf.training.adam import SummedAdam
-from musae_tf.training.player import Player
+from musae_tf.models.optimizer import Player, SummedAdam
 
 
 class Weights:

@@ -1,7 +1,7 @@
 import pytest
 
 from musae_tf.config import RegularisationConfig, TrainingConfig
-from musae_tf.training.schedules import learning_rate_share, regularisation_weight
+from musae_tf.models.optimizer import learning_rate_share, regularisation_weight
 
 
 def test_learning_rate_warms_up_and_comes_down():

@@ -10,10 +10,10 @@ import tensorflow as tf
 
 from musae_tf.errors import TrainingError
 from musae_tf.evaluation import QuickEvaluator
-from musae_tf.models import FittedPrior, MusAE
+from musae_tf.models import FittedPrior, MusAE, train_step
 from musae_tf.models.inference import encode
-from musae_tf.training import Run, game, read_log, train
-from musae_tf.training.game import Game
+from musae_tf.models.train_step import Game
+from musae_tf.training import Run, read_log, train
 from tests.training.systems import KINDS, tiny
 
 METRICS = {
@@ -142,7 +142,7 @@ def test_what_the_game_turns_on_is_float32_in_mixed_precision(kind, batch, monke
     found = {}
 
     def watch(name):
-        function = getattr(game, name)
+        function = getattr(train_step, name)
 
         @tf.autograph.experimental.do_not_convert
         def watched(*arguments, **more):
@@ -151,7 +151,7 @@ def test_what_the_game_turns_on_is_float32_in_mixed_precision(kind, batch, monke
             found.setdefault(name, set()).update(x.dtype.name for x in tensors if x.dtype.is_floating)
             return result
 
-        monkeypatch.setattr(game, name, watched)
+        monkeypatch.setattr(train_step, name, watched)
 
     for name in ("reconstruction", "critic_gap", "gradient_penalty", "Turn"):
         watch(name)

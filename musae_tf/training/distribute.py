@@ -1,15 +1,74 @@
-"""Which devices a run uses, and the `tf.distribute` strategy for them."""
+"""Where a run computes: workers of a job, their devices, the `tf.distribute` strategy, and who gets which rows."""
 
 import ctypes
+import json
 import os
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import tensorflow as tf
 
 from musae_tf.cores import available_cores
+from musae_tf.data import TrainingBatches, tf_dataset
 from musae_tf.errors import ConfigError, WorkerError
-from musae_tf.training.cluster import Place
+
+# In the order in which tf.distribute counts them: the chief, where there is one, before the workers.
+_ROLES = ("chief", "worker")
+
+
+@dataclass(frozen=True)
+class Place:
+    """One of the workers of a job; without TF_CONFIG, the only one.
+
+    Attributes:
+        addresses: host:port of every worker.
+        index: which of them this process is.
+    """
+
+    addresses: tuple[str, ...] = ()
+    index: int = 0
+
+    @classmethod
+    def from_environment(cls) -> "Place":
+        """Read TF_CONFIG.
+
+        Raises:
+            ConfigError: it is not what TensorFlow documents, or names servers that this training has no use for.
+        """
+        text = os.environ.get("TF_CONFIG", "")
+        if not text.strip():
+            return cls()
+        try:
+            found = json.loads(text)
+            cluster, task = found.get("cluster") or {}, found.get("task") or {}
+            if not cluster:
+                return cls()
+            addresses = {role: [str(address) for address in cluster.get(role, [])] for role in _ROLES}
+            role, number = task["type"], int(task["index"])
+        except (ValueError, TypeError, KeyError, AttributeError) as cause:
+            raise ConfigError(
+                f"TF_CONFIG is {text!r}; expected "
+                '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}} '
+                f"({type(cause).__name__}: {cause})"
+            ) from None
+        if set(cluster) - set(_ROLES) or role not in _ROLES:
+            raise ConfigError(f"TF_CONFIG has the roles {sorted({*cluster, role})}; allowed: {', '.join(_ROLES)}")
+        if not 0 <= number < len(addresses[role]):
+            raise ConfigError(f"TF_CONFIG: task.index is {number}; cluster.{role} has {len(addresses[role])} addresses")
+        before = len(addresses["chief"]) if role == "worker" else 0
+        return cls((*addresses["chief"], *addresses["worker"]), before + number)
+
+    @property
+    def workers(self) -> int:
+        """How many workers the job has."""
+        return max(1, len(self.addresses))
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this is the worker that writes; the others only compute."""
+        return self.index == 0
+
 
 # Has an entry for each GPU that the driver of NVIDIA knows, whether TensorFlow can use it or not.
 _DRIVER = Path("/proc/driver/nvidia/gpus")
@@ -125,3 +184,23 @@ def _no_gpu() -> str:
     if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1"):
         return "CUDA_VISIBLE_DEVICES hides the GPUs"
     return "there is a GPU, but TensorFlow cannot use it; pip install 'musae-tf[gpu]' brings its libraries"
+
+
+def distribute(
+    strategy: tf.distribute.Strategy, batches: TrainingBatches, first: int, last: int
+) -> tf.distribute.DistributedDataset:
+    """Batches of the steps first .. last - 1, made ahead of their use; read no more of them.
+
+    A worker makes its own rows of every global batch, and its replicas get them in order: all rows together, and which
+    replica sees which, depend on nothing but the step.
+    """
+    per_replica = batches.batch_size // strategy.num_replicas_in_sync
+
+    def pipeline(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        mine = batches.batch_size // context.num_input_pipelines
+        rows = slice(context.input_pipeline_id * mine, (context.input_pipeline_id + 1) * mine)
+        made = tf_dataset(batches, first, last, rows).rebatch(per_replica, drop_remainder=True)
+        # Of an input that ends, workers would ask each other before every step whether the end has come.
+        return made.repeat()
+
+    return strategy.distribute_datasets_from_function(pipeline)

@@ -1,0 +1,128 @@
+"""Tokens as tensors: the pieces that a kit's symbols strike, properties of phrases, and from logits to tokens."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from musae_tf.music import HOLD, REST
+from musae_tf.music.vocabulary import KIT, KIT_PIECES, STRUCK
+
+
+def is_kit(size: int) -> bool:
+    """Whether a track with so many symbols is a drum kit: no other vocabulary has as many."""
+    return size == KIT.size
+
+
+def widths(vocabulary_sizes: Sequence[int]) -> tuple[int, ...]:
+    """Numbers that say a step of each track: one a symbol, of kits one a piece."""
+    return tuple(len(KIT_PIECES) if is_kit(size) else size for size in vocabulary_sizes)
+
+
+def struck(tokens: tf.Tensor, dtype: str) -> tf.Tensor:
+    """Kit symbols int32 [...] to 1 for each piece that is struck and 0 for the others, [..., 9]."""
+    return tf.gather(tf.constant(STRUCK, dtype), tokens)
+
+
+def expected_strokes(probabilities: tf.Tensor) -> tf.Tensor:
+    """Probabilities of kit symbols [B, T, 512] to the probability that each piece is struck, [B, T, 9]."""
+    return tf.einsum("bts,sp->btp", probabilities, tf.constant(STRUCK, probabilities.dtype))
+
+
+def kit_logits(log_odds: tf.Tensor) -> tf.Tensor:
+    """Log-odds of the nine pieces float32 [B, T, 9] to logits of the kit symbols float32 [B, T, 512].
+
+    The logit of a symbol is the sum over the pieces that it strikes. Its softmax is then the product of nine
+    independent strokes, and the cross-entropy is the sum of theirs.
+    """
+    return tf.einsum("btp,sp->bts", log_odds, tf.constant(STRUCK, tf.float32))
+
+
+@keras.saving.register_keras_serializable(package="musae_tf")
+class KitLogits(keras.layers.Layer):
+    """`kit_logits` as a layer, float32."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+
+    def call(self, log_odds):
+        return kit_logits(log_odds)
+
+
+PROPERTIES = 6
+"""Held steps, silent steps, onsets, and the highest, lowest and mean pitch of the onsets."""
+
+# Counts are in eighths of a phrase, pitches in thirds of an octave from middle C.
+_SHARE, _SEMITONES, _CENTRE = 1 / 8, 4.0, 60.0
+
+
+def order_of(tokens: tf.Tensor, kits: tuple[bool, ...]) -> tuple[tf.Tensor, tf.Tensor]:
+    """The properties of every track, and which of them there are.
+
+    Args:
+        tokens: int32 [B, T, K].
+        kits: for each track whether it is a drum kit, of which only silence and steps with strokes are known.
+
+    Returns:
+        Values float32 [B, K, 6], 0 where there is none; and 1 where there is one, else 0, of the same shape.
+    """
+    kit = tf.constant(kits)
+    onset = tf.where(kit, tokens > 0, tokens < REST)
+    rest = tf.where(kit, tokens == 0, tokens == REST)
+    hold = tf.logical_and(tokens == HOLD, tf.logical_not(kit))
+    counts = [tf.reduce_mean(tf.cast(event, tf.float32), axis=1) / _SHARE for event in (hold, rest, onset)]
+    pitch = (tf.cast(tokens, tf.float32) - _CENTRE) / _SEMITONES
+    number = tf.reduce_sum(tf.cast(onset, tf.float32), axis=1)
+    highest = tf.reduce_max(tf.where(onset, pitch, -np.inf), axis=1)
+    lowest = tf.reduce_min(tf.where(onset, pitch, np.inf), axis=1)
+    mean = tf.reduce_sum(tf.where(onset, pitch, 0.0), axis=1) / tf.maximum(number, 1.0)
+    always = tf.ones_like(number, tf.bool)
+    melodic = tf.logical_and(always, tf.logical_not(kit))
+    pitched = tf.logical_and(melodic, number > 0)
+    values = tf.stack([*counts, highest, lowest, mean], axis=-1)
+    known = tf.stack([melodic, always, always, pitched, pitched, pitched], axis=-1)
+    return tf.where(known, values, 0.0), tf.cast(known, tf.float32)
+
+
+def decode_tokens(logits: Sequence[tf.Tensor], temperature: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Draw the tokens of each row; the same row gives the same tokens whatever it is batched with.
+
+    Args:
+        logits: K tensors float32 [B, T, V_k].
+        temperature: float32 [B]; 0 takes the most probable symbol.
+        seed: int32 [B, 2], stateless.
+
+    Returns:
+        tokens int32 [B, T, K] and their log-probability float32 [B] under the logits at temperature 1.
+    """
+    # Without a row that is drawn there is no noise to make.
+    tracks = tf.cond(
+        tf.reduce_any(temperature > 0.0),
+        lambda: [
+            _most_probable(track + temperature[:, tf.newaxis, tf.newaxis] * _gumbel(tf.shape(track)[1:], seed, number))
+            for number, track in enumerate(logits)
+        ],
+        lambda: [_most_probable(track) for track in logits],
+    )
+    log_probability = 0.0
+    for tokens, track in zip(tracks, logits, strict=True):
+        chosen = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tokens, logits=track)
+        log_probability -= tf.reduce_sum(chosen, axis=-1)
+    return tf.stack(tracks, axis=-1), log_probability
+
+
+def _most_probable(numbers: tf.Tensor) -> tf.Tensor:
+    return tf.argmax(numbers, axis=-1, output_type=tf.int32)
+
+
+def _gumbel(shape: tf.Tensor, seed: tf.Tensor, track: int) -> tf.Tensor:
+    """Gumbel noise, float32 [B, T, V]: temperature scales it instead of dividing the logits, so 0 is plain argmax."""
+    uniform = tf.map_fn(
+        lambda row: tf.random.stateless_uniform(
+            shape, seed=tf.random.fold_in(row, track), minval=1e-20, dtype=tf.float32
+        ),
+        seed,
+        fn_output_signature=tf.float32,
+    )
+    return -tf.math.log(-tf.math.log(uniform))
