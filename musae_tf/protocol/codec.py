@@ -4,7 +4,7 @@ Strings are object arrays of bytes, since numpy's own byte strings lose zeros at
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,7 @@ class _Type(NamedTuple):
         content: whether two or more values go into `tensor_content` instead; as `tf.make_tensor_proto` has it.
     """
 
-    number: int
+    number: Any  # DataType is no type at run time
     dtype: np.dtype
     field: str
     listed: str
@@ -53,7 +53,7 @@ _TYPES = (
 )
 _BY_DTYPE = {entry.dtype: entry for entry in _TYPES}
 _BY_NUMBER = {entry.number: entry for entry in _TYPES}
-_STRING = DataType.Value("DT_STRING")
+_STRING = DataType.DT_STRING
 
 
 def to_proto(array: np.ndarray | list | float | str | bytes, typed: bool = False) -> TensorProto:
