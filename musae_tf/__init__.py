@@ -3,4 +3,4 @@
 Importing this package loads no TensorFlow: a machine that only talks to a server has none.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -30,8 +30,8 @@ def test_the_linter_would_find_something(tmp_path):
 
 def test_the_server_is_the_release_that_models_are_exported_with():
     image = re.search(r"ARG TF_SERVING_TAG=(\d+\.\d+)\.\d+\n", dockerfile()).group(1)
-    setup = (SERVING.parent / "setup.py").read_text(encoding="utf-8")
-    assert re.findall(r'"tensorflow>=([\d.]+),', setup) == [image]
+    project = (SERVING.parent / "pyproject.toml").read_text(encoding="utf-8")
+    assert re.findall(r'"tensorflow>=([\d.]+),', project) == [image]
 
 
 def test_flags():
