@@ -27,6 +27,7 @@ JSON_KEYS: dict[str, dict[str, str]] = {
         "judge_reconstructions": "classifier_reconstructions",
         "reach": "range",
     },
+    "claims.json": {"judge_on_real_phrases": "classifier_on_real_phrases"},
 }
 
 

@@ -85,6 +85,7 @@ def _environment(context: EvaluationContext) -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.filters |= {
         "base64": lambda data: base64.b64encode(data).decode("ascii"),

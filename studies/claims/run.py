@@ -19,7 +19,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -119,6 +118,7 @@ def _is_done(cell: Cell, dataset: Dataset, options: argparse.Namespace) -> bool:
 
 def _run(cell: Cell, dataset: Dataset, options: argparse.Namespace) -> int:
     from musae_tf.evaluation import QuickEvaluator, evaluate_run
+    from musae_tf.evaluation.report import plain
     from musae_tf.training import Run, train
 
     config = cell.config(tuple(options.overrides))
@@ -153,19 +153,6 @@ def _run(cell: Cell, dataset: Dataset, options: argparse.Namespace) -> int:
     }
     write_text(_file(cell, options), json.dumps(facts, indent=1) + "\n", RunError)
     return 0
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON holds it: arrays are lists, numbers that are none are null, six digits stay."""
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [plain(item) for item in value]
-    if isinstance(value, np.generic):
-        return plain(value.item())
-    if isinstance(value, float):
-        return float(f"{value:.6g}") if np.isfinite(value) else None
-    return value
 
 
 if __name__ == "__main__":

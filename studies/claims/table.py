@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from musae_tf.errors import RunError
+from musae_tf.renamed import renew_json
 from studies.claims.cells import SYSTEMS
 
 # Below it two systems count as different.
@@ -33,8 +34,8 @@ COLUMNS = (
     Column("two_sample_auc", "codes told from the prior, AUC", more_is_better=False),
     Column("sliced_wasserstein", "sliced Wasserstein", more_is_better=False),
     Column("genre_probe", "genre read from codes"),
-    Column("samples_as_asked", "samples judged as asked"),
-    Column("transfer_success", "transfer judged as target"),
+    Column("samples_as_asked", "samples classified as asked"),
+    Column("transfer_success", "transfer classified as target"),
     Column("transfer_chroma", "chroma kept by transfer"),
     Column("interpolation_monotone", "monotone interpolations"),
     Column("interpolation_evenness", "evenness"),
@@ -80,7 +81,11 @@ def tried(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def _files(folder: Path) -> dict[str, dict[str, Any]]:
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+    return {path.stem: _read(path) for path in sorted(folder.glob("*.json"))}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return renew_json(json.loads(path.read_text(encoding="utf-8")), "evaluation.json")
 
 
 def tabulate(found: list[dict[str, Any]]) -> dict[str, dict[Column, Entry]]:
@@ -146,16 +151,16 @@ def bars(table: dict[str, dict[Column, Entry]]) -> list[Bar]:
     rows = (
         Bar("onset F1 above that of the VAE", mean("onset_f1") - mean("onset_f1", "vae"), 0.05),
         Bar("AUC of codes and prior, below the VAE's", mean("two_sample_auc", "vae") - mean("two_sample_auc"), 0.0),
-        Bar("samples judged as the genre that was asked for", mean("samples_as_asked"), 0.75),
-        Bar("transfers judged as the target genre", mean("transfer_success"), 0.6),
+        Bar("samples classified as the genre that was asked for", mean("samples_as_asked"), 0.75),
+        Bar("transfers classified as the target genre", mean("transfer_success"), 0.6),
         Bar("chroma that they keep", mean("transfer_chroma"), 0.7),
         Bar("interpolations with monotone distance", mean("interpolation_monotone"), 0.95),
     )
     return [row for row in rows if not np.isnan(row.value)]
 
 
-def judge_on_real_phrases(found: list[dict[str, Any]]) -> float | None:
-    """Balanced accuracy of the classifier that judges samples, on real held-out phrases: the same in all cells."""
+def classifier_on_real_phrases(found: list[dict[str, Any]]) -> float | None:
+    """Balanced accuracy of the genre classifier on real held-out phrases: the same in all cells."""
     for cell in found:
         reference = cell["evaluation"].get("references", {}).get("samples_as_asked", {}).get("real music")
         if reference is not None:
