@@ -2,18 +2,19 @@
 
     python -m benchmarks.arithmetic
 
-The work of a step is counted from its graph, matrix products only (see flops.py); its rate is that work divided by the
+The work of a step is counted from its graph, matrix products only; its rate is that work divided by the
 time of the whole step. The peer is the float32 product of two square matrices, twice at once so that all cores have
 work however operations share them, of the size that is fastest here, in the same process, in turns with the step.
 """
 
+import math
 import statistics
+from collections.abc import Iterator
 
 import tensorflow as tf
 
-from benchmarks.flops import matrix_products
-from benchmarks.game import TrainingStep
-from benchmarks.measure import Report, in_turns, parser
+from benchmarks.measure import Report, in_turns, parser, spread
+from benchmarks.steps import TrainingStep
 from benchmarks.training_step import CONFIGS, SIZES, TOY
 from musae_tf.config import load_config
 
@@ -38,9 +39,57 @@ class Product:
             product.numpy()
 
 
+def matrix_products(graph: tf.Graph) -> int:
+    """Operations of one run of a graph whose shapes are known: 2 n m k for each matrix product, and nothing else.
+
+    Additions, activations, softmax, random numbers and the optimizer count as no work, so that a rate from these
+    numbers says less than the machine does, never more.
+
+    Raises:
+        ValueError: a product whose shape is not known, or a loop, whose rounds are not.
+    """
+    return sum(_of(operation) for operation in _operations(graph))
+
+
+def _operations(graph: tf.Graph) -> Iterator[tf.Operation]:
+    for operation in graph.get_operations():
+        if operation.type in ("While", "StatelessWhile"):
+            raise ValueError(f"{operation.name} is a loop: how often it runs is not in the graph")
+        if operation.type in ("PartitionedCall", "StatefulPartitionedCall"):
+            yield from _operations(graph._get_function(operation.get_attr("f").name).graph)
+        yield operation
+
+
+def _of(operation: tf.Operation) -> int:
+    if operation.type == "Einsum":
+        return 2 * math.prod(_lengths(operation).values())
+    if operation.type not in ("MatMul", "BatchMatMulV2", "BatchMatMulV3"):
+        return 0
+    inner = "transpose_a" if operation.type == "MatMul" else "adj_x"
+    left = operation.inputs[0].shape
+    shared = left[-2 if operation.get_attr(inner) else -1]
+    return 2 * _known(operation, operation.outputs[0].shape.num_elements(), shared)
+
+
+def _lengths(operation: tf.Operation) -> dict[str, int]:
+    """Length of each letter of an equation."""
+    letters = operation.get_attr("equation").decode().partition("->")[0].split(",")
+    lengths = {}
+    for term, tensor in zip(letters, operation.inputs, strict=True):
+        lengths |= zip(term, tensor.shape.as_list(), strict=True)
+    _known(operation, *lengths.values())
+    return lengths
+
+
+def _known(operation: tf.Operation, *numbers: int | None) -> int:
+    if None in numbers:
+        raise ValueError(f"{operation.name} ({operation.type}) has no known shape")
+    return math.prod(numbers)
+
+
 def main() -> None:
     """Measure."""
-    arguments = parser(__doc__).parse_args()
+    arguments = parser(__doc__, quick=True).parse_args()
     quick = arguments.quick
     report = Report("arithmetic", arguments)
     toy = [*TOY, "critic.steps=1", "prior.axes=2", "training.batch_size=4"]
@@ -57,7 +106,7 @@ def main() -> None:
         "rate": work / statistics.median(seconds["step"]),
         "product_rate": products[best].work / statistics.median(beside),
         "product_rows": best,
-        "share": {"median": statistics.median(shares), "least": min(shares), "greatest": max(shares)},
+        "share": spread(shares),
         "seconds": seconds,
     }
     print(f"a step: {work / 1e9:.2f} G operations in matrix products, {report.content['rate'] / 1e9:.0f} G a second")

@@ -4,11 +4,19 @@ Valenti, Carta and Bacciu (2020), from what their code does and in our own words
 passes through the encoder in every step (one to rebuild, one that the critic judges, one for the encoder's side of the
 game); a decoder a track, whose LSTMs get the code once more at every step; all losses in one sum that one Adam makes
 small. Layers and loops are those of Keras as they come.
+
+Run as a program it is a peer in a process of its own, since TensorFlow's threads are one setting for a whole process.
+Standard input: one line of JSON, {"size": NAME, "quick": BOOL, "genres": G}; then a line for every step to make.
 """
+
+import json
+import sys
 
 import keras
 import tensorflow as tf
 
+from benchmarks.steps import phrases
+from benchmarks.training_step import SIZES, settings
 from musae_tf.config import Config
 
 
@@ -104,3 +112,17 @@ def _critic(config: Config, genres: int) -> keras.Model:
     for units in config.critic.units:
         features = keras.layers.Dense(units, activation="tanh")(features)
     return keras.Model([code, genre], keras.layers.Dense(1)(features)[:, 0])
+
+
+def main() -> None:
+    """Answer until standard input ends."""
+    told = json.loads(sys.stdin.readline())
+    config = settings(told["quick"])[told["size"]]
+    step = AuthorsGraph(config, *phrases(config, SIZES, told["genres"]), SIZES[0], told["genres"])
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        print(step(), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -13,10 +13,13 @@ import gc
 import math
 import re
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.game import TrainingStep
+from tabulate import tabulate
+
 from benchmarks.measure import Report, in_turns, parser
+from benchmarks.steps import TrainingStep
 from benchmarks.training_step import CONFIGS, TOY
 from musae_tf.config import load_config
 from musae_tf.files import atomic_path
@@ -57,7 +60,7 @@ def measure(row: str, rounds: int, quick: bool) -> dict[int, dict[str, float]]:
     return found
 
 
-def peak(run) -> float:
+def peak(run: Callable[[], object]) -> float:
     """How many bytes the resident set rises during a run."""
     gc.collect()
     try:
@@ -101,13 +104,12 @@ def picture(rows: dict[str, dict[int, dict[str, float]]], path: Path) -> None:
 
 def main() -> None:
     """Measure all rows."""
-    arguments = parser(__doc__).parse_args()
+    arguments = parser(__doc__, quick=True).parse_args()
     report, rows = Report("cost_growth", arguments), {}
     for row in ("bars", "genres") if arguments.quick else ROWS:
         rows[row] = found = measure(row, 1 if arguments.quick else arguments.rounds, arguments.quick)
-        print(f"{row:>16} {'ms a phrase':>12} {'MB a phrase':>12}")
-        for value, point in found.items():
-            print(f"{value:>16} {point['milliseconds']:>12.3f} {point['megabytes']:>12.3f}", flush=True)
+        lines = [(value, point["milliseconds"], point["megabytes"]) for value, point in found.items()]
+        print(tabulate(lines, (row, "ms a phrase", "MB a phrase"), floatfmt=".3f"), flush=True)
     report.content["rows"] = rows
     for row, limit in LIMITS.items():
         for key in ("milliseconds", "megabytes"):
@@ -117,7 +119,7 @@ def main() -> None:
     most, least = max(rows["genres"]), min(rows["genres"])
     times = rows["genres"][most]["milliseconds"] / rows["genres"][least]["milliseconds"]
     report.add(f"genres: time with {most} over time with {least}", times, GENRES, at_most=True)
-    picture(rows, arguments.out / "cost_growth.png")
+    picture(rows, report.path.with_suffix(".png"))
     report.write()
 
 

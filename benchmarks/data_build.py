@@ -1,6 +1,6 @@
 """How fast a dataset is built, and how small it is, beside the route of MusAE's authors on the same files.
 
-    python -m benchmarks.data_build --midi DIR [--limit N] [--out results/bench/data_build.json]
+    python -m benchmarks.data_build --midi DIR [--limit N] [--out results/bench]
 
 Without --midi, band songs are composed and written to a temporary folder. Every route runs in a fresh process that is
 held to one core (two for the two workers). Both are asked for the same phrases: 4/4 throughout, drums, bass, guitar and
@@ -33,20 +33,23 @@ import time
 from pathlib import Path
 
 import numpy as np
+from tabulate import tabulate
 
 from benchmarks.authors_route import BARS, run_peer
 from benchmarks.composed import compose
-from benchmarks.measure import USAGES, machine, processor_seconds
-from musae_tf import __version__
+from benchmarks.measure import USAGES, Report, parser, processor_seconds
 from musae_tf.data import Dataset, build, get_source
 from musae_tf.data.build import CHUNK
 from musae_tf.data.filters import FILTERS, Filters
 from musae_tf.data.parts import Chunk, Reader, read_part, write_part
-from musae_tf.files import write_text
 from musae_tf.music import get_layout
 
 LAYOUT = get_layout("band_paper", drums="voice", keep="lowest")
-GOALS = {"speed": 60.0, "size": 500.0, "two_workers": 1.7}
+CLAIMS = {
+    "speed": ("files a second of processor time, against the authors' route", 60.0),
+    "size": ("bytes a phrase of the authors' route, against ours", 500.0),
+    "two_workers": ("files a second of two workers, against one", 1.7),
+}
 
 
 # --- our builder ------------------------------------------------------------------------------------------------------
@@ -142,17 +145,17 @@ def link(root: Path, limit: int | None, into: Path) -> None:
 
 def main() -> None:
     """Measure all routes, or one of them in a process of its own."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--midi", type=Path, help="folder of real multi-track MIDI files")
-    parser.add_argument("--limit", type=int, help="of so many of them")
-    parser.add_argument("--peer-limit", type=int, help="files for the authors' route (default: all)")
-    parser.add_argument("--songs", type=int, default=600, help="songs to compose without --midi")
-    parser.add_argument("--out", type=Path, default=Path("results/bench/data_build.json"))
-    parser.add_argument("--route", choices=("peer", "vectorised", "ours", "files", "default"), help=argparse.SUPPRESS)
-    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    options = parser(__doc__, rounds=None)
+    options.add_argument("--midi", type=Path, help="folder of real multi-track MIDI files")
+    options.add_argument("--limit", type=int, help="of so many of them")
+    options.add_argument("--peer-limit", type=int, help="files for the authors' route (default: all)")
+    options.add_argument("--songs", type=int, default=600, help="songs to compose without --midi")
+    options.add_argument("--route", choices=("peer", "vectorised", "ours", "files", "default"), help=argparse.SUPPRESS)
+    options.add_argument("--work", type=Path, help=argparse.SUPPRESS)
+    arguments = options.parse_args()
     if arguments.route:
         return child(arguments.route, arguments.midi, arguments.work, arguments.peer_limit)
+    report = Report("data_build", arguments, seed=0)
     with tempfile.TemporaryDirectory() as folder:
         work, root = Path(folder), Path(folder) / "midi"
         if arguments.midi:
@@ -169,11 +172,14 @@ def main() -> None:
             "authors": measure("peer", 1, root, work / "peer", peer),
             "authors, vectorised": measure("vectorised", 1, root, work / "vectorised", peer),
         }
-    report(arguments, files, routes)
+    midi = arguments.midi.name if arguments.midi else "composed"
+    report.content |= {"files": files, "midi": midi, "routes": routes}
+    compare(report, routes)
+    report.write()
 
 
-def report(arguments: argparse.Namespace, files: int, routes: dict[str, dict]) -> None:
-    """Print the table and write the JSON file."""
+def compare(report: Report, routes: dict[str, dict]) -> None:
+    """Print the table and add the ratios."""
     rates = {
         name: {key: route["files"] / route[key] for key in ("processor_seconds", "seconds")}
         for name, route in routes.items()
@@ -193,29 +199,19 @@ def report(arguments: argparse.Namespace, files: int, routes: dict[str, dict]) -
         "speed_beside_vectorised": times("one worker", "authors, vectorised"),
         "speed_by_the_clock": times("one worker", "authors", "seconds"),
     }
-    print(f"\n{files:,} files, musae-tf {__version__}\n")
     head = ("", "files", "files/s of processor", "files/s", "phrases", "bytes a phrase", "peak MB")
-    print(f"{head[0]:<20}{head[1]:>7}{head[2]:>22}{head[3]:>10}{head[4]:>10}{head[5]:>16}{head[6]:>9}")
-    for name, rate in rates.items():
-        route = routes[name]
-        print(
-            f"{name:<20}{route['files']:>7,}{rate['processor_seconds']:>22,.1f}{rate['seconds']:>10,.1f}"
-            f"{route['phrases']:>10,}{sizes[name]:>16,.0f}{route['peak_megabytes']:>9,}"
-        )
+    lines = [
+        (name, routes[name]["files"], rate["processor_seconds"], rate["seconds"], routes[name]["phrases"], sizes[name],
+         routes[name]["peak_megabytes"])
+        for name, rate in rates.items()
+    ]  # fmt: skip
+    print(tabulate(lines, head, floatfmt=",.1f", intfmt=","))
+    report.content["ratios"] = ratios
     for name, ratio in ratios.items():
-        goal = f" (goal {GOALS[name]:g})" if name in GOALS else ""
-        print(f"{name.replace('_', ' ')}: {'not measured' if ratio is None else f'{ratio:,.1f}'}{goal}")
-    result = {
-        "files": files,
-        "midi": arguments.midi.name if arguments.midi else "composed",
-        "routes": routes,
-        "ratios": ratios,
-        "goals": GOALS,
-        "machine": machine(),
-        "load": os.getloadavg(),
-    }
-    write_text(arguments.out, json.dumps(result, indent=2) + "\n")
-    print(f"written to {arguments.out}")
+        if name not in CLAIMS:
+            print(f"{name.replace('_', ' ')}: {ratio:,.1f}")
+        elif ratio is not None:
+            report.add(CLAIMS[name][0], ratio, CLAIMS[name][1])
 
 
 if __name__ == "__main__":

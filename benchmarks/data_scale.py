@@ -1,6 +1,6 @@
 """A tree as large as Lakh's: how long its dataset takes, how much memory, and whether interruptions change a byte.
 
-    python -m benchmarks.data_scale [--midi DIR] [--songs 20000] [--tree DIR] [--out results/bench/data_scale.json]
+    python -m benchmarks.data_scale [--midi DIR] [--songs 20000] [--tree DIR] [--out results/bench]
 
 A tree like lmd_matched is made first: MIDI files in folders of track ids, MSD song files (h5) with artists and terms
 for two tracks of three, tagtraum labels (.cls) for every second one. Its music comes from --midi, every file as often
@@ -14,10 +14,7 @@ Seconds are by the clock, which means little on a machine that does other work; 
 mean more.
 """
 
-import argparse
 import hashlib
-import json
-import os
 import random
 import resource
 import shutil
@@ -30,15 +27,15 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from tabulate import tabulate
 
 from benchmarks.composed import compose
-from benchmarks.measure import machine, processor_seconds
+from benchmarks.measure import Report, parser, processor_seconds
 from musae_tf.data.dataset import Dataset
 from musae_tf.files import write_text
 from musae_tf.music import Song
 from musae_tf.progress import progress
 
-GOALS = {"seconds": 360.0, "peak_megabytes": 1000, "two_workers": 1.7}
 FOLDS = 10  # the small tree is a tenth
 SONGS = np.dtype([("artist_id", "S32"), ("artist_name", "S1024"), ("title", "S1024")])
 
@@ -147,14 +144,14 @@ def files_of(folder: Path) -> dict[str, str]:
 
 def main() -> None:
     """Make the tree, build it in all ways, and say what came of it."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--midi", type=Path, help="folder of MIDI files that the tree's music comes from")
-    parser.add_argument("--songs", type=int, default=20_000)
-    parser.add_argument("--tree", type=Path, help="folder to keep the tree in, or one that has it")
-    parser.add_argument("--kills", type=int, default=8, help="interruptions")
-    parser.add_argument("--seed", type=int, default=1, help="of the moments of interruption")
-    parser.add_argument("--out", type=Path, default=Path("results/bench/data_scale.json"))
-    arguments = parser.parse_args()
+    options = parser(__doc__, rounds=None)
+    options.add_argument("--midi", type=Path, help="folder of MIDI files that the tree's music comes from")
+    options.add_argument("--songs", type=int, default=20_000)
+    options.add_argument("--tree", type=Path, help="folder to keep the tree in, or one that has it")
+    options.add_argument("--kills", type=int, default=8, help="interruptions")
+    options.add_argument("--seed", type=int, default=1, help="of the moments of interruption")
+    arguments = options.parse_args()
+    report = Report("data_scale", arguments, arguments.seed)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         tree = arguments.tree or work / "tree"
@@ -177,37 +174,21 @@ def main() -> None:
         builds["interrupted"] = interrupted(tree, killed, seconds, arguments.kills, arguments.seed)
         reference = files_of(two)
         same = {"one worker": files_of(one) == reference, "interrupted": files_of(killed) == reference}
-    report(arguments, builds, same)
-
-
-def report(arguments: argparse.Namespace, builds: dict[str, dict], same: dict[str, bool]) -> None:
-    """Print the table and write the JSON file; exit code 1 if bytes differ."""
     whole = builds["two workers"]
     numbers = {
         "seconds": whole["seconds"],
         "peak_megabytes": max(one["peak_megabytes"] for one in builds.values()),
         "two_workers": builds["one worker"]["seconds"] / whole["seconds"],
     }
-    head = ("", "files", "seconds", "of processors", "peak MB")
-    print(f"\n{head[0]:<22}{head[1]:>8}{head[2]:>10}{head[3]:>15}{head[4]:>9}")
-    for name, one in builds.items():
-        print(
-            f"{name:<22}{one['files']:>8,}{one['seconds']:>10,.1f}{one['processor_seconds']:>15,.1f}"
-            f"{one['peak_megabytes']:>9,}"
-        )
-    for name, number in numbers.items():
-        print(f"{name.replace('_', ' ')}: {number:,.1f} (goal {GOALS[name]:g})")
+    keys = ("files", "seconds", "processor_seconds", "peak_megabytes")
+    lines = [(name, *(one[key] for key in keys)) for name, one in builds.items()]
+    print(tabulate(lines, ("", "files", "seconds", "of processors", "peak MB"), floatfmt=",.1f", intfmt=","))
     print(f"killed {builds['interrupted']['kills']} times; same bytes: {same}")
-    result = {
-        "builds": builds,
-        "numbers": numbers,
-        "same_bytes": same,
-        "goals": GOALS,
-        "machine": machine(),
-        "load": os.getloadavg(),
-    }
-    write_text(arguments.out, json.dumps(result, indent=2) + "\n")
-    print(f"written to {arguments.out}")
+    report.content |= {"builds": builds, "numbers": numbers, "same_bytes": same}
+    report.add("seconds of two workers", numbers["seconds"], 360.0, at_most=True)
+    report.add("megabytes of memory at the peak", numbers["peak_megabytes"], 1000, at_most=True)
+    report.add("times as fast with two workers as with one", numbers["two_workers"], 1.7)
+    report.write()
     sys.exit(not all(same.values()))
 
 

@@ -99,7 +99,7 @@ def child(part: str, base: Path, quick: bool) -> str:
 
 def main() -> None:
     """Measure."""
-    options = parser(__doc__)
+    options = parser(__doc__, quick=True)
     options.add_argument("--part", nargs=2, help=argparse.SUPPRESS)
     arguments = options.parse_args()
     quick = arguments.quick

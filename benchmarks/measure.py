@@ -27,12 +27,21 @@ RESULTS = Path("results/bench")
 _PACKAGES = ("tensorflow", "keras", "numpy", "grpcio")
 
 
-def parser(document: str) -> argparse.ArgumentParser:
-    """Command line of a benchmark, whose module says in its docstring what it does."""
+def parser(document: str | None, rounds: int | None = 5, quick: bool = False) -> argparse.ArgumentParser:
+    """Command line of a benchmark, whose module says in its docstring what it does.
+
+    Args:
+        document: the docstring.
+        rounds: that are timed if not told otherwise; None for a benchmark without rounds.
+        quick: whether it can run at toy sizes.
+    """
     made = argparse.ArgumentParser(description=document, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--rounds", type=int, default=5, metavar="N", help="timed rounds (default: 5)")
-    made.add_argument("--quick", action="store_true", help="toy sizes, one round: only to see that it runs")
-    made.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help=f"for the JSON (default: {RESULTS})")
+    if rounds:
+        made.add_argument("--rounds", type=int, default=rounds, metavar="N", help=f"timed rounds (default: {rounds})")
+    if quick:
+        made.add_argument("--quick", action="store_true", help="toy sizes, one round: only to see that it runs")
+    made.add_argument("--out", type=Path, default=RESULTS, metavar="PATH",
+                      help=f"JSON file, or folder for it (default: {RESULTS})")  # fmt: skip
     return made
 
 
@@ -82,19 +91,17 @@ class Peer:
 
 def times_faster(seconds: Mapping[str, list[float]], ours: str, theirs: str) -> dict[str, float]:
     """How many times faster `ours` is than `theirs`: median, least and greatest of the rounds."""
-    ratios = [other / own for own, other in zip(seconds[ours], seconds[theirs], strict=True)]
+    return spread([other / own for own, other in zip(seconds[ours], seconds[theirs], strict=True)])
+
+
+def spread(ratios: Sequence[float]) -> dict[str, float]:
+    """Median, least and greatest."""
     return {"median": statistics.median(ratios), "least": min(ratios), "greatest": max(ratios)}
 
 
 def rate(count: float, seconds: list[float]) -> float:
     """Things a second, of the median run."""
     return count / statistics.median(seconds)
-
-
-def claim(text: str, value: float, bar: float, at_most: bool = False) -> dict[str, Any]:
-    """A claim with its number and the number that it has to reach."""
-    return {"claim": text, "value": value, "bar": bar, "holds": value <= bar if at_most else value >= bar,
-            "at_most": at_most}  # fmt: skip
 
 
 USAGES = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
@@ -127,24 +134,30 @@ def _processor() -> str:
 
 
 class Report:
-    """The report of one benchmark, filled while it runs."""
+    """The report of one benchmark, filled while it runs.
+
+    Attributes:
+        path: of the JSON.
+        content: what will be in it: name, command, machine, and the claims with their numbers; to be added to.
+    """
 
     def __init__(self, name: str, arguments: argparse.Namespace, seed: int = 1):
-        self._name, self._folder = name, arguments.out
+        out = arguments.out
+        self.path = out if out.suffix == ".json" else out / f"{name}.json"
         self._began, self._load = time.monotonic(), os.getloadavg()
         self.content: dict[str, Any] = {
             "benchmark": name,
             "command": shlex.join(["python", "-m", f"benchmarks.{name}", *sys.argv[1:]]),
-            "quick": arguments.quick,
-            "rounds": arguments.rounds,
+            **{key: getattr(arguments, key) for key in ("quick", "rounds") if hasattr(arguments, key)},
             "seed": seed,
             "machine": machine(),
             "claims": [],
         }
 
     def add(self, text: str, value: float, bar: float, at_most: bool = False) -> None:
-        """Add a claim and print it."""
-        found = claim(text, value, bar, at_most)
+        """Add a claim, with its number and the number that it has to reach, and print it."""
+        holds = value <= bar if at_most else value >= bar
+        found = {"claim": text, "value": value, "bar": bar, "holds": holds, "at_most": at_most}
         self.content["claims"].append(found)
         print(say(found), flush=True)
 
@@ -152,13 +165,15 @@ class Report:
         """Write the JSON."""
         self.content["load"] = {"before": round(self._load[0], 2), "after": round(os.getloadavg()[0], 2)}
         self.content["seconds"] = round(time.monotonic() - self._began, 1)
-        path = self._folder / f"{self._name}.json"
-        write_text(path, json.dumps(self.content, indent=1) + "\n")
-        print(f"written to {path}; load {self._load[0]:.1f} before, {os.getloadavg()[0]:.1f} after", flush=True)
+        write_text(self.path, json.dumps(self.content, indent=1) + "\n")
+        print(f"written to {self.path}; load {self._load[0]:.1f} before, {os.getloadavg()[0]:.1f} after", flush=True)
+
+
+def bar(found: Mapping[str, Any]) -> str:
+    """What a claim has to reach."""
+    return f"{'at most' if found['at_most'] else 'at least'} {found['bar']:g}"
 
 
 def say(found: Mapping[str, Any]) -> str:
     """A claim as a line of text."""
-    word = "at most" if found["at_most"] else "at least"
-    verdict = "" if found["holds"] else " (MISSED)"
-    return f"{found['claim']}: {found['value']:.2f}, {word} {found['bar']:g}{verdict}"
+    return f"{found['claim']}: {found['value']:.2f}, {bar(found)}{'' if found['holds'] else ' (MISSED)'}"

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.game import TrainingStep
 from benchmarks.measure import Peer, Report, in_turns, parser, rate, times_faster
+from benchmarks.steps import TrainingStep
 from benchmarks.training_step import CONFIGS, SIZES, TOY
 from musae_tf.config import Config, load_config
 from musae_tf.models.tokens import decode_tokens
@@ -70,7 +70,7 @@ def decoder_of(step: TrainingStep, rows: int):
 
 def main() -> None:
     """Measure training and decoding."""
-    arguments = parser(__doc__)
+    arguments = parser(__doc__, quick=True)
     arguments.add_argument("--torch", type=Path, metavar="PYTHON", help="of an environment that has PyTorch")
     arguments = arguments.parse_args()
     quick = arguments.quick

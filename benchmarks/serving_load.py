@@ -1,16 +1,14 @@
 """How much of a model's speed is left behind the embedded server, and does it stay right and up under load?
 
-    python -m benchmarks.serving_load exports/musae [--seconds 60] [--clients 64] [--out results.json]
+    python -m benchmarks.serving_load exports/musae [--seconds 60] [--clients 64] [--out results/bench]
 
 What it does and claims: README.md beside this file. The exit code is 1 if a request failed or was answered wrongly.
 """
 
-import argparse
 import contextlib
 import itertools
 import json
 import multiprocessing
-import os
 import shutil
 import statistics
 import sys
@@ -24,11 +22,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import serving_server
-from benchmarks.measure import machine
+from benchmarks.measure import Report, parser
 from benchmarks.serving_clients import Case, Clients, Outcome, flood, make_cases
 
 BATCHING = Path(__file__).parent.parent / "serving" / "config" / "batching.config"
 AVAILABLE, END = 30, 50
+BAR = 0.5
 
 
 class Server:
@@ -170,27 +169,26 @@ def print_load(load: dict) -> None:
 
 def main() -> int:
     """Measure, print and write. Returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=Path, help="model folder, as musae export makes it")
-    parser.add_argument("--seconds", type=float, default=60, help="of load for each signature (default: 60)")
-    parser.add_argument("--rounds", type=int, default=5, help="turns of server and bare session (default: 5)")
-    parser.add_argument("--clients", type=int, default=64, help="(default: 64)")
-    parser.add_argument("--phrases", type=int, nargs="+", default=[1, 4], help="of a request (default: 1 and 4)")
-    parser.add_argument("--swaps", type=int, default=10, help="version swaps under load (default: 10)")
-    parser.add_argument("--flood", type=int, default=1000, help="requests of 64 phrases sent at once (default: 1000)")
-    parser.add_argument("--batching", type=Path, default=BATCHING, help="BatchingParameters (default: serving/config)")
-    parser.add_argument("--out", type=Path, help="JSON file")
-    arguments = parser.parse_args()
-    report = {"machine": machine(), "command": " ".join(sys.argv), "load": os.getloadavg()}
+    options = parser(__doc__)
+    options.add_argument("model", type=Path, help="model folder, as musae export makes it")
+    options.add_argument("--seconds", type=float, default=60, help="of load for each signature (default: 60)")
+    options.add_argument("--clients", type=int, default=64, help="(default: 64)")
+    options.add_argument("--phrases", type=int, nargs="+", default=[1, 4], help="of a request (default: 1 and 4)")
+    options.add_argument("--swaps", type=int, default=10, help="version swaps under load (default: 10)")
+    options.add_argument("--flood", type=int, default=1000, help="requests of 64 phrases sent at once (default: 1000)")
+    options.add_argument("--batching", type=Path, default=BATCHING, help="BatchingParameters (default: serving/config)")
+    arguments = options.parse_args()
+    report = Report("serving_load", arguments)
+    content = report.content
     with copied(arguments.model.resolve()) as base, contextlib.ExitStack() as stack:
         facts = json.loads((base / "1" / "assets.extra" / "musae.json").read_text(encoding="utf-8"))
         server = Server(base, arguments.batching)
         stack.callback(server.close)
         clients = Clients(server.port, base.name, arguments.clients)
         stack.callback(clients.close)
-        report["machine"] |= server.facts
+        content["machine"] |= server.facts
         batch = server.facts["batch_rows"]
-        report["loads"] = []
+        content["loads"] = []
         for signature, rows in itertools.product(("sample", "reconstruct"), arguments.phrases):
             cases = make_cases(signature, facts, rows)
             for case in cases:
@@ -198,19 +196,21 @@ def main() -> int:
             load = measure_load(server, clients, cases, arguments.seconds, arguments.rounds, batch)
             requests = [case.request(base.name).SerializeToString() for case in cases[: max(1, batch // rows)]]
             load["request_microseconds"] = {name: 1e6 * spent for name, spent in server("stages", requests).items()}
-            report["loads"].append(load)
+            content["loads"].append(load)
             print_load(load)
         full = make_cases("sample", facts, min(64, batch * 4))
         flooded = flood(server.port, base.name, full[0], arguments.flood, arguments.clients)
-        report["flood"] = {"phrases_per_request": len(full[0].inputs["seed"]), **vars(flooded)}
+        content["flood"] = {"phrases_per_request": len(full[0].inputs["seed"]), **vars(flooded)}
         answers = ", ".join(f"{n} {name} within {flooded.slowest[name]:.1f} s" for name, n in flooded.codes.items())
         print(f"{arguments.flood} requests of {len(full[0].inputs['seed'])} phrases at once: {answers}")
-        report["swaps"] = swaps = swap_versions(server, clients, cases, base, arguments.swaps)
+        content["swaps"] = swaps = swap_versions(server, clients, cases, base, arguments.swaps)
         print(f"{swaps['swaps']} version swaps under load: {swaps['requests']:,} requests, {failed(swaps)}, "
               f"{swaps['wrong']} wrong")  # fmt: skip
-    if arguments.out:
-        arguments.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    bad = any(part["failures"] or part["wrong"] for part in [*report["loads"], swaps])
+    for load in content["loads"]:
+        asked = f"{load['signature']}, {load['phrases_per_request']} phrases a request"
+        report.add(f"{asked}: throughput against a bare session", load["ratio"], BAR)
+    report.write()
+    bad = any(part["failures"] or part["wrong"] for part in [*content["loads"], swaps])
     odd = flooded.codes.keys() - {"OK", "UNAVAILABLE"}
     return int(bad or bool(odd) or swaps["swaps"] < arguments.swaps)
 

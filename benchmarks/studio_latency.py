@@ -7,18 +7,13 @@ The clock runs in the page, from the click to the `playing` event of the audio e
 synthesis, transport and decoding are all in it. The first click does not count.
 """
 
-import argparse
-import json
-import os
 import statistics
 import sys
-from pathlib import Path
 
-from benchmarks.measure import RESULTS, machine
-from musae_tf.files import write_text
+from benchmarks.measure import Report, parser
 from tests.studio.driver import Studio, chromium
 
-GOAL = 2.0
+BAR = 2.0
 LISTEN = """
 document.addEventListener('click', () => { window.clicked = performance.now(); window.sounded = null; }, true);
 document.addEventListener('playing', () => { window.sounded ??= performance.now(); }, true);
@@ -50,34 +45,29 @@ def measure(url: str, bars: int, clicks: int) -> list[float]:
 
 def main() -> int:
     """Measure, print and write one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", nargs="?", metavar="RUN|MODEL_DIR", help="default: the model of the package")
-    parser.add_argument("--bars", type=int, default=2, metavar="N", help="length of the pieces (default: 2)")
-    parser.add_argument("--clicks", type=int, default=20, metavar="N", help="how many count (default: 20)")
-    parser.add_argument("--out", type=Path, default=RESULTS / "studio_latency.json", metavar="FILE", help="JSON file")
-    arguments = parser.parse_args()
+    options = parser(__doc__, rounds=None)
+    options.add_argument("model", nargs="?", metavar="RUN|MODEL_DIR", help="default: the model of the package")
+    options.add_argument("--bars", type=int, default=2, metavar="N", help="length of the pieces (default: 2)")
+    options.add_argument("--clicks", type=int, default=20, metavar="N", help="how many count (default: 20)")
+    arguments = options.parse_args()
     if chromium() is None:
         print("no Chromium on the path: make browser installs one", file=sys.stderr)
         return 2
-    load, studio = os.getloadavg(), Studio(arguments.model or "--pretrained")
+    report, studio = Report("studio_latency", arguments), Studio(arguments.model or "--pretrained")
     try:
         seconds = measure(studio.wait().url, arguments.bars, arguments.clicks)
     finally:
         studio.close()
-    facts = {
-        "claim": "seconds from a click to sound, median",
-        "goal": GOAL,
+    report.content |= {
         "model": arguments.model or "the model of the package",
         "bars": arguments.bars,
         "clicks": len(seconds),
         "median_seconds": round(statistics.median(seconds), 3),
         "worst_seconds": round(max(seconds), 3),
-        "machine": machine(),
-        "load": {"before": round(load[0], 1), "after": round(os.getloadavg()[0], 1)},
     }
-    write_text(arguments.out, json.dumps(facts, indent=1) + "\n")
-    print(f"{facts['clicks']} clicks, {facts['bars']} bars: median {facts['median_seconds']} s, goal at most {GOAL:g}; "
-          f"worst {facts['worst_seconds']} s; load {load[0]:.1f}; written to {arguments.out}")  # fmt: skip
+    print(f"{len(seconds)} clicks, {arguments.bars} bars: at worst {max(seconds):.3f} s")
+    report.add("seconds from a click to sound, median", statistics.median(seconds), BAR, at_most=True)
+    report.write()
     return 0
 
 

@@ -10,7 +10,7 @@ import argparse
 
 import tensorflow as tf
 
-from benchmarks.game import TrainingStep
+from benchmarks.steps import TrainingStep
 from musae_tf.config import load_config
 from musae_tf.music import get_layout
 

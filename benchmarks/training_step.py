@@ -16,8 +16,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.game import TrainingStep
 from benchmarks.measure import Peer, Report, in_turns, parser, rate, times_faster
+from benchmarks.steps import TrainingStep
 from musae_tf.config import Config, load_config
 
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -46,7 +46,7 @@ def at_the_size_of(paper: Config, preset: Config) -> Config:
 def compare(size: str, quick: bool, rounds: int) -> dict[str, list[float]]:
     """Seconds a step of ours and of the authors' graph."""
     configs, genres = settings(quick), GENRES[size]
-    command = [sys.executable, "-m", "benchmarks.authors_peer"]
+    command = [sys.executable, "-m", "benchmarks.authors_graph"]
     told = json.dumps({"size": size, "quick": quick, "genres": genres})
     peers = {"authors": Peer(command, told)}
     runs = {"ours": TrainingStep(configs[size], SIZES, genres)}
@@ -61,7 +61,7 @@ def compare(size: str, quick: bool, rounds: int) -> dict[str, list[float]]:
 
 def main() -> None:
     """Measure both sizes."""
-    arguments = parser(__doc__).parse_args()
+    arguments = parser(__doc__, quick=True).parse_args()
     report = Report("training_step", arguments)
     for size in GENRES:
         seconds = compare(size, arguments.quick, 1 if arguments.quick else arguments.rounds)

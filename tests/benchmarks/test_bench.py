@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from benchmarks import arithmetic, cost_growth, inference, pytorch, run, training_step
-from benchmarks.flops import matrix_products
+from benchmarks.arithmetic import matrix_products
 from benchmarks.measure import in_turns, times_faster
 
 
@@ -89,7 +89,7 @@ def test_ratios_are_of_rounds_and_everyone_starts_one():
 
 def test_the_page_has_every_claim_and_says_where_it_was_measured(quick):
     reports = [quick(arithmetic)]
-    page = run.table(reports)
+    page = run.page(reports)
     for report in reports:
         for found in report["claims"]:
             assert f"| {found['claim']} | {found['value']:.2f} |" in page

@@ -25,11 +25,11 @@ def test_under_load_nothing_fails_and_nothing_is_wrong(model_folder, tmp_path):
     shutil.copytree(model_folder, tmp_path / "tunes")
     (tmp_path / "tunes" / "1" / FILE).unlink()  # a start and two swaps with warm-up would take most of the time
     command = [sys.executable, "-m", "benchmarks.serving_load", "tunes", "--seconds=1", "--rounds=2", "--clients=8"]
-    more = ["--phrases=2", "--swaps=2", "--flood=60", "--batching=batching", "--out=out"]
+    more = ["--phrases=2", "--swaps=2", "--flood=60", "--batching=batching", "--out=out.json"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([*command, *more], capture_output=True, text=True, timeout=600, cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
-    report = json.loads((tmp_path / "out").read_text())
+    report = json.loads((tmp_path / "out.json").read_text())
     assert [load["signature"] for load in report["loads"]] == ["sample", "reconstruct"]
     for part in (*report["loads"], report["swaps"]):
         assert part["requests"] > 0
