@@ -1,12 +1,12 @@
 # Everything runs in .venv, which `make` sets up by itself. Variables that pass through:
-#   CONFIG=configs/tiny.yaml   SET="training.steps=500 model.latent=64"   RUN=runs/mine
+#   CONFIG=tiny   SET="training.steps=500 model.latent=64"   RUN=runs/mine
 #   DATA="folder ~/midi --layout band"   what `musae data build` makes before training; DATA= for nothing
-#   CONFIG=configs/band.yaml DATA=band   songs played by the program mma, which is installed if root and apt-get are there
+#   CONFIG=band DATA=band   songs played by the program mma, which is installed if root and apt-get are there
 #   MODEL=exports/musae      where `musae export` publishes and servers read
 #   PYTHON=python3.12
 
 PYTHON ?= python3
-CONFIG ?= configs/voices.yaml
+CONFIG ?= voices
 SET ?=
 RUN ?=
 DATA ?= corpus

@@ -20,12 +20,12 @@ from musae_tf.cli.parser import USAGE, Parser, command
 from musae_tf.cli.request import add_request
 from musae_tf.cli.serve import add_serve
 from musae_tf.cli.studio import add_studio
-from musae_tf.cli.train import add_train
+from musae_tf.cli.train import add_configs, add_train
 from musae_tf.errors import MusaeError
 
 _EPILOG = """\
 example:
-  musae data build corpus && musae train configs/voices.yaml
+  musae data build corpus && musae train voices
 
 exit codes: 0; 1 for a no (doctor, request status); 2 for a mistake that you can mend; 130 after
 Ctrl-C; 143 after SIGTERM. musae COMMAND --help lists the options of a command."""
@@ -43,8 +43,8 @@ def build_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"musae-tf {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="name", title="commands")
     for add in (
-        add_data, add_train, add_evaluate, add_compare, add_music, add_change, add_export, add_serve, add_request,
-        add_studio, add_doctor,
+        add_data, add_configs, add_train, add_evaluate, add_compare, add_music, add_change, add_export, add_serve,
+        add_request, add_studio, add_doctor,
     ):  # fmt: skip
         add(commands)
     _add_completion(commands, parser)

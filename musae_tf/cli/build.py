@@ -271,7 +271,7 @@ def _print_training(dataset: "Dataset", drums: str) -> None:
     }
     sets = [f" --set {shlex.quote(f'{key}={value}')}" for key, (value, usual) in changes.items() if value != usual]
     reason = ", on phrases in which any track sounds: those in which all do are too few" if lacks["all"] else ""
-    print_next((f"train configs/{preset}.yaml{''.join(sets)}", f"train a model on it{reason}"))
+    print_next((f"train {preset}{''.join(sets)}", f"train a model on it{reason}"))
 
 
 def _genres(text: str | None, default: int | None) -> int | list[str] | None:

@@ -107,8 +107,7 @@ def find_run(path: str | None, pretrained: bool = False) -> Path:
     newest = newest_run()
     if newest is None:
         raise RunError(
-            f"no run in ./{RUNS}: name a run folder, train one with musae train configs/voices.yaml, "
-            "or take --pretrained"
+            f"no run in ./{RUNS}: name a run folder, train one with musae train voices, or take --pretrained"
         )
     print(f"using {newest}, the newest run")
     return newest
@@ -138,16 +137,27 @@ def samples_folder(run: "Run", arguments: Namespace) -> Path:
     return Path("samples") if arguments.pretrained else run.path / "samples"
 
 
-def open_dataset(path: str | os.PathLike) -> "Dataset":
+def open_dataset(path: str | os.PathLike, layout: str = "") -> "Dataset":
     """Open a dataset, or say how to make it.
+
+    Args:
+        path: its folder.
+        layout: track layout that it is wanted in, if that is known.
 
     Raises:
         DatasetError: not there, or damaged.
     """
     if not Path(path).exists():
+        wanted = f" --layout {layout}" if layout else ""
+        build = {
+            "datasets/corpus": "corpus",
+            "datasets/band": "band",
+            "datasets/lmd": f"lmd --midi DIR --labels PATH{wanted}",
+            "datasets/lpd": f"lpd --npz DIR --labels PATH{wanted}",
+        }.get(Path(path).as_posix(), f"{'band' if layout == 'band' else 'corpus'} --out {path}")
         raise DatasetError(
-            f"there is no dataset {path}; make it with musae data build corpus --out {path}, "
-            f"or from your own MIDI files with musae data build folder DIR --out {path}"
+            f"there is no dataset {path}; make it with musae data build {build}, "
+            f"or from your own MIDI files with musae data build folder DIR{wanted} --out {path}"
         )
     from musae_tf.data import Dataset
 

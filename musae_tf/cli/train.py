@@ -1,4 +1,4 @@
-"""`musae train`: start a run or go on with one."""
+"""`musae train`: start a run or go on with one; `musae configs`: what there is to train."""
 
 import datetime
 from argparse import Namespace
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 def add_train(commands) -> None:
     """Add `musae train`."""
     summary = "train a model, or go on with a run that was stopped"
-    example = "musae train configs/voices.yaml --set model.latent=64 --set training.steps=500"
+    example = "musae train voices --set model.latent=64 --set training.steps=500"
     parser = command(commands, "train", train, summary, example, "training had not begun")
-    parser.add_argument("config", nargs="?", metavar="CONFIG", help="YAML file, for instance configs/voices.yaml")
+    parser.add_argument(
+        "config", nargs="?", metavar="CONFIG", help="a preset, see musae configs, or a YAML file of yours"
+    )
     change = "change one key, for instance model.latent=64; may be repeated"
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help=change)
     where = parser.add_mutually_exclusive_group()
@@ -34,6 +36,30 @@ def add_train(commands) -> None:
     parser.add_argument("--restarts", type=integer(0), default=3, metavar="N", help=times)
     parser.add_argument("--no-evaluate", action="store_false", dest="evaluate", help="no evaluation at the end")
     add_json(parser)
+
+
+def add_configs(commands) -> None:
+    """Add `musae configs`."""
+    summary = "list the configurations that come with musae-tf, or print one"
+    parser = command(commands, "configs", configs, summary, "musae configs voices > mine.yaml", "nothing was printed")
+    parser.add_argument("config", nargs="?", metavar="CONFIG", help="print this one (default: list all)")
+    add_json(parser)
+
+
+def configs(arguments: Namespace) -> None:
+    """`musae configs [CONFIG]`."""
+    from musae_tf.config.presets import find_config, presets
+
+    if arguments.config is not None:
+        text = find_config(arguments.config).read_text(encoding="utf-8")
+        arguments.report = {"config": arguments.config, "text": text}
+        print(text, end="")
+        return
+    arguments.report = presets()
+    width = max(map(len, arguments.report)) + 2
+    for name, what in arguments.report.items():
+        print(f"{name:<{width}}{what}")
+    print_next(("train voices", "train one of them"), ("configs base", "every key, its default and what it means"))
 
 
 def train(arguments: Namespace) -> int:
@@ -79,7 +105,7 @@ def _report(run: "Run") -> dict:
 
 def _start(arguments: Namespace) -> tuple["Run", "Dataset", "Place"]:
     config = _read_config(arguments)
-    dataset = open_dataset(config.data.path)
+    dataset = open_dataset(config.data.path, config.music.layout)
     _check_fit(config, dataset, arguments.config)
     load_tensorflow()
     from musae_tf.training import Place, Run
@@ -125,7 +151,7 @@ def _supervise(arguments: Namespace) -> int:
 
 def _read_config(arguments: Namespace) -> "Config":
     if not arguments.config:
-        raise ConfigError("name a configuration (musae train configs/voices.yaml) or go on with a run (--resume RUN)")
+        raise ConfigError("name a configuration (see musae configs) or go on with a run (--resume RUN)")
     from musae_tf.config import load_config
 
     return load_config(arguments.config, arguments.overrides)

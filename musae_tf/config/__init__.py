@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import yaml
 
+from musae_tf.config.presets import find_config
 from musae_tf.config.schema import (
     Config,
     CriticConfig,
@@ -47,17 +48,17 @@ __all__ = [
 def load_config(path: str | Path, overrides: typing.Sequence[str] = (), stored: bool = False) -> Config:
     """Read a YAML file over the defaults, then apply overrides such as `model.latent=64`.
 
-    The file may begin with `base: other.yaml` (a path beside it), which is read first.
+    The file may begin with `base: other.yaml` (a path beside it, or a preset), which is read first.
 
     Args:
-        path: the file.
+        path: the file, or the name of a preset.
         overrides: texts key=value.
         stored: whether this is what a program wrote, perhaps an earlier version of it, whose names are known too.
 
     Raises:
         ConfigError: unreadable file, unknown key, wrong type or impossible value.
     """
-    tree = _read(Path(path), seen=())
+    tree = _read(find_config(path), seen=())
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not key.strip():
@@ -108,7 +109,10 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     base = tree.pop("base", None)
     if base is None:
         return tree
-    base_path = (path.parent / str(base)).resolve()
+    try:
+        base_path = find_config(str(base), path.parent).resolve()
+    except ConfigError as error:
+        raise ConfigError(f"{path}: base: {error}") from None
     if base_path in seen:
         raise ConfigError(f"{path}: base {base} leads back to itself")
     return _merge(_read(base_path, (*seen, path.resolve())), tree)

@@ -64,7 +64,7 @@ def test_a_folder_becomes_a_dataset_once(tmp_path, capsys):
     assert main(build) == 0
     shown = capsys.readouterr().out
     assert "hymns" in shown
-    assert "musae train configs/voices.yaml --set data.path=datasets/music" in shown
+    assert "musae train voices --set data.path=datasets/music" in shown
     first = Dataset.open("datasets/music").hash
     stamp = Path("datasets/music/manifest.json").stat().st_mtime_ns
 
@@ -112,7 +112,7 @@ def test_music_that_leaves_tracks_silent_can_still_be_trained_on(tmp_path, capsy
     assert "drums in 0, bass in 80" in message
     assert "data.sounding=any" in message
 
-    assert asked[:2] == ["train", "configs/band.yaml"]
+    assert asked[:2] == ["train", "band"]
     assert asked[2:] == ["--set", "data.path=datasets/my music", "--set", "data.sounding=any"]
     short = ["--set", "music.layout=band", "--set", "training.steps=2", "--run", "runs/mine"]
     assert main(["train", TINY, *asked[2:], *short]) == 0

@@ -82,7 +82,7 @@ def _prepare(folder: Path, midi: Path | None) -> Path:
     for line in (
         "musae data build corpus",
         "musae data build folder ~/midi --layout band",
-        "musae train configs/tiny.yaml --run runs/NAME",
+        "musae train tiny --run runs/NAME",
     ):
         error = _run({"line": line, "needs": []}, home)
         if error:
