@@ -130,8 +130,8 @@ nightly: $(DEV_STAMP) ## commands of the documentation that take long; writes th
 acceptance: $(DEV_STAMP) ## a client machine: an environment of its own with only the base install, and the README's script
 	$(BIN)/python -m pytest -m acceptance -s tests/acceptance
 
-fuzz: $(DEV_STAMP) ## 2,000 mutated MIDI files, and pianorolls, label files and tables, through the dataset builder
-	$(BIN)/python -m tests.fuzz --files 2000
+fuzz: $(DEV_STAMP) ## 2,000 mutated MIDI files and others through the dataset builder; 100,000 hostile requests to the server
+	$(BIN)/python -m tests.fuzz --files 2000 --requests 100000
 
 # Its packages do not stand beside TensorFlow's, so they get an environment of their own.
 beam: $(DEV_STAMP) ## the dataset builder under Apache Beam's local runner: the same bytes as with processes

@@ -103,7 +103,7 @@ def to_array(proto: TensorProto) -> np.ndarray:
     """The array of a TensorProto, by the rules of TensorFlow's C++ `Tensor::FromProto`.
 
     `tensor_content` goes before listed values. Of listed values those beyond the shape are left out, and the last one
-    is repeated if there are too few (zero or the empty string if there is none). No shape and an unknown rank mean a
+    is repeated if there are too few (zero or the empty string if there is none). No dimensions, given or not, are a
     scalar. Small integers wrap.
 
     Returns:
@@ -153,16 +153,29 @@ def shape_of(proto: TensorProto) -> tuple[int, ...]:
     Raises:
         ValueError: a negative dimension, or more elements than an int64 counts.
     """
-    sent = proto.tensor_shape
-    if sent.unknown_rank:
-        return ()
-    shape = tuple(dim.size for dim in sent.dim)
+    shape = tuple(dim.size for dim in proto.tensor_shape.dim)  # also if it says unknown_rank, as TensorFlow has it
     count = 1
     for size in shape:  # from the left, as TensorFlow does: a zero excuses only what follows it
         count *= size
         if size < 0 or count >= 2**63:
             raise ValueError(f"tensor has shape {list(shape)}, must have no negative size and fewer than 2^63 elements")
     return shape
+
+
+def values_sent(proto: TensorProto) -> int:
+    """How many values a TensorProto holds, whatever its shape claims; more than 0 for content that is not whole.
+
+    Types that this module does not convert count as the bytes or values of the field that they would be in.
+    """
+    if proto.dtype == _STRING:
+        return len(proto.string_val)
+    entry = _BY_NUMBER.get(proto.dtype)
+    if proto.tensor_content:
+        return -(-len(proto.tensor_content) // (entry.dtype.itemsize if entry else 1))
+    if entry is None:
+        return max(len(proto.half_val), len(proto.int_val))
+    listed = len(getattr(proto, entry.field))
+    return listed // 2 if entry.dtype.kind == "c" else listed
 
 
 def dtype_name(number: int) -> str:

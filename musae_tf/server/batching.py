@@ -230,7 +230,7 @@ class BatchQueue:
         metrics.processed_batch_size.observe(size)
         metrics.padding_size.observe(size - rows, str(size))
         metrics.wrapped_run_count.add()
-        inputs = merge([task.inputs for task in tasks], size - rows, self._feeds, self.limits.pad_inputs)
+        inputs = merge(tasks, size - rows, self._feeds, self.limits.pad_inputs)
         deadlines = [task.deadline for task in tasks]
         outputs = self._session.run(self._plan, inputs, remaining_ms(None if None in deadlines else max(deadlines)))
         return split(outputs, [task.rows for task in tasks], size)

@@ -18,8 +18,9 @@ from musae_tf.server.runner import Task
 from musae_tf.server.status import Code, StatusError, as_status, wire_message
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
-_LARGE = 256 * 1024
-"""Requests of more bytes are read on another thread: they would hold up all others."""
+_LARGE = 16 * 1024
+"""Requests of more bytes are read on another thread: they would hold up all others. What a smaller one can claim to
+hold is bounded by the signature and by what it sent."""
 
 Context = grpc.aio.ServicerContext
 

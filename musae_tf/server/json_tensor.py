@@ -95,7 +95,7 @@ def _read_rows(document: Mapping[str, Any], inputs: Mapping[str, Message]) -> di
             )
         for name, value in values.items():
             try:
-                array = _array(value, inputs[name].dtype)
+                array = _array(value, inputs[name].dtype, MOST_DIMENSIONS - 1)
                 first = columns[name][0] if columns[name] else array
                 if array.size != first.size:
                     raise invalid(f"Expecting tensor size: {first.size} but got: {array.size}")
@@ -131,20 +131,21 @@ def _is_base64(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() == {"b64"} and isinstance(value["b64"], str)
 
 
-def _array(value: Any, dtype: int) -> np.ndarray:
-    """A nested list as an array."""
+def _array(value: Any, dtype: int, rank: int = MOST_DIMENSIONS) -> np.ndarray:
+    """A nested list as an array of at most `rank` dimensions."""
     if dtype not in _DTYPES:
         raise StatusError(Code.UNIMPLEMENTED, f"Conversion of JSON Value: {_shown(value)} to type: {dtype_name(dtype)}")
     shape, first = [], value
     while isinstance(first, list):
         shape.append(len(first))
         first = first[0] if first else None
-    if len(shape) > MOST_DIMENSIONS:
-        raise invalid(f"a list is nested {len(shape)} deep, this server takes at most {MOST_DIMENSIONS} dimensions")
+    if len(shape) > rank:
+        raise invalid(f"a list is nested {len(shape)} deep, this server takes at most {rank} dimensions")
     flat: list[Any] = []
     _flatten(value, 0, shape, dtype, flat)
     try:
-        array = np.array(flat, _DTYPES[dtype]) if dtype != 7 else np.empty(len(flat), object)
+        with np.errstate(over="ignore"):  # too large for the type is infinite
+            array = np.array(flat, _DTYPES[dtype]) if dtype != 7 else np.empty(len(flat), object)
     except OverflowError:
         raise invalid(f"JSON Value: {_shown(value)} is out of the range of {dtype_name(dtype)}") from None
     if dtype == 7:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from musae_tf.server.runner import Task
 from musae_tf.server.status import Code, StatusError, invalid
 from musae_tf.server.tensor import Tensor
 
@@ -24,11 +25,11 @@ def rows_of(inputs: Sequence[Tensor]) -> int:
     return inputs[0].shape[0]
 
 
-def merge(requests: Sequence[Sequence[Tensor]], padding: int, feeds: Sequence[str], pad_inputs: bool) -> list[Tensor]:
+def merge(tasks: Sequence[Task], padding: int, feeds: Sequence[str], pad_inputs: bool) -> list[Tensor]:
     """The inputs of several requests below one another.
 
     Args:
-        requests: the inputs of each request, all of one form.
+        tasks: requests, all of one form, whose rows were counted.
         padding: rows to add at the end: copies of the first row of the last request that has one.
         feeds: names of the inputs, for messages.
         pad_inputs: whether row shapes may differ; they are padded with the first element of their tensor.
@@ -36,11 +37,10 @@ def merge(requests: Sequence[Sequence[Tensor]], padding: int, feeds: Sequence[st
     Returns:
         A tensor for each input.
     """
-    if len(requests) == 1 and not padding:
-        return list(requests[0])
+    if len(tasks) == 1 and not padding and not tasks[0].is_piece():
+        return list(tasks[0].inputs)
     merged = []
-    for name, *tensors in zip(feeds, *requests, strict=True):
-        parts = [tensor.array() for tensor in tensors]
+    for name, *parts in zip(feeds, *(task.arrays() for task in tasks), strict=True):
         if pad_inputs:
             parts = _padded(name, parts)
         if padding:
@@ -81,8 +81,10 @@ def _padded(name: str, parts: list[np.ndarray]) -> list[np.ndarray]:
     shape = tuple(max(sizes) for sizes in zip(*(part.shape[1:] for part in parts), strict=True))
     padded = []
     for part in parts:
-        if part.shape[1:] == shape or not part.size:
-            whole = part if part.shape[1:] == shape else np.zeros((len(part), *shape), part.dtype)
+        if part.shape[1:] == shape:
+            whole = part
+        elif not part.size:  # no first element: zeros, or empty strings
+            whole = np.full((len(part), *shape), b"" if part.dtype == object else 0, part.dtype)
         else:
             whole = np.full((len(part), *shape), part.flat[0], part.dtype)
             whole[(slice(None), *map(slice, part.shape[1:]))] = part

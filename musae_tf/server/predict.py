@@ -38,8 +38,9 @@ def prepare(servable: Servable, request: Message, limits: RequestLimits = UNLIMI
         StatusError: what is wrong with it.
     """
     name, signature = find_signature(servable.signatures, request.model_spec.signature_name)
-    inputs = signature.tensors(request.inputs, limits)
+    checked = signature.check(request.inputs)
     outputs = signature.outputs(request.output_filter)
+    inputs = signature.tensors(checked, request.inputs, limits)
     fetches = tuple(signature.fetches[alias] for alias in outputs)
     return Prepared(name, outputs, signature.feeds, fetches, inputs)
 

@@ -30,10 +30,13 @@ class Task:
         settled: called after `done`, if it is given, and once for tasks that share it and are answered together: what
             costs as much for one answer as for many has its place there.
         created: when the task was made, by the monotonic clock.
-        rows: size of dimension 0 of the inputs, once they were checked for batching.
+        rows: size of dimension 0 of the inputs, once they were checked for batching; of a piece, its share of them.
+        start: the first row of a piece.
     """
 
-    __slots__ = ("_gave_up", "_parent", "created", "deadline", "done", "inputs", "rows", "settled")
+    __slots__ = (
+        "_arrays", "_gave_up", "_parent", "created", "deadline", "done", "inputs", "rows", "settled", "start",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -45,7 +48,8 @@ class Task:
     ):
         self.inputs, self.deadline, self.done, self.settled = inputs, deadline, done, settled
         self.created = time.monotonic()
-        self.rows = 0
+        self.start = self.rows = 0
+        self._arrays: list[np.ndarray] | None = None
         self._gave_up = False
         self._parent = parent
 
@@ -58,13 +62,26 @@ class Task:
         """Tell that nobody waits for the answer any more; a task that has not started then ends as cancelled."""
         self._gave_up = True
 
+    def arrays(self) -> list[np.ndarray]:
+        """The values of this task's rows, of each input."""
+        whole = self if self._parent is None else self._parent
+        if whole._arrays is None:  # two threads that both find it so make the same
+            whole._arrays = [tensor.array() for tensor in whole.inputs]
+        return [array[self.start : self.start + self.rows] for array in whole._arrays]
+
+    def is_piece(self) -> bool:
+        """Whether the task is some of the rows of another."""
+        return self._parent is not None
+
     def cancel(self) -> None:
         """Answer an abandoned task without running it."""
         self.done(None, StatusError(Code.CANCELLED, "the client has gone"))
 
     def pieces(self, rows: int) -> "list[Task]":
-        """Tasks of at most `rows` rows that together are this one; `done` is called when all are."""
-        arrays = [tensor.array() for tensor in self.inputs]
+        """Tasks of at most `rows` rows that together are this one; `done` is called when all are.
+
+        Nothing is copied: the thread that runs a piece takes its rows with `arrays`.
+        """
         starts = range(0, self.rows, rows)
         results: list[list[np.ndarray] | None] = [None] * len(starts)
         lock, left = threading.Lock(), len(starts)
@@ -87,13 +104,12 @@ class Task:
 
         made = []
         for number, start in enumerate(starts):
-            inputs = [Tensor.joined([array[start : start + rows]]) for array in arrays]
 
             def done(outputs, error, number=number):
                 part_done(number, outputs, error)
 
-            piece = Task(inputs, self.deadline, done, self.settled, self)
-            piece.rows = min(rows, self.rows - start)
+            piece = Task(self.inputs, self.deadline, done, self.settled, self)
+            piece.start, piece.rows = start, min(rows, self.rows - start)
             made.append(piece)
         return made
 

@@ -1,69 +1,68 @@
 """A signature of a loaded model: checks a request against it and makes the engine's tensors."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from google.protobuf.message import Message
 
-from musae_tf.protocol.codec import shape_of
+from musae_tf.protocol.codec import dtype_name, shape_of, values_sent
+from musae_tf.protocol.messages import DataType
 from musae_tf.server.status import Code, StatusError, invalid
 from musae_tf.server.tensor import STRING, Tensor
 
 DEFAULT = "serving_default"
 _ITEM_BYTES = {1: 4, 2: 8, 3: 4, 4: 1, 5: 2, 6: 1, 8: 8, 9: 8, 10: 1, 14: 2, 17: 2, 18: 16, 19: 2, 22: 4, 23: 8}
 _STRING_BYTES = 24
+_VALUES = frozenset(number for number in DataType.values() if 0 < number < 100)
+"""All DataTypes but none and references."""
+
+
+_FREE_BYTES = 64 * 1024
+_FREE_ELEMENTS, _FREE_RANK = 1024, 8
+"""A tensor of another shape than the signature's gets to the graph, for its own error, only if it is small."""
 
 
 class RequestLimits:
     """How much a request may hold; checked before memory is taken for its tensors."""
 
-    def __init__(self, rows: int, size: int):
-        """Limit the rows (dimension 0) of every input, and the bytes of all tensors together."""
-        self.rows, self.bytes = rows, size
+    def __init__(self, rows: int, size: int, unsent: int = _FREE_BYTES):
+        """Limit the rows (dimension 0) of every input, and the bytes of all tensors together.
 
-    def check(self, inputs: Mapping[str, Message]) -> dict[str, tuple[int, ...]]:
-        """Refuse a request that is too large.
+        Of these bytes `unsent` may be claimed by shapes without having been sent: the last value is repeated there.
+        """
+        self.rows, self.bytes, self.unsent = rows, size, unsent
 
-        Returns:
-            The shapes of its inputs.
+    def check(self, inputs: Mapping[str, Message], shapes: Mapping[str, Sequence[int]]) -> None:
+        """Refuse a request that is too large, or claims to be larger than what was sent of it.
 
         Raises:
-            StatusError: INVALID_ARGUMENT, naming the input and the limit, or an input whose shape is none.
+            StatusError: INVALID_ARGUMENT, naming the input and the limit.
         """
-        total, shapes = 0, {}
+        total = unsent = 0
         for alias, proto in inputs.items():
-            try:
-                shape = shapes[alias] = shape_of(proto)
-            except ValueError:
-                raise _unparseable(alias) from None
+            shape = shapes[alias]
             if shape and shape[0] > self.rows:
                 raise invalid(f"input {alias} has {shape[0]} rows, larger than this server's maximum of {self.rows}")
-            total += _bytes(proto, shape)
+            # A zero counts as a one: an operation that sums over the empty dimension makes a tensor of the others, and
+            # the engine ends the whole process if it cannot count that tensor's elements.
+            count, sent = math.prod(size or 1 for size in shape), values_sent(proto)
+            item, repeated = _STRING_BYTES, len(proto.string_val[-1]) if sent and proto.dtype == STRING else 0
+            if proto.dtype != STRING:
+                item = _ITEM_BYTES[proto.dtype]
+            missing = max(0, count - sent) * (item + repeated)
+            total += count * item + max(0, count - sent) * repeated
+            unsent += missing
             if total > self.bytes:
                 raise invalid(
                     f"input {alias} of shape {list(shape)} needs more memory than this server's maximum of "
                     f"{self.bytes} bytes a request"
                 )
-        return shapes
+            if unsent > self.unsent:
+                raise invalid(f"input {alias} of shape {list(shape)} must have {count} values, {sent} were sent")
 
 
-UNLIMITED = RequestLimits(2**63, 2**63)
+UNLIMITED = RequestLimits(2**63, 2**63, 2**63)
 """For requests that come with the model."""
-
-
-def _bytes(proto: Message, shape: Sequence[int]) -> int:
-    """Memory that the tensor will take; a shape may claim far more elements than the message lists.
-
-    A zero counts as a one: an operation that sums over the empty dimension makes a tensor of the others, and the
-    engine ends the whole process if it cannot count that tensor's elements.
-    """
-    count = math.prod(size or 1 for size in shape)
-    if proto.dtype != STRING:
-        return count * _ITEM_BYTES.get(proto.dtype, 16)
-    # The last string is repeated for those that are missing.
-    missing = max(0, count - len(proto.string_val))
-    repeated = len(proto.string_val[-1]) if proto.string_val else 0
-    return count * _STRING_BYTES + missing * repeated
 
 
 class Signature:
@@ -82,44 +81,87 @@ class Signature:
         self.feeds = tuple(definition.inputs[alias].name for alias in self.aliases)
         self.fetches = {alias: info.name for alias, info in definition.outputs.items()}
         self._known = frozenset(self.aliases)
+        self._places = {
+            alias: place for place, (_, alias) in enumerate(sorted(zip(self.feeds, self.aliases, strict=True)))
+        }
 
-    def tensors(self, request: Mapping[str, Message], limits: RequestLimits) -> list[Tensor]:
-        """The engine's tensors for the inputs of a request, in the order of `feeds`.
+    def check(self, request: Mapping[str, Message]) -> dict[str, Message]:
+        """The TensorProtos of a request, or the signature's defaults for them, in the order of `feeds`.
 
         Raises:
-            StatusError: INVALID_ARGUMENT, wrong names, tensors that are none, or too large a request.
+            StatusError: INVALID_ARGUMENT, wrong names, or tensors that are none.
         """
-        defaults = self.definition.defaults
-        sent, known = {alias: request[alias] for alias in sorted(request)}, self._known
-        if len(sent) > len(known) or (len(sent) < len(known) and not defaults):
+        request = dict(request.items())
+        defaults, known = self.definition.defaults, self._known
+        if len(request) > len(known) or (len(request) < len(known) and not defaults):
             raise invalid(
-                f"input size does not match signature: {len(sent)}!={len(known)} len({_set(sent)}) != "
-                f"len({_set(known)}). Sent extra: {_set(sent.keys() - known)}. Missing but required: "
-                f"{_set(known - sent.keys())}."
+                f"input size does not match signature: {len(request)}!={len(known)} len({_set(request)}) != "
+                f"len({_set(known)}). Sent extra: {_set(request.keys() - known)}. Missing but required: "
+                f"{_set(known - request.keys())}."
             )
-        shapes = limits.check(sent)
-        tensors = []
+        found = {}
         for alias, feed in zip(self.aliases, self.feeds, strict=True):
-            if alias in sent:
-                proto = sent[alias]
+            if alias in request:
+                found[alias] = request[alias]
             elif alias in defaults:
-                proto = defaults[alias]
+                found[alias] = defaults[alias]
             else:
                 raise invalid(
                     f"Signature input alias: {alias}(feed name: {feed}) not found in request and no default value "
-                    f"provided. Inputs expected to be in the request {_set(sent)}, or default input alias set: "
+                    f"provided. Inputs expected to be in the request {_set(request)}, or default input alias set: "
                     f"{','.join(sorted(defaults))}"
                 )
-            try:
-                tensors.append(Tensor.from_proto(proto, shapes[alias] if alias in shapes else shape_of(proto)))
-            except (StatusError, ValueError):
-                raise _unparseable(alias) from None
-        if not sent.keys() <= known:
+            if not _sound(found[alias]):
+                raise _unparseable(alias)
+        if not request.keys() <= known:
             raise invalid(
-                f"Inputs contains invalid name. Used request inputs: {','.join(sorted(sent.keys() & known))}, request "
-                f"input: {','.join(sent)}"
+                f"Inputs contains invalid name. Used request inputs: {','.join(sorted(request.keys() & known))}, "
+                f"request input: {','.join(sorted(request))}"
             )
+        return found
+
+    def tensors(self, checked: Mapping[str, Message], sent: Container[str], limits: RequestLimits) -> list[Tensor]:
+        """The engine's tensors for what `check` returned. No value is read before types, shapes and sizes are right.
+
+        Args:
+            checked: TensorProtos.
+            sent: names of those that came with the request; the others are the model's own.
+            limits: how much may be sent.
+
+        Raises:
+            StatusError: INVALID_ARGUMENT, another type or shape than the signature's, or too large a request.
+        """
+        for alias in sorted(checked, key=self._places.__getitem__):
+            wanted, found = self.definition.inputs[alias].dtype, checked[alias].dtype
+            if wanted != found:
+                raise invalid(
+                    f"Expects arg[{self._places[alias]}] to be {_word(wanted)} but {_word(found)} is provided"
+                )
+            if found != STRING and found not in _ITEM_BYTES:
+                # A resource or variant is decoded into objects of the process: not from strangers.
+                raise StatusError(Code.UNIMPLEMENTED, f"input {alias} is of type {_word(found)}, which is not served")
+        shapes = {alias: shape_of(proto) for alias, proto in checked.items()}
+        limits.check({alias: proto for alias, proto in checked.items() if alias in sent}, shapes)
+        for alias, shape in shapes.items():
+            self._check_shape(alias, shape)
+        tensors = []
+        for alias, proto in checked.items():
+            try:
+                tensors.append(Tensor.from_proto(proto, shapes[alias]))
+            except StatusError:
+                raise _unparseable(alias) from None
         return tensors
+
+    def _check_shape(self, alias: str, shape: Sequence[int]) -> None:
+        declared = self.definition.inputs[alias].tensor_shape
+        wanted = [dim.size for dim in declared.dim]
+        fits = declared.unknown_rank or (
+            len(shape) == len(wanted) and all(most in (-1, size) for size, most in zip(shape, wanted, strict=True))
+        )
+        small = len(shape) <= _FREE_RANK and math.prod(size or 1 for size in shape) <= _FREE_ELEMENTS
+        if not fits and not small:
+            sizes = ", ".join("any" if size < 0 else str(size) for size in wanted)
+            raise invalid(f"input {alias} has shape {list(shape)}, must have [{sizes}]")
 
     def outputs(self, output_filter: Sequence[str]) -> tuple[str, ...]:
         """Names of the outputs to fetch, sorted: those of the filter, or all.
@@ -155,6 +197,23 @@ def find_signature(signatures: Mapping[str, Signature], name: str) -> tuple[str,
 
 def _unparseable(alias: str) -> StatusError:
     return invalid(f"tensor parsing error: {alias}")
+
+
+def _sound(proto: Message) -> bool:
+    """Whether type, shape and content of a tensor can be right, as far as its values need not be read."""
+    if proto.dtype not in _VALUES:
+        return False
+    try:
+        count = math.prod(shape_of(proto))
+    except ValueError:
+        return False
+    if not count or not proto.tensor_content:
+        return True
+    return proto.dtype != STRING and len(proto.tensor_content) == count * _ITEM_BYTES.get(proto.dtype, 1)
+
+
+def _word(dtype: int) -> str:
+    return dtype_name(dtype).removeprefix("DT_").lower()
 
 
 def _set(names: Iterable[str]) -> str:

@@ -143,13 +143,14 @@ class Tensor:
             raise StatusError(Code.UNIMPLEMENTED, f"tensors of DataType {self.dtype} are not supported by this server")
         if len(self.shape) > MOST_DIMENSIONS:
             raise StatusError(Code.UNIMPLEMENTED, f"tensors of {len(self.shape)} dimensions are not supported")
+        if 0 in self.shape:
+            # The library keeps no memory for such a tensor, and asking for its size or address ends the process.
+            return np.empty(self.shape, dtype)
         if self.dtype == STRING:
             values = np.empty(math.prod(self.shape), object)
             values[:] = _read_strings(self, len(values))
             return values.reshape(self.shape)
         size = self._library.TF_TensorByteSize(self.pointer)
-        if not size:
-            return np.empty(self.shape, dtype)
         memory = (ctypes.c_char * size).from_address(self._library.TF_TensorData(self.pointer))
         memory.owner = self
         return np.frombuffer(memory, dtype).reshape(self.shape)

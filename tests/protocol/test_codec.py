@@ -93,6 +93,7 @@ def test_what_tensorflow_has_no_type_for_is_refused(array):
         (tensor("DT_STRING", [1], string_val=[b"a", b"b"]), [b"a"]),
         (TensorProto(dtype=1, float_val=[2.5]), 2.5),
         (TensorProto(dtype=1, float_val=[2.5], tensor_shape={"unknown_rank": True}), 2.5),
+        (TensorProto(dtype=1, float_val=[2.5], tensor_shape={"unknown_rank": True, "dim": [{"size": 2}]}), [2.5, 2.5]),
         (tensor("DT_FLOAT", [0, 2**40, 2**40]), None),
     ],
 )

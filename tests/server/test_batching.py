@@ -112,6 +112,31 @@ def test_large_requests_are_split_if_asked(serve, base):
     assert runs(server) == 3
 
 
+@pytest.mark.parametrize("splits", [False, True])
+@pytest.mark.parametrize(
+    ("signature", "inputs"),
+    [
+        ("ragged", {"x": np.zeros((17, 0), np.float32)}),
+        ("ragged", {"x": np.zeros((0, 3), np.float32)}),
+        ("natural", {"x": np.zeros(0, np.int32)}),
+        ("shout", {"text": np.zeros(0, object)}),
+        ("add", {"a": np.zeros((0, 2), np.float32), "b": np.zeros((0, 2), np.float32)}),
+    ],
+    ids=["no columns", "no rows", "no integers", "no strings", "two inputs"],
+)
+def test_tensors_without_elements(serve, base, signature, inputs, splits):
+    split = {"max_execution_batch_size": 4, "enable_large_batch_splitting": True, "max_enqueued_batches": 100}
+    _, client = serve(
+        base, batching=batching(**TOGETHER, **(split if splits else {}), pad_variable_length_inputs=splits)
+    )
+    answers = send(client, [predict_request(signature, **inputs) for _ in range(4)])
+    assert not [answer for answer in answers if isinstance(answer, grpc.RpcError)]
+    for answer in answers:
+        for output in answer.outputs.values():
+            assert to_array(output).shape == next(iter(inputs.values())).shape
+    assert client.predict(x=rows())["version"] == [1]
+
+
 @pytest.mark.parametrize(
     ("signature", "inputs", "code", "message"),
     [

@@ -17,7 +17,7 @@ from musae_tf.protocol.messages import HealthCheckRequest, PredictRequest, Tenso
 from musae_tf.protocol.services import HEALTH_CHECK, REFLECTION_SERVICES, methods
 from musae_tf.server import ModelServer, Options
 from musae_tf.server.config import one_model
-from musae_tf.server.options import Tls, read_tls
+from musae_tf.server.options import Batching, Tls, read_tls
 from musae_tf.server.status import ServeError
 from tests.server.client import Client, predict_request, rows
 from tests.server.conftest import publish, wait_for
@@ -94,8 +94,28 @@ def shaped(*sizes: int, dtype: str = "DT_FLOAT", **fields) -> TensorProto:
         ("", "x", shaped(1, 10**12), "needs more memory than this server's maximum of 134217728 bytes a request"),
         ("natural", "x", shaped(0, 2**40, 2**40, dtype="DT_INT32"), "needs more memory"),
         ("shout", "text", shaped(4096, dtype="DT_STRING", string_val=[b"x" * 100_000]), "needs more memory"),
+        ("shout", "text", shaped(4096, dtype="DT_STRING", string_val=[b""]), "must have 4096 values, 1 were sent"),
+        ("ragged", "x", shaped(4096, 8), "must have 32768 values, 0 were sent"),
+        (
+            "ragged",
+            "x",
+            TensorProto(dtype=1, tensor_shape={"unknown_rank": True, "dim": [{"size": 2**40}, {}]}),
+            "1099511627776 rows, larger than",
+        ),
+        ("natural", "x", shaped(512, 3000, dtype="DT_STRING"), "to be int32 but string is provided"),
+        ("natural", "x", shaped(64, 64, dtype="DT_INT32"), r"input x has shape \[64, 64\], must have \[any\]"),
     ],
-    ids=["rows", "elements", "hidden behind a zero", "one string over and over"],
+    ids=[
+        "rows",
+        "elements",
+        "hidden behind a zero",
+        "one string over and over",
+        "more strings than sent",
+        "more numbers than sent",
+        "no rank",
+        "another type",
+        "another shape",
+    ],
 )
 def test_absurd_shapes_are_refused_before_they_take_memory(client, signature, alias, tensor, message):
     request = PredictRequest(model_spec={"name": "model", "signature_name": signature})
@@ -103,6 +123,18 @@ def test_absurd_shapes_are_refused_before_they_take_memory(client, signature, al
     with pytest.raises(grpc.RpcError, match=message) as failed:
         client.call(services.PREDICT, request)
     assert failed.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("settings", [{}, {"batching": Batching()}], ids=["alone", "batched"])
+def test_small_requests_that_claim_much_hold_up_nobody(serve, base, settings):
+    _, client = serve(base, **settings)
+    strings = shaped(512, 3000, dtype="DT_STRING", string_val=[b""])
+    hostile = PredictRequest(model_spec={"name": "model", "signature_name": "add"}, inputs={"a": strings, "b": strings})
+    assert hostile.ByteSize() < 103
+    for _ in range(20):
+        with pytest.raises(grpc.RpcError, match="to be float but string is provided"):
+            client.call(services.PREDICT, hostile, timeout=0.5)
+        assert client.predict(x=rows(), timeout=0.5)["version"] == [1]
 
 
 def test_a_shape_of_gigabytes_takes_no_memory(client):
