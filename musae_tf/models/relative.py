@@ -1,0 +1,84 @@
+"""Pitches that sound, and numbers about them: what lets a decoder speak of intervals and not only of keys.
+
+A symbol of a melodic track says what happens; the pitch that sounds there may have begun bars before. Shapes: B rows, T
+steps, K tracks, N any number of places.
+"""
+
+import tensorflow as tf
+
+from musae_tf.models.kit import is_kit
+from musae_tf.music import HOLD, REST
+
+PITCHES = 128
+SILENT, HIDDEN = 128, 129
+"""Beside the 128 pitches: nothing sounds; what sounds is not known."""
+
+REACH = 24
+"""Semitones up and down that `around_pitch` tells apart."""
+
+
+def sounding(tokens: tf.Tensor, vocabulary_sizes: tuple[int, ...]) -> tf.Tensor:
+    """What sounds at each step: tokens int32 [B, T, K] to pitches 0..127, SILENT or HIDDEN, of the same shape.
+
+    A token that is as large as its track's vocabulary is hidden, and so is what a hold after it carries on. Kits are
+    silent, and so is what is held from before the first step.
+    """
+    found, steps, distance = tokens, tokens.shape[1], 1
+    while distance < steps:  # each round looks twice as far back for the start of what is held
+        before = tf.pad(found[:, :-distance], [[0, 0], [distance, 0], [0, 0]], constant_values=HOLD)
+        found = tf.where(found == HOLD, before, found)
+        distance *= 2
+    kits = tf.constant([is_kit(size) for size in vocabulary_sizes])
+    return tf.where(kits, SILENT, _pitch(found))
+
+
+def sounding_next(tokens: tf.Tensor, before: tf.Tensor) -> tf.Tensor:
+    """The same for one step of a melodic track: tokens int32 [B] after a step at which `before` int32 [B] sounded."""
+    return tf.where(tokens == HOLD, before, _pitch(tokens))
+
+
+def _pitch(tokens: tf.Tensor) -> tf.Tensor:
+    return tf.where(tokens < REST, tokens, tf.where(tokens > HOLD, HIDDEN, SILENT))
+
+
+def around_pitch(numbers: tf.Tensor, centre: tf.Tensor) -> tf.Tensor:
+    """Numbers by distance from a pitch, float32 [N, 2 REACH + 1] and int32 [N], to numbers by pitch, float32 [N, 128].
+
+    Pitches farther away get 0, and so do all where `centre` is no pitch.
+    """
+    width = 2 * REACH + 1
+    start = tf.where(centre < PITCHES, centre - REACH, 2 * PITCHES)[:, tf.newaxis]
+    return _moved(numbers, tf.range(PITCHES) - start, tf.range(width) + start)
+
+
+def over_pitch(numbers: tf.Tensor, bass: tf.Tensor) -> tf.Tensor:
+    """Numbers by pitch class above each of some pitches, float32 [N, M, 12] and int32 [N, M], to float32 [N, 128].
+
+    Those of all M are summed; where one is no pitch it adds nothing.
+    """
+    count = bass.shape[-1]
+    classes, root = tf.range(12), tf.where(bass < PITCHES, bass % 12, 0)[..., tf.newaxis]
+    there = tf.reshape(tf.cast(bass < PITCHES, numbers.dtype), [-1, 1])
+    rows = tf.reshape(numbers, [-1, 12]) * there
+    turned = _moved(rows, tf.reshape((classes - root) % 12, [-1, 12]), tf.reshape((classes + root) % 12, [-1, 12]))
+    turned = tf.reduce_sum(tf.reshape(turned, [-1, count, 12]), axis=1)
+    return tf.tile(turned, [1, PITCHES // 12 + 1])[:, :PITCHES]
+
+
+@tf.custom_gradient
+def _moved(rows: tf.Tensor, from_place: tf.Tensor, to_place: tf.Tensor):
+    """Entries of rows [N, M] at new places: entry `from_place` int32 [N, L] of a row, 0 where it has none.
+
+    `to_place` int32 [N, M] is the place of each entry. It saves the gradient from adding up entry by entry.
+    """
+
+    def gradient(upstream: tf.Tensor):
+        return _picked(upstream, to_place), None, None
+
+    return _picked(rows, from_place), gradient
+
+
+def _picked(rows: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+    inside = (places >= 0) & (places < rows.shape[-1])
+    found = tf.gather(rows, tf.clip_by_value(places, 0, rows.shape[-1] - 1), batch_dims=1)
+    return tf.where(inside, found, tf.zeros((), rows.dtype))
