@@ -22,9 +22,9 @@ import numpy as np
 import tensorflow as tf
 
 from musae_tf.config import ModelConfig
-from musae_tf.models.kit import is_kit, kit_logits, widths
 from musae_tf.models.layers import STEPS_PER_BEAT, BeatTransform, FrequencyDense, SplitCode, recurrent
 from musae_tf.models.relative import PITCHES, REACH, SILENT, around_pitch, over_pitch, sounding, sounding_next
+from musae_tf.models.tokens import is_kit, kit_logits, widths
 from musae_tf.music import KIT_PIECES
 from musae_tf.music.vocabulary import STRUCK
 

@@ -6,7 +6,7 @@ steps, K tracks, N any number of places.
 
 import tensorflow as tf
 
-from musae_tf.models.kit import is_kit
+from musae_tf.models.tokens import is_kit
 from musae_tf.music import HOLD, REST
 
 PITCHES = 128
