@@ -82,6 +82,8 @@ class ServerFailedError(ClientError):
 
 _CERTIFICATES = "check the certificates, and that the name in the server's is the one of the target"
 _ACCESS = "check the token and the client's certificate"
+NO_THREAD = "Server Threadpool Exhausted"
+"""What a container answers to a call beyond its grpc_max_threads."""
 # Status, pattern in the details, what it is, what to do. The first that fits is taken.
 _RULES: tuple[tuple[str, str, type[ClientError], str], ...] = (
     ("UNAVAILABLE", "queue", OverloadedError, "try again later, or raise max_enqueued_batches on the server"),
@@ -95,6 +97,7 @@ _RULES: tuple[tuple[str, str, type[ClientError], str], ...] = (
     ("UNAVAILABLE", "", UnavailableError, "is the server running, and is this its gRPC port and not the REST port?"),
     ("DEADLINE_EXCEEDED", "", DeadlineExceededError, "allow a longer deadline, or ask for less at a time"),
     ("RESOURCE_EXHAUSTED", "larger than max", InvalidRequestError, "something on the way limits the size of messages"),
+    ("RESOURCE_EXHAUSTED", NO_THREAD, OverloadedError, "try again later, or raise grpc_max_threads on the server"),
     ("RESOURCE_EXHAUSTED", "", OverloadedError, "try again later"),
     ("INVALID_ARGUMENT", "servable version label", NotFoundError, ""),
     ("INVALID_ARGUMENT", "", InvalidRequestError, ""),

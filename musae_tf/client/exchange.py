@@ -16,6 +16,7 @@ from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.message import Message
 
 from musae_tf.client.errors import (
+    NO_THREAD,
     ClientError,
     InvalidRequestError,
     NotFoundError,
@@ -145,9 +146,15 @@ class Exchange:
 
         Returns:
             The outputs, with as many rows.
+
+        Raises:
+            InvalidRequestError: no rows, or what the model does not take.
         """
-        description = yield from self.description()
         rows = len(next(iter(inputs.values())))
+        if not rows:
+            # A server that batches would never answer it.
+            raise InvalidRequestError(f"the request to {signature!r} has no rows, must have 1 or more")
+        description = yield from self.description()
         parts = []
         for first in range(0, rows, MAX_ROWS):
             part = {name: array[first : first + MAX_ROWS] for name, array in inputs.items()}
@@ -207,7 +214,7 @@ class Exchange:
             except ClientError as error:
                 # All requests are pure: to send one twice does no harm.
                 pause = pause_before(attempt)
-                if error.code != "UNAVAILABLE" or attempt == self._retries or self._remaining() <= pause:
+                if not _refused_unseen(error) or attempt == self._retries or self._remaining() <= pause:
                     raise
             yield Pause(pause)
             attempt += 1
@@ -238,6 +245,11 @@ class Exchange:
             except ClientError:
                 pass  # the first error says more than this one
         return NotFoundError(f"{session.target} has {which}", error.code, error.details, hint)
+
+
+def _refused_unseen(error: ClientError) -> bool:
+    """Whether a request reached no handler: nobody there, a full queue, or no thread free to take the call."""
+    return error.code == "UNAVAILABLE" or (error.code == "RESOURCE_EXHAUSTED" and NO_THREAD in error.details)
 
 
 def _versions(reply: Message) -> list[VersionStatus]:

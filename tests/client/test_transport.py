@@ -14,6 +14,7 @@ from musae_tf.client import (
     ClientError,
     DeadlineExceededError,
     MusaeClient,
+    OverloadedError,
     Tls,
     UnavailableError,
 )
@@ -29,6 +30,16 @@ def test_a_server_that_fails_twice_is_asked_three_times(scripted, ask):
     scripted.answer = scripted.failing(2, "UNAVAILABLE")
     assert ask(scripted.target, "describe").genres == ("loud", "soft")
     assert scripted.signatures == ["describe"] * 3
+
+
+def test_a_call_that_found_no_thread_is_sent_again(scripted, ask):
+    scripted.answer = scripted.failing(2, "RESOURCE_EXHAUSTED", "Server Threadpool Exhausted")
+    assert ask(scripted.target, "describe").genres == ("loud", "soft")
+    scripted.answer = scripted.failing(99, "RESOURCE_EXHAUSTED", "Server Threadpool Exhausted")
+    started = time.monotonic()
+    with pytest.raises(OverloadedError, match="grpc_max_threads"):
+        ask(scripted.target, "describe", deadline=1.0, retries=10**9)
+    assert time.monotonic() - started < 1.5
 
 
 def test_retries_come_to_an_end(scripted, ask):

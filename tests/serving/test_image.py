@@ -5,14 +5,16 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from google.protobuf import text_format
 
+from musae_tf.protocol.messages import BatchingParameters
 from tests.serving.files import GRPC_PORT, MODEL, MODEL_PATH, REST_PORT, SERVING, dockerfile, entrypoint, run, tool
 
 # Flags of tensorflow_model_server (main.cc) that our files may use. With a flag that it does not know it starts too and
 # only prints its usage, so nothing but this list would notice a misspelt one.
 KNOWN_FLAGS = {
     "port", "rest_api_port", "model_config_file", "model_config_file_poll_wait_seconds",
-    "allow_version_labels_for_unavailable_models", "enable_batching", "batching_parameters_file",
+    "allow_version_labels_for_unavailable_models", "enable_batching", "grpc_max_threads", "batching_parameters_file",
     "monitoring_config_file", "ssl_config_file", "enable_grpc_healthcheck_service", "enable_profiler",
     "grpc_channel_arguments", "tensorflow_intra_op_parallelism", "tensorflow_inter_op_parallelism",
 }  # fmt: skip
@@ -42,6 +44,16 @@ def test_flags():
     assert given["enable_profiler"] == "false"
     channel = dict(pair.split("=") for pair in given["grpc_channel_arguments"].split(","))
     assert all(name.startswith("grpc.") and value.isdecimal() for name, value in channel.items())
+
+
+def test_there_is_a_thread_for_every_call_that_the_queue_holds():
+    batching = text_format.Parse((SERVING / "config/batching.config").read_text("utf-8"), BatchingParameters())
+    batches = batching.num_batch_threads.value + batching.max_enqueued_batches.value
+    threads = batches * batching.max_execution_batch_size.value
+    assert entrypoint()["grpc_max_threads"] == str(threads)
+    for file in ("prometheus/alerts.yml", "README.md"):
+        text = (SERVING / file).read_text(encoding="utf-8")
+        assert f"* {threads}" in text or f"grpc_max_threads={threads}" in text
 
 
 def test_it_does_not_run_as_root():
