@@ -1,223 +1,195 @@
 """`musae data build`: songs of a source become a dataset folder."""
 
+import argparse
 import hashlib
 import json
 import os
 import shlex
 from argparse import Namespace
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from musae_tf.cli.parser import add_json, command, group, integer
+from musae_tf.cli.parser import Commands, Parser, add_json, command, group, integer
 from musae_tf.cli.shared import print_next
 from musae_tf.errors import DatasetError
 from musae_tf.files import write_text
 
 if TYPE_CHECKING:
-    from musae_tf.data import Dataset
-
-
-@dataclass(frozen=True)
-class Option:
-    """An option or argument of one source.
-
-    Attributes:
-        flags: As argparse takes them: "--labels", or a name without dashes for an argument.
-        parameter: The parameter of the source that it sets.
-        settings: Further settings of argparse: help, metavar, nargs and the like.
-    """
-
-    flags: tuple[str, ...]
-    parameter: str
-    settings: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class SourceFlags:
-    """A sub-command of `musae data build`.
-
-    Attributes:
-        name: Of the sub-command and of the source in `musae_tf.data.sources.SOURCES`.
-        summary: One line of help.
-        example: One command line.
-        options: Its own ones.
-        out: Where the dataset goes; None for the name of the folder that is read.
-        genres: How many genres it keeps if nothing is said; None for all.
-        seeded: Whether --seed decides the songs too, and not only their split.
-    """
-
-    name: str
-    summary: str
-    example: str
-    options: tuple[Option, ...] = ()
-    out: str | None = None
-    genres: int | None = None
-    seeded: bool = False
-
-
-_LABELS = Option(
-    ("--labels",),
-    "labels",
-    {
-        "nargs": "+",
-        "default": (),
-        "metavar": "PATH",
-        "help": "tables of track id and genres (tagtraum .cls, MASD, MAGD), id lists (id_list_Rock.txt) or folders of "
-        "them, folders of the Million Song Dataset's song files (A/B/C/TR....h5) (default: no labels)",
-    },
-)
-
-SOURCES = (
-    SourceFlags(
-        "corpus",
-        "four schools of four-voice music (Bach, quartets, Palestrina, Monteverdi) out of the music21 package",
-        "musae data build corpus",
-        out="datasets/corpus",
-    ),
-    SourceFlags(
-        "band",
-        "songs made up over the groove files of the program mma: drums, bass, guitar, strings, eight genres",
-        "musae data build band --songs 20 --out datasets/small",
-        (
-            Option(
-                ("--songs",),
-                "songs",
-                {
-                    "type": integer(1),
-                    "default": 100,
-                    "metavar": "N",
-                    "help": "songs in each of fourteen kinds of groove (default: 100)",
-                },
-            ),
-            Option(
-                ("--fine",),
-                "fine",
-                {"action": "store_true", "help": "fourteen genres; otherwise neighbours share one of eight"},
-            ),
-            Option(("--mma",), "mma", {"metavar": "COMMAND", "help": "name or path of the program (default: mma)"}),
-            Option(
-                ("--mma-library",),
-                "mma_library",
-                {"metavar": "DIR", "help": "its groove files (default: where the package puts them)"},
-            ),
-        ),
-        out="datasets/band",
-        seeded=True,
-    ),
-    SourceFlags(
-        "folder",
-        "your own music files: MIDI, MusicXML, ABC, Humdrum",
-        "musae data build folder ~/midi --layout band",
-        (
-            Option(
-                ("root",), "root", {"metavar": "DIR", "help": "files anywhere below it; the first folder is the genre"}
-            ),
-            Option(
-                ("--labels",),
-                "labels",
-                {
-                    "default": "folder",
-                    "metavar": "CSV",
-                    "help": "table of genres: columns path, labels (a;b), maybe group (default: folders)",
-                },
-            ),
-        ),
-    ),
-    SourceFlags(
-        "lmd",
-        "the Lakh MIDI Dataset, or any MIDI files in folders named by track ids",
-        "musae data build lmd --midi lmd_matched --labels lmd_matched_h5 msd_tagtraum_cd2.cls",
-        (
-            Option(("--midi",), "midi", {"required": True, "metavar": "DIR", "help": "lmd_matched: A/B/C/TR.../*.mid"}),
-            _LABELS,
-        ),
-        out="datasets/lmd",
-        genres=32,
-    ),
-    SourceFlags(
-        "lpd",
-        "the Lakh Pianoroll Dataset, or any .npz files of pypianoroll",
-        "musae data build lpd --npz lpd_5 --labels id_lists",
-        (
-            Option(("--npz",), "npz", {"required": True, "metavar": "DIR", "help": "lpd_5: A/B/C/TR.../*.npz"}),
-            _LABELS,
-        ),
-        out="datasets/lpd",
-        genres=32,
-    ),
-)
-
-
-def add_build(kinds) -> None:
-    """Add `musae data build`."""
-    build = "read songs and write a dataset folder; every source has options of its own"
-    sources = group(kinds, "build", build, "musae data build folder ~/midi --layout band", "SOURCE", "source")
-    for source in SOURCES:
-        _add_source(sources, source)
-
-
-def _add_source(sources, source: SourceFlags) -> None:
-    again = "the same command goes on from the parts that are done"
-    parser = command(sources, source.name, build_dataset, source.summary, source.example, again)
-    add_json(parser)
-    own = parser.add_argument_group("options of this source") if source.options else parser
-    for option in source.options:
-        place = own if option.flags[0].startswith("-") else parser
-        place.add_argument(*option.flags, **option.settings)
-    _add_build_options(parser.add_argument_group("options of every source"), source)
-
-
-def _add_build_options(parser, source: SourceFlags) -> None:
-    out = f"dataset folder (default: {source.out or 'datasets/<name of DIR>'})"
-    parser.add_argument("--out", metavar="PATH", help=out)
-    layouts = "track layout: voices, band, band_paper or lpd5 (default: the source's)"
-    parser.add_argument("--layout", metavar="NAME", help=layouts)
-    drums = "kit, or a single voice (default: kit)"
-    parser.add_argument("--drums", choices=("kit", "voice"), default="kit", help=drums)
-    keep = "note that stays where several sound (default: the layout's, highest)"
-    parser.add_argument("--keep", choices=("highest", "lowest"), help=keep)
-    candidates = "tracks that could play one part: merge them, take the best, or a song of each (default: merge)"
-    names = ("merge", "best", "all")
-    parser.add_argument("--candidates", choices=names, default="merge", metavar="merge|best|all", help=candidates)
-    filters = "four-four, all-parts: leave out other songs; no-silent-bars: cut such bars out (default: none)"
-    names = ("four-four", "all-parts", "no-silent-bars")
-    parser.add_argument("--filters", nargs="+", choices=names, default=(), metavar="NAME", help=filters)
-    phrase = "with no-silent-bars, keep stretches of at least N bars only (default: 1)"
-    parser.add_argument("--phrase-bars", type=integer(1, 1024), default=1, metavar="N", help=phrase)
-    genres = f"keep the N most frequent genres, or these (default: {source.genres or 'all'})"
-    parser.add_argument("--genres", metavar="N|A,B,...", help=genres)
-    parser.add_argument("--labelled", action="store_true", help="leave out songs with none of the genres")
-    parser.add_argument("--workers", type=integer(1), metavar="N", help="processes (default: one a core)")
-    parser.add_argument("--seed", type=integer(0), default=1, metavar="N", help="decides the split (default: 1)")
-    engine = "what reads the files: this machine or Apache Beam (default: processes)"
-    parser.add_argument("--engine", choices=("processes", "beam"), default="processes", help=engine)
-    options = 'of Beam: --beam-options="--runner=FlinkRunner" (default: none)'
-    parser.add_argument("--beam-options", default="", metavar="STRING", help=options)
-    parser.add_argument("--force", action="store_true", help="build again even if it is there already")
-
+    from musae_tf.data import Dataset, Source
 
 SETTINGS = "build.json"
 """File in a dataset folder with what `musae data build` was asked for, so that it knows when there is nothing to do."""
 
 
+def add_build(kinds: Commands) -> None:
+    """Add `musae data build` with a command for every source."""
+    build = "read songs and write a dataset folder; every source has options of its own"
+    sources = group(kinds, "build", build, "musae data build folder ~/midi --layout band", "SOURCE", "source")
+    for add in (_add_corpus, _add_band, _add_folder, _add_lmd, _add_lpd):
+        add(sources)
+
+
+# --- sources ----------------------------------------------------------------------------------------------------------
+
+
+def _add_corpus(sources: Commands) -> None:
+    summary = "four schools of four-voice music (Bach, quartets, Palestrina, Monteverdi) out of the music21 package"
+    parser = _source(sources, "corpus", summary, "musae data build corpus")
+    _add_every(parser, _corpus, "datasets/corpus")
+
+
+def _corpus(arguments: Namespace) -> "Source":
+    from musae_tf.data.corpus import CorpusSource
+
+    return CorpusSource()
+
+
+def _add_band(sources: Commands) -> None:
+    summary = "songs made up over the groove files of the program mma: drums, bass, guitar, strings, eight genres"
+    parser = _source(sources, "band", summary, "musae data build band --songs 20 --out datasets/small")
+    own = parser.add_argument_group("options of this source")
+    songs = "songs in each of fourteen kinds of groove (default: 100)"
+    own.add_argument("--songs", type=integer(1), default=100, metavar="N", help=songs)
+    fine = "fourteen genres; otherwise neighbours share one of eight"
+    own.add_argument("--fine", action="store_true", help=fine)
+    own.add_argument("--mma", metavar="COMMAND", help="name or path of the program (default: mma)")
+    library = "its groove files (default: where the package puts them)"
+    own.add_argument("--mma-library", metavar="DIR", help=library)
+    _add_every(parser, _band, "datasets/band")
+
+
+def _band(arguments: Namespace) -> "Source":
+    from musae_tf.data.band import BandSource
+
+    # The seed decides the songs too, and not only their split.
+    return BandSource(
+        songs=arguments.songs,
+        fine=arguments.fine,
+        mma=arguments.mma,
+        mma_library=arguments.mma_library,
+        seed=arguments.seed,
+    )
+
+
+def _add_folder(sources: Commands) -> None:
+    summary = "your own music files: MIDI, MusicXML, ABC, Humdrum"
+    parser = _source(sources, "folder", summary, "musae data build folder ~/midi --layout band")
+    parser.add_argument("root", metavar="DIR", help="files anywhere below it; the first folder is the genre")
+    own = parser.add_argument_group("options of this source")
+    table = "table of genres: columns path, labels (a;b), maybe group (default: folders)"
+    own.add_argument("--labels", default="folder", metavar="CSV", help=table)
+    _add_every(parser, _folder)
+
+
+def _folder(arguments: Namespace) -> "Source":
+    from musae_tf.data.folder import FolderSource
+
+    return FolderSource(arguments.root, arguments.labels)
+
+
+def _add_lmd(sources: Commands) -> None:
+    summary = "the Lakh MIDI Dataset, or any MIDI files in folders named by track ids"
+    example = "musae data build lmd --midi lmd_matched --labels lmd_matched_h5 msd_tagtraum_cd2.cls"
+    parser = _source(sources, "lmd", summary, example)
+    own = parser.add_argument_group("options of this source")
+    own.add_argument("--midi", required=True, metavar="DIR", help="lmd_matched: A/B/C/TR.../*.mid")
+    _add_labels(own)
+    _add_every(parser, _lmd, "datasets/lmd", most_genres="32")
+
+
+def _lmd(arguments: Namespace) -> "Source":
+    from musae_tf.data.lmd import LmdSource
+
+    return LmdSource(arguments.midi, arguments.labels)
+
+
+def _add_lpd(sources: Commands) -> None:
+    summary = "the Lakh Pianoroll Dataset, or any .npz files of pypianoroll"
+    parser = _source(sources, "lpd", summary, "musae data build lpd --npz lpd_5 --labels id_lists")
+    own = parser.add_argument_group("options of this source")
+    own.add_argument("--npz", required=True, metavar="DIR", help="lpd_5: A/B/C/TR.../*.npz")
+    _add_labels(own)
+    _add_every(parser, _lpd, "datasets/lpd", most_genres="32")
+
+
+def _lpd(arguments: Namespace) -> "Source":
+    from musae_tf.data.lpd import LpdSource
+
+    return LpdSource(arguments.npz, arguments.labels)
+
+
+def _source(sources: Commands, name: str, summary: str, example: str) -> Parser:
+    again = "the same command goes on from the parts that are done"
+    parser = command(sources, name, build_dataset, summary, example, again)
+    add_json(parser)
+    return parser
+
+
+def _add_labels(own: argparse._ArgumentGroup) -> None:
+    tables = (
+        "tables of track id and genres (tagtraum .cls, MASD, MAGD), id lists (id_list_Rock.txt) or folders of "
+        "them, folders of the Million Song Dataset's song files (A/B/C/TR....h5) (default: no labels)"
+    )
+    own.add_argument("--labels", nargs="+", default=(), metavar="PATH", help=tables)
+
+
+def _add_every(
+    parser: Parser, make: Callable[[Namespace], "Source"], folder: str | None = None, most_genres: str | None = None
+) -> None:
+    """The options of every source.
+
+    Args:
+        parser: of a source.
+        make: makes the source from what was read.
+        folder: where the dataset goes if nothing is said; None for the name of the folder that is read.
+        most_genres: how many genres are kept if nothing is said; None for all.
+    """
+    parser.set_defaults(make_source=make)
+    every = parser.add_argument_group("options of every source")
+    out = f"dataset folder (default: {folder or 'datasets/<name of DIR>'})"
+    every.add_argument("--out", default=folder, metavar="PATH", help=out)
+    layouts = "track layout: voices, band, band_paper or lpd5 (default: the source's)"
+    every.add_argument("--layout", metavar="NAME", help=layouts)
+    drums = "kit, or a single voice (default: kit)"
+    every.add_argument("--drums", choices=("kit", "voice"), default="kit", help=drums)
+    keep = "note that stays where several sound (default: the layout's, highest)"
+    every.add_argument("--keep", choices=("highest", "lowest"), help=keep)
+    candidates = "tracks that could play one part: merge them, take the best, or a song of each (default: merge)"
+    names = ("merge", "best", "all")
+    every.add_argument("--candidates", choices=names, default="merge", metavar="merge|best|all", help=candidates)
+    filters = "four-four, all-parts: leave out other songs; no-silent-bars: cut such bars out (default: none)"
+    names = ("four-four", "all-parts", "no-silent-bars")
+    every.add_argument("--filters", nargs="+", choices=names, default=(), metavar="NAME", help=filters)
+    phrase = "with no-silent-bars, keep stretches of at least N bars only (default: 1)"
+    every.add_argument("--phrase-bars", type=integer(1, 1024), default=1, metavar="N", help=phrase)
+    genres = f"keep the N most frequent genres, or these (default: {most_genres or 'all'})"
+    every.add_argument("--genres", default=most_genres, metavar="N|A,B,...", help=genres)
+    every.add_argument("--labelled", action="store_true", help="leave out songs with none of the genres")
+    every.add_argument("--workers", type=integer(1), metavar="N", help="processes (default: one a core)")
+    every.add_argument("--seed", type=integer(0), default=1, metavar="N", help="decides the split (default: 1)")
+    engine = "what reads the files: this machine or Apache Beam (default: processes)"
+    every.add_argument("--engine", choices=("processes", "beam"), default="processes", help=engine)
+    options = 'of Beam: --beam-options="--runner=FlinkRunner" (default: none)'
+    every.add_argument("--beam-options", default="", metavar="STRING", help=options)
+    every.add_argument("--force", action="store_true", help="build again even if it is there already")
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
 def build_dataset(arguments: Namespace) -> None:
     """`musae data build SOURCE`."""
     from musae_tf import __version__
-    from musae_tf.data import Dataset, build, describe, get_source
+    from musae_tf.data import Dataset, build, describe
     from musae_tf.data.filters import Filters
     from musae_tf.data.info import facts
     from musae_tf.music import get_layout
 
-    flags = next(flags for flags in SOURCES if flags.name == arguments.source)
-    options = {option.parameter: getattr(arguments, option.parameter) for option in flags.options}
-    if flags.seeded:
-        options["seed"] = arguments.seed
-    source = get_source(arguments.source, **options)
-    out = Path(arguments.out or flags.out or Path("datasets") / Path(os.path.abspath(arguments.root)).name)
+    source: Source = arguments.make_source(arguments)
+    out = Path(arguments.out or Path("datasets") / Path(os.path.abspath(arguments.root)).name)
     layout = get_layout(arguments.layout or source.layout, arguments.drums, arguments.keep)
-    genres = _genres(arguments.genres, flags.genres)
+    genres = _genres(arguments.genres)
     filters = Filters(arguments.filters, arguments.phrase_bars)
     items = repr(source.items()).encode("utf-8", "surrogateescape")
     settings = {
@@ -274,10 +246,10 @@ def _print_training(dataset: "Dataset", drums: str) -> None:
     print_next((f"train {preset}{''.join(sets)}", f"train a model on it{reason}"))
 
 
-def _genres(text: str | None, default: int | None) -> int | list[str] | None:
+def _genres(text: str | None) -> int | list[str] | None:
     """What --genres says: a number, names, or nothing."""
     if text is None:
-        return default
+        return None
     if text.strip().isdecimal():
         if int(text) == 0:
             raise DatasetError("--genres is 0; must be a number of 1 or more, or names separated by commas")

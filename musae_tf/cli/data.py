@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musae_tf.cli.build import add_build
-from musae_tf.cli.parser import Parser, add_json, command, group, integer
+from musae_tf.cli.parser import Commands, Parser, add_json, command, group, integer
 from musae_tf.cli.shared import open_dataset, print_next
 from musae_tf.errors import DatasetError
 from musae_tf.files import write_text
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from musae_tf.data import Dataset
 
 
-def add_data(commands) -> None:
+def add_data(commands: Commands) -> None:
     """Add `musae data`."""
     summary = "build a dataset, look at one, or download a collection"
     kinds = group(commands, "data", summary, "musae data build corpus")
@@ -25,7 +25,7 @@ def add_data(commands) -> None:
     _add_export(kinds)
 
 
-def _add_fetch(kinds) -> None:
+def _add_fetch(kinds: Commands) -> None:
     public = "download a public collection of music: sizes and licences are shown first"
     again = "the same command goes on from what has come"
     parser = command(kinds, "fetch", fetch_collection, public, "musae data fetch lmd --out downloads/lmd", again)
@@ -55,7 +55,7 @@ def fetch_collection(arguments: Namespace) -> None:
     print_next((collection.build.removeprefix("musae ").format(to=to), "make a dataset of it"))
 
 
-def _add_info(kinds) -> None:
+def _add_info(kinds: Commands) -> None:
     parser = command(kinds, "info", info, "what a dataset holds", "musae data info datasets/corpus --labels")
     _add_dataset_folder(parser)
     parser.add_argument("--rejected", action="store_true", help="list every file that was not used, and why")
@@ -89,7 +89,7 @@ def info(arguments: Namespace) -> None:
             print(f"\n{table(dataset)}", end="")
 
 
-def _add_check(kinds) -> None:
+def _add_check(kinds: Commands) -> None:
     summary = "whether a dataset is whole and sound"
     parser = command(kinds, "check", check, summary, "musae data check datasets/corpus")
     _add_dataset_folder(parser)
@@ -106,7 +106,7 @@ def check(arguments: Namespace) -> None:
         arguments.report["sound"].append(sentence)
 
 
-def _add_export(kinds) -> None:
+def _add_export(kinds: Commands) -> None:
     summary = "write songs of a dataset as MIDI files, with a table of them"
     parser = command(
         kinds, "export", export, summary, "musae data export datasets/corpus --out songs --genre bach --limit 10"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from musae_tf import __version__
-from musae_tf.cli.parser import add_json, command
+from musae_tf.cli.parser import Commands, add_json, command
 from musae_tf.cli.shared import RUNS, add_server, load_tensorflow
 from musae_tf.cores import available_cores
 from musae_tf.errors import MusaeError
@@ -44,7 +44,7 @@ class Finding(NamedTuple):
     text: str
 
 
-def add_doctor(commands) -> None:
+def add_doctor(commands: Commands) -> None:
     """Add `musae doctor`."""
     summary = "what is installed here and whether it works; exit code 1 if something needed is missing"
     example = "musae doctor --server localhost:8500"

@@ -4,7 +4,7 @@ import shutil
 from argparse import Namespace
 from pathlib import Path
 
-from musae_tf.cli.parser import add_json, command
+from musae_tf.cli.parser import Commands, add_json, command
 from musae_tf.cli.shared import (
     RUNS,
     add_dataset,
@@ -19,7 +19,7 @@ from musae_tf.errors import RunError
 from musae_tf.files import write_text
 
 
-def add_evaluate(commands) -> None:
+def add_evaluate(commands: Commands) -> None:
     """Add `musae evaluate`."""
     summary = "measure trained models on held-out songs"
     parser = command(commands, "evaluate", evaluate, summary, "musae evaluate runs/NAME --quick")
@@ -65,7 +65,7 @@ def _pretrained(arguments: Namespace) -> Path:
     return folder
 
 
-def add_compare(commands) -> None:
+def add_compare(commands: Commands) -> None:
     """Add `musae compare`."""
     summary = "put evaluated runs side by side"
     parser = command(commands, "compare", compare, summary, "musae compare runs/ONE runs/OTHER")

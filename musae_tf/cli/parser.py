@@ -5,7 +5,7 @@ import math
 import shutil
 import textwrap
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn, TypeAlias
 
 USAGE = 2
 """Exit code of a mistake that the user can mend; argparse uses the same."""
@@ -29,11 +29,12 @@ class Parser(argparse.ArgumentParser):
         super().__init__(*arguments, **{"formatter_class": _Formatter, **named})
         self.description = textwrap.fill(self.description or "", COLUMNS)
 
-    def error(self, message: str):
+    def error(self, message: str) -> NoReturn:
         """End with exit code 2 and one sentence."""
         self.exit(USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
-    def parse_known_args(self, args=None, namespace=None):
+    # The signatures of argparse for this method are overloads.
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # type: ignore[override]
         """As argparse, but `transfer RUN --to bach SONG` is understood too."""
         # argparse gives a command's arguments all at once: options between them need its intermixed form, which calls
         # this method again.
@@ -65,15 +66,27 @@ class Parser(argparse.ArgumentParser):
 class _FullHelp(argparse.Action):
     """Prints the help with the options that are otherwise left out of it."""
 
-    def __call__(self, parser, namespace, values, option_string=None):
+    def __call__(self, parser: argparse.ArgumentParser, *rest: object) -> NoReturn:
         for action in parser._actions:
             action.help = getattr(action, "full_help", action.help)
         parser.print_help()
         parser.exit()
 
 
+class _Rare(argparse._StoreAction):
+    """An option that only --help-all shows."""
+
+    def __init__(self, *arguments: Any, help: str, **named: Any):
+        super().__init__(*arguments, help=argparse.SUPPRESS, **named)
+        self.full_help = help
+
+
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
+"""Where commands are added."""
+
+
 def command(
-    commands,
+    commands: Commands,
     name: str,
     function: Callable[[argparse.Namespace], int | None],
     summary: str,
@@ -98,7 +111,9 @@ def command(
     return parser
 
 
-def group(commands, name: str, summary: str, example: str, metavar: str = "COMMAND", dest: str = "kind"):
+def group(
+    commands: Commands, name: str, summary: str, example: str, metavar: str = "COMMAND", dest: str = "kind"
+) -> Commands:
     """Add a command that has commands; returns where to add them."""
     text = f"{summary[0].upper()}{summary[1:]}."
     parser = commands.add_parser(name, help=summary, description=text, epilog=f"example:\n  {example}")
@@ -112,8 +127,7 @@ def add_full_help(parser: Parser) -> None:
 
 def add_rare(parser: Parser, flag: str, **settings: Any) -> None:
     """Add an option that only --help-all shows."""
-    text = settings.pop("help")
-    parser.add_argument(flag, help=argparse.SUPPRESS, **settings).full_help = text
+    parser.add_argument(flag, action=_Rare, **settings)
 
 
 def add_json(parser: Parser) -> None:
@@ -124,7 +138,7 @@ def add_json(parser: Parser) -> None:
 def _place(action: argparse.Action) -> str:
     """An argument in the usage."""
     name = action.metavar or action.dest
-    return {"?": f"[{name}]", "*": f"[{name} ...]", "+": f"{name} ..."}.get(action.nargs, name)
+    return {"?": f"[{name}]", "*": f"[{name} ...]", "+": f"{name} ..."}.get(str(action.nargs), str(name))
 
 
 def integer(low: int, high: int = 2**31 - 1) -> Callable[[str], int]:

@@ -1,6 +1,6 @@
-"""`musae serve`: answer the TF Serving API from a run or a folder of versions.
+"""`musae export` and `serve`: publish a trained model, and answer the TF Serving API with it.
 
-The flags have the names, meanings and defaults of TensorFlow Serving's model server; there are a few more.
+The flags of `serve` have the names, meanings and defaults of TensorFlow Serving's model server; there are a few more.
 """
 
 import argparse
@@ -11,10 +11,63 @@ from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
-from musae_tf.cli.parser import Parser, add_full_help, add_rare, boolean, command, integer, number, pairs
-from musae_tf.cli.shared import add_model, find_run, print_next, standard_error_held_back
+from musae_tf.cli.parser import (
+    Commands,
+    Parser,
+    add_full_help,
+    add_json,
+    add_rare,
+    boolean,
+    command,
+    integer,
+    number,
+    pairs,
+)
+from musae_tf.cli.shared import add_model, add_run, find_run, load_tensorflow, print_next, standard_error_held_back
 from musae_tf.errors import RunError
+
+
+def add_export(commands: Commands) -> None:
+    """Add `musae export`."""
+    summary = "publish a trained model as a version that a server loads"
+    example = "musae export runs/NAME --to exports/musae"
+    parser = command(commands, "export", export, summary, example, "nothing was published")
+    add_run(parser)
+    to = "model folder, named as the model is to be called (default: RUN/export/musae)"
+    parser.add_argument("--to", metavar="DIR", help=to)
+    keep = "keep the newest N versions and remove older ones (default: keep all)"
+    parser.add_argument("--keep", type=integer(1), metavar="N", help=keep)
+    add_json(parser)
+
+
+def export(arguments: Namespace) -> None:
+    """`musae export RUN`."""
+    path = find_run(arguments.run)
+    load_tensorflow()
+    import tensorflow as tf
+
+    from musae_tf.export import check_folder, export_run, prune
+    from musae_tf.training import Run
+
+    if arguments.to is not None:
+        check_folder(arguments.to)
+    # The graph is to run anywhere, and layers choose the form that suits the devices they see.
+    tf.config.set_visible_devices([], "GPU")
+    published = export_run(Run.open(path), arguments.to)
+    base = published.folder.parent
+    arguments.report = {"folder": str(published.folder), "version": published.number}
+    if arguments.keep is not None:
+        arguments.stopped = f"{published.folder} is published"
+        for old in prune(base, arguments.keep):
+            print(f"removed {old.folder}")
+    print_next((f"serve {base}", "answer requests with it from here"))
+    name = base.resolve().name
+    mount = shlex.quote(f"{base.resolve()}:/models/{name}:ro")
+    print("  # or with the container of TensorFlow Serving")
+    print(f"  docker run -p 8500:8500 -p 8501:8501 -e MODEL_NAME={shlex.quote(name)} -v {mount} tensorflow/serving")
+
 
 _MOST = 2**31 - 1
 
@@ -97,7 +150,7 @@ FLAGS = (
 )  # fmt: skip
 
 
-def add_serve(commands) -> None:
+def add_serve(commands: Commands) -> None:
     """Add `musae serve`."""
     note = "The flags are those of its container."
     summary, example = "answer the TF Serving API with a model", "musae serve exports/musae --enable-batching"
@@ -110,7 +163,7 @@ def add_serve(commands) -> None:
 
 def _add_flag(parser: Parser, flag: Flag) -> None:
     kinds = {int: integer(flag.low, flag.high), float: number(flag.low, flag.high), dict: pairs, bool: boolean}
-    settings = {"type": kinds.get(flag.kind, str), "metavar": flag.metavar, "default": flag.default}
+    settings: dict[str, Any] = {"type": kinds.get(flag.kind, str), "metavar": flag.metavar, "default": flag.default}
     if flag.kind is bool:
         settings |= {"nargs": "?", "const": True, "metavar": "true|false", "default": bool(flag.default)}
     name = flag.name.replace("-", "_")

@@ -5,12 +5,12 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from musae_tf.cli.parser import command, integer
+from musae_tf.cli.parser import Commands, command, integer
 from musae_tf.cli.shared import add_deadline, add_model, find_run, newest_run
 from musae_tf.errors import RunError
 
 
-def add_studio(commands) -> None:
+def add_studio(commands: Commands) -> None:
     """Add `musae studio`."""
     summary = "explore a model by ear in the browser"
     parser = command(commands, "studio", studio, summary, "musae studio runs/NAME", "the studio was not open yet")

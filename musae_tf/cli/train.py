@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from musae_tf.cli.parser import add_json, command, integer
+from musae_tf.cli.parser import Commands, add_json, command, integer
 from musae_tf.cli.shared import RUNS, evaluate_and_print, find_run, load_tensorflow, open_dataset, print_next
 from musae_tf.errors import ConfigError, DatasetError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from musae_tf.training import Place, Run
 
 
-def add_train(commands) -> None:
+def add_train(commands: Commands) -> None:
     """Add `musae train`."""
     summary = "train a model, or go on with a run that was stopped"
     example = "musae train voices --set model.latent=64 --set training.steps=500"
@@ -38,7 +38,7 @@ def add_train(commands) -> None:
     add_json(parser)
 
 
-def add_configs(commands) -> None:
+def add_configs(commands: Commands) -> None:
     """Add `musae configs`."""
     summary = "list the configurations that come with musae-tf, or print one"
     parser = command(commands, "configs", configs, summary, "musae configs voices > mine.yaml", "nothing was printed")
