@@ -31,7 +31,7 @@ SETS := $(foreach change,$(SET),--set '$(change)')
 
 .DEFAULT_GOAL := help
 .PHONY: help setup data train train-multiworker evaluate samples tensorboard export pretrained serve studio image up down
-.PHONY: docs nightly mma browser screenshots latency bench test acceptance fuzz beam lint clean
+.PHONY: docs nightly mma browser screenshots latency bench test test-fast acceptance release fuzz beam lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{printf "%-24s %s\n", $$1, $$2}'
@@ -117,6 +117,9 @@ latency: $(DEV_STAMP) browser ## seconds from click to sound in the studio
 bench: $(DEV_STAMP) ## speed against the authors' graph, PyTorch and the machine's own limit: results/bench.json and bench.md
 	$(BIN)/python -m benchmarks.run
 
+test-fast: lint ## the tests that are done in three minutes, for daily work
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not acceptance and not slow"
+
 test: lint browser ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15
 
@@ -127,8 +130,13 @@ docs: $(DOCS_STAMP) ## the documentation, in build/site; a dead link is an error
 nightly: $(DEV_STAMP) ## commands of the documentation that take long; writes the day into tests/docs/ledger.yaml
 	$(BIN)/python -m tests.docs.nightly $(NEEDS)
 
-acceptance: $(DEV_STAMP) ## a client machine: an environment of its own with only the base install, and the README's script
+acceptance: $(DEV_STAMP) ## what would be published, in fresh environments: a client machine, and one that trains
 	$(BIN)/python -m pytest -m acceptance -s tests/acceptance
+
+release: $(DEV_STAMP) ## wheel and sdist in dist/, both installed into fresh environments and tried
+	rm -rf dist
+	$(BIN)/python -m build
+	MUSAE_DIST=dist $(BIN)/python -m pytest -m acceptance -s tests/acceptance
 
 fuzz: $(DEV_STAMP) ## 2,000 mutated MIDI files and others through the dataset builder; 100,000 hostile requests to the server
 	$(BIN)/python -m tests.fuzz --files 2000 --requests 100000

@@ -29,10 +29,18 @@ LONG = (
 """Files of a minute or so, the longest first. With several processes they begin with these, so that none waits at the
 end for another that has just started one."""
 
+SLOW = (*LONG, "benchmarks/test_bench.py", "benchmarks/test_data.py", "data/test_beam.py")
+"""Files of which every test has the mark `slow`; single tests of others have it themselves."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the long files first; `make test` tells xdist to leave the order as it is."""
-    place = {CONFIGS.parent / "tests" / name: number for number, name in enumerate(LONG)}
+    """Mark the slow files, and put the long ones first; `make test` tells xdist to leave the order as it is."""
+    tests = CONFIGS.parent / "tests"
+    place = {tests / name: number for number, name in enumerate(LONG)}
+    slow = {tests / name for name in SLOW}
+    for item in items:
+        if item.path in slow:
+            item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: place.get(item.path, len(LONG)))
 
 

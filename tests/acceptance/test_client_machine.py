@@ -1,12 +1,9 @@
-"""A machine that only asks: an environment with nothing but `pip install .`, and the script of the README in it."""
+"""A machine that only asks: an environment with nothing but the base install, and the script of the README in it."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
-import venv
 from pathlib import Path
 
 import pytest
@@ -14,46 +11,30 @@ import pytest
 from musae_tf.music import Song
 from musae_tf.server import ModelServer, Options
 from musae_tf.server.config import one_model
+from tests.acceptance.conftest import ROOT, run
 
 pytestmark = pytest.mark.acceptance
 
-ROOT = Path(__file__).parent.parent.parent
 BETWEEN = 5
 """Pieces that the script makes on the way between two."""
 
 
-def run(command: list, folder: Path) -> str:
-    """What a command prints, in `folder` and with nothing of this environment but its PATH."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900, cwd=folder, env=environment)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory) -> Path:
+@pytest.fixture(scope="module", params=["wheel", "sdist"])
+def client(request, machine, distributions) -> Path:
     """A virtual environment with the base install of this package."""
-    folder = tmp_path_factory.mktemp("machine")
-    source = folder / "source"
-    shutil.copytree(ROOT / "musae_tf", source / "musae_tf", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    venv.create(folder / "venv", symlinks=True, with_pip=False)
-    run([sys.executable, "-m", "pip", "--python", folder / "venv/bin/python", "install", "."], source)
-    shutil.rmtree(source)
-    return folder / "venv"
+    return machine(f"client-{request.param}", str(getattr(distributions, request.param)))
 
 
-def test_it_is_small_and_has_no_tensorflow(machine, tmp_path):
+def test_it_is_small_and_has_no_tensorflow(client, tmp_path):
     listed = json.loads(
-        run([sys.executable, "-m", "pip", "--python", machine / "bin/python", "list", "--format=json"], tmp_path)
+        run([sys.executable, "-m", "pip", "--python", client / "bin/python", "list", "--format=json"], tmp_path)
     )
     names = {package["name"].lower() for package in listed}
     assert "musae-tf" in names
     assert not [name for name in names if "tensorflow" in name or "keras" in name]
     # With the compiled files that the first imports leave behind.
-    run([machine / "bin/python", "-c", "import musae_tf.client"], tmp_path)
-    size = sum(path.lstat().st_size for path in machine.rglob("*") if not path.is_symlink())
+    run([client / "bin/python", "-c", "import musae_tf.client"], tmp_path)
+    size = sum(path.lstat().st_size for path in client.rglob("*") if not path.is_symlink())
     print(f"{size / 1e6:.0f} MB: {', '.join(sorted(names))}")
     assert size <= 150e6
 
@@ -69,8 +50,8 @@ print(taken, next(line.split()[1] for line in open("/proc/self/status") if line.
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads memory from /proc")
-def test_importing_the_client_takes_half_a_second_and_60_megabytes(machine, tmp_path):
-    measured = [run([machine / "bin/python", "-c", WEIGHT], tmp_path).split() for _ in range(5)]
+def test_importing_the_client_takes_half_a_second_and_60_megabytes(client, tmp_path):
+    measured = [run([client / "bin/python", "-c", WEIGHT], tmp_path).split() for _ in range(5)]
     seconds, megabytes = (min(float(values[place]) for values in measured) for place in (0, 1))
     print(f"{seconds:.2f} s, {megabytes / 1024:.0f} MB")
     assert seconds <= 0.5
@@ -93,13 +74,13 @@ def script(port: int) -> str:
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_readmes_script_makes_music(machine, model_folder, tmp_path):
+def test_the_readmes_script_makes_music(client, model_folder, tmp_path):
     shutil.copytree(model_folder, tmp_path / "musae")
     with ModelServer(Options(one_model("musae", str(tmp_path / "musae")), port=0, rest_port=None)) as server:
         (tmp_path / "out").mkdir()
-        run([machine / "bin/python", "-c", script(server.port)], tmp_path / "out")
+        run([client / "bin/python", "-c", script(server.port)], tmp_path / "out")
         address = f"localhost:{server.port}"
-        said = run([machine / "bin/musae", "request", "sample", "--server", address, "--genre", "hymns", "--out",
+        said = run([client / "bin/musae", "request", "sample", "--server", address, "--genre", "hymns", "--out",
                     "more.mid", "--temperature", "1"], tmp_path / "out")  # fmt: skip
     assert "more.mid" in said
     pieces = {path.name: Song.read(path) for path in (tmp_path / "out").glob("*.mid")}
