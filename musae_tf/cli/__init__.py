@@ -113,7 +113,7 @@ def _fail(sentence: str, code: int = USAGE) -> int:
     return code
 
 
-def _terminate_by_exception():
+def _terminate_by_exception() -> "signal._HANDLER":
     owner = os.getpid()
 
     def terminate(number: int, frame: object) -> None:

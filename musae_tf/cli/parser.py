@@ -33,8 +33,7 @@ class Parser(argparse.ArgumentParser):
         """End with exit code 2 and one sentence."""
         self.exit(USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
-    # The signatures of argparse for this method are overloads.
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # type: ignore[override]
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse, but `transfer RUN --to bach SONG` is understood too."""
         # argparse gives a command's arguments all at once: options between them need its intermixed form, which calls
         # this method again.
@@ -76,9 +75,9 @@ class _FullHelp(argparse.Action):
 class _Rare(argparse._StoreAction):
     """An option that only --help-all shows."""
 
-    def __init__(self, *arguments: Any, help: str, **named: Any):
-        super().__init__(*arguments, help=argparse.SUPPRESS, **named)
-        self.full_help = help
+    def __init__(self, **named: Any):
+        super().__init__(**{**named, "help": argparse.SUPPRESS})
+        self.full_help = named["help"]
 
 
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"

@@ -11,7 +11,7 @@ from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from musae_tf.cli.parser import (
     Commands,
@@ -27,6 +27,9 @@ from musae_tf.cli.parser import (
 )
 from musae_tf.cli.shared import add_model, add_run, find_run, load_tensorflow, print_next, standard_error_held_back
 from musae_tf.errors import RunError
+
+if TYPE_CHECKING:
+    from musae_tf.server import ModelServer, Options
 
 
 def add_export(commands: Commands) -> None:
@@ -214,7 +217,7 @@ def _wait_for_signal() -> None:
             signal.signal(number, handler)
 
 
-def _options(arguments: Namespace):
+def _options(arguments: Namespace) -> "Options":
     from musae_tf.server import options
     from musae_tf.server.config import one_model
     from musae_tf.server.status import ServeError
@@ -298,7 +301,7 @@ def _base_path(named: str | None, pretrained: bool) -> Path:
     return path.resolve()
 
 
-def _print_ready(server) -> None:
+def _print_ready(server: "ModelServer") -> None:
     from musae_tf.server.monitor import AVAILABLE
 
     options = server.options

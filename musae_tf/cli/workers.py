@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -135,7 +135,7 @@ def _gpus() -> list[str]:
     return [str(number) for number, line in enumerate(line for line in listed.splitlines() if line.startswith("GPU"))]
 
 
-def _prepare(cores: list[int]):
+def _prepare(cores: list[int]) -> Callable[[], None] | None:
     """What a worker does before it starts: take its cores, and die with this process if that is killed (Linux)."""
     if sys.platform != "linux":
         return None

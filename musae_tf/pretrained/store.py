@@ -103,7 +103,10 @@ def unpack(data: bytes, folder: Path) -> None:
         for member in source:
             path = folder / member.name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(source.extractfile(member).read())
+            content = source.extractfile(member)
+            if content is None:
+                raise tarfile.ReadError(f"{member.name} is no file")
+            path.write_bytes(content.read())
 
 
 def is_whole(folder: Path) -> bool:
