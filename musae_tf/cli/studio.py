@@ -31,6 +31,7 @@ def studio(arguments: Namespace) -> None:
     from musae_tf.studio.app import check_port, run
     from musae_tf.studio.embedded import MODEL, EmbeddedServer, RemoteServer
 
+    server: EmbeddedServer | RemoteServer
     check_port(arguments.host, arguments.port)
     if arguments.server is not None:
         if arguments.model is not None or arguments.pretrained:

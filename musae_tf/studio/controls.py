@@ -1,7 +1,7 @@
 """What the page is made of, with labels that everyone can read or hear: form fields, drop zone, map, player."""
 
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from nicegui import ui
@@ -102,7 +102,7 @@ class Dice:
             found["bars"] = self.bars.value
         return {name: value_text(value) for name, value in found.items()}
 
-    def set(self, numbers: dict[str, float]) -> None:
+    def set(self, numbers: Mapping[str, float]) -> None:
         """Show the numbers of a recipe."""
         self.temperature.value, self.seed.value = numbers["temperature"], numbers["seed"]
         if self.bars is not None:
@@ -184,7 +184,7 @@ class MapView(ui.element, component="latent_map.js"):
 class PlayerView(ui.element, component="player.js"):
     """Piano roll with a moving cursor, play and stop, files and link."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self._props["result"] = None
         self._props["title"] = ""

@@ -32,7 +32,7 @@ class Page:
         self._service = service
         self._query = query
         self._panels: dict[str, Panel] = {}
-        self._turn = 0
+        self._request = 0
         self._line: tuple[object, list[Result]] | None = None
         ui.add_css(CSS)
         self._frame()
@@ -52,7 +52,7 @@ class Page:
             with ui.element("section").classes("result").props('aria-label="Result"'):
                 self._status = text("p", "", "status").props('role="status" aria-live="polite"')
                 self._player = PlayerView()
-                self._player.on("failure", lambda event: self._say(str(event.args)))
+                self._player.on("failure", lambda event: self._alert_with(str(event.args)))
         self._dark = dark
 
     def _next_scheme(self, dark: ui.dark_mode) -> None:
@@ -80,7 +80,7 @@ class Page:
                 self._fail(error)
                 await asyncio.sleep(RETRY_SECONDS)
             else:
-                self._say("")
+                self._alert_with("")
                 return model
 
     def _build(self, model: Description) -> None:
@@ -93,8 +93,9 @@ class Page:
                 with ui.tab_panel(kind.title):
                     panel = kind(self._service, model, self._make, self._fail)
                 self._panels |= dict.fromkeys(kind.kinds, panel)
-        if "map" in self._panels:
-            self._tabs.on_value_change(lambda event: self._panels["map"].look() if event.value == "Map" else None)
+        latent_map = self._panels.get("map")
+        if isinstance(latent_map, MapPanel):
+            self._tabs.on_value_change(lambda event: latent_map.look() if event.value == MapPanel.title else None)
 
     async def _follow(self, model: Description, fragment: Mapping[str, str]) -> None:
         """Make what the address asks for."""
@@ -114,14 +115,14 @@ class Page:
             self._fail(error)
             return
         if missing:
-            self._say("This link does not carry its piece, which is too long for one: bring the file again.")
+            self._alert_with("This link does not carry its piece, which is too long for one: bring the file again.")
             return
         await self._make(panel, play=False)
 
     async def _make(self, panel: Panel, play: bool = True) -> None:
         """Make a panel's recipe and show it. Of several at a time only the last one is shown."""
-        self._turn += 1
-        turn = self._turn
+        self._request += 1
+        request = self._request
         try:
             recipe = panel.recipe()
             brought = [panel.brought[place] for place in PIECES.get(recipe.kind, ())]
@@ -131,11 +132,11 @@ class Page:
             else:
                 self._status.text = "Making …"
                 self._status.classes(replace="status")
-                self._say("")
+                self._alert_with("")
                 await self._service.model()
                 latent_map = await self._service.map() if recipe.kind == "map" else None
                 songs = await make(self._service.client, recipe, brought, latent_map)
-                if turn != self._turn:
+                if request != self._request:
                     return
                 results = [
                     self._service.results.add(song, stem(recipe, song.name, at)) for at, song in enumerate(songs)
@@ -143,7 +144,7 @@ class Page:
                 result = results[min(int(recipe.numbers.get("at", 0)), len(results) - 1)]
                 self._line = None if made is None else (made, results)
         except MusaeError as error:
-            if turn == self._turn:
+            if request == self._request:
                 self._fail(error)
             return
         self._show(panel, recipe, brought, result, play)
@@ -159,16 +160,16 @@ class Page:
         if self._query.get("made", self._model.created) != self._model.created:
             notes.append("The link was made with another version of the model: the music may differ.")
         words = title(recipe, result.song.name)
-        self._say("")
+        self._alert_with("")
         self._status.text = f"Ready: {words}"
         self._status.classes(replace="unseen")
         self._player.show(result, words, " ".join(notes), play)
         self._query = {}
 
     def _fail(self, error: MusaeError) -> None:
-        self._say(str(error))
+        self._alert_with(str(error))
 
-    def _say(self, sentence: str) -> None:
+    def _alert_with(self, sentence: str) -> None:
         """Show a sentence about what is wrong; the empty one takes it away."""
         sentence = sentence[:1].upper() + sentence[1:]
         self._alert.text = sentence if not sentence or sentence.endswith(".") else f"{sentence}."

@@ -5,6 +5,7 @@ pieces that the user brought in the fragment.
 import base64
 import binascii
 import json
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -120,8 +121,8 @@ class Field(NamedTuple):
         try:
             value = int(text) if whole else float(text)
         except ValueError:
-            value = None
-        if value is None or not self.low <= value <= self.high:  # NaN compares false
+            value = math.nan
+        if not self.low <= value <= self.high:  # NaN compares false
             kind = "a whole number" if whole else "a number"
             raise StudioError(f"{name} is {text[:40]!r}, must be {kind} from {self.low:g} to {self.high:g}")
         return value
@@ -178,6 +179,10 @@ class Recipe:
     def __getitem__(self, name: str) -> float:
         return self.numbers[name]
 
+    def whole(self, name: str) -> int:
+        """The value of a field that takes whole numbers."""
+        return int(self.numbers[name])
+
     def at(self, **numbers: float) -> "Recipe":
         """The same with other numbers."""
         return replace(self, numbers={**self.numbers, **numbers})
@@ -226,35 +231,35 @@ async def make(
         MusaeError: the server cannot be reached or refuses, or the model has no such genre or point.
     """
     model = await client.describe()
-    dice = {"temperature": recipe["temperature"], "seed": recipe["seed"]}
-    songs = [piece.song(model.layout, recipe["bars"]) for piece in brought]
+    temperature, seed = recipe["temperature"], recipe.whole("seed")
+    songs = [piece.song(model.layout, recipe.whole("bars")) for piece in brought]
     if recipe.kind == "sample":
-        return [await client.sample(recipe.genre, recipe["bars"], **dice)]
-    if recipe.kind == "reconstruct":
-        return [await client.reconstruct(*songs, **dice)]
-    if recipe.kind == "transfer":
-        return [await client.transfer(*songs, to=recipe.genre, strength=recipe["strength"], **dice)]
+        return [await client.sample(recipe.genre, recipe.whole("bars"), temperature, seed)]
     if recipe.kind == "interpolate":
-        return await client.interpolate(*songs, points=recipe["points"], **dice)
-    if recipe.kind == "reshape":
-        return [await _reshaped(client, model, recipe, songs[0], dice)]
-    return [await _from_map(client, model, recipe, latent_map, dice)]
+        start, end = songs
+        return await client.interpolate(start, end, recipe.whole("points"), temperature, seed)
+    if recipe.kind == "map":
+        assert latent_map is not None
+        return [await _from_map(client, model, recipe, latent_map)]
+    (song,) = songs
+    if recipe.kind == "reconstruct":
+        return [await client.reconstruct(song, temperature, seed)]
+    if recipe.kind == "transfer":
+        strength = recipe["strength"]
+        return [await client.transfer(song, recipe.genre, strength=strength, temperature=temperature, seed=seed)]
+    return [await client.change(song, _changes(model, recipe), temperature, seed)]
 
 
-async def _reshaped(
-    client: AsyncMusaeClient, model: Description, recipe: Recipe, song: Song, dice: Mapping[str, float]
-) -> Song:
+def _changes(model: Description, recipe: Recipe) -> dict[str, float]:
     known = model.attributes
     if known is None or len(known.names) != len(recipe.amounts):
         count = 0 if known is None else len(known.names)
         raise StudioError(f"this link has {len(recipe.amounts)} attributes, the model has {count}")
-    return await client.change(song, dict(zip(known.names, recipe.amounts, strict=True)), **dice)
+    return dict(zip(known.names, recipe.amounts, strict=True))
 
 
-async def _from_map(
-    client: AsyncMusaeClient, model: Description, recipe: Recipe, points: LatentMap, dice: Mapping[str, float]
-) -> Song:
-    number = recipe["point"]
+async def _from_map(client: AsyncMusaeClient, model: Description, recipe: Recipe, points: LatentMap) -> Song:
+    number = recipe.whole("point")
     if number >= len(points.title):
         raise StudioError(f"this link has point {number} of the map, the model's has {len(points.title)}")
     if number >= 0:
@@ -264,7 +269,11 @@ async def _from_map(
         # An empty place has the tempo of the point next to it.
         nearest = np.argmin(((points.position - [recipe["x"], recipe["y"]]) ** 2).sum(axis=1))
         genre, name = int(points.genre[nearest]), ""
-    tempo = {"tempo": model.tempos[model.genres[genre]]} if genre >= 0 and model.genres[genre] in model.tempos else {}
-    song = await client.decode(code[None], **dice, **tempo)
+    temperature, seed = recipe["temperature"], recipe.whole("seed")
+    if genre >= 0 and model.genres[genre] in model.tempos:
+        tempo = model.tempos[model.genres[genre]]
+        song = await client.decode(code[None], temperature, seed, tempo=tempo)
+    else:
+        song = await client.decode(code[None], temperature, seed)
     song.name = name
     return song

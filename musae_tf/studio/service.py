@@ -69,7 +69,7 @@ class Result:
 class Results:
     """The newest `KEPT` results, the newest `SOUNDS_KEPT` of those that were heard with their sound."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._results: OrderedDict[str, Result] = OrderedDict()
         self._heard: OrderedDict[str, Result] = OrderedDict()
 
