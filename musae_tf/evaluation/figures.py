@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from musae_tf.errors import RunError
+from musae_tf.evaluation.grammar import BARS, TITLES
 from musae_tf.files import atomic_path
 from musae_tf.latent import ATTRIBUTES, attribute_values, phrase_properties
 from musae_tf.music import Layout
@@ -24,12 +25,14 @@ _GREY = "#7f858c"
 _DPI = 100
 
 _PANELS = (
-    ("train", "reconstruction", "reconstruction loss (nats a step, all tracks)"),
-    ("evaluation", "onset_f1", "onset F1, validation songs"),
-    ("evaluation", "two_sample_accuracy", "posterior or prior? (0.5 is chance)"),
-    ("train", "wasserstein", "critic's Wasserstein estimate"),
-    ("train", "weight", "weight of the adversarial term"),
-    ("train", "learning_rate", "learning rate"),
+    ("train", ("reconstruction",), "reconstruction loss (nats a step, all tracks)"),
+    ("evaluation", ("onset_f1",), "onset F1, validation songs"),
+    ("evaluation", ("token_auc",), "samples or real music? AUC (0.5 is chance)"),
+    ("evaluation", tuple(f"grammar_{key}" for key in BARS), "samples from shuffled (0) to real music (1)"),
+    ("train", ("wasserstein",), "critic's Wasserstein estimate"),
+    ("evaluation", ("two_sample_accuracy",), "posterior or prior? (0.5 is chance)"),
+    ("train", ("weight",), "weight of the adversarial term"),
+    ("train", ("learning_rate",), "learning rate"),
 )
 
 
@@ -43,15 +46,20 @@ def write_curves(run: Path, path: Path) -> None:
     from matplotlib.figure import Figure
 
     log = read_log(run)
-    figure = Figure(figsize=(12, 6), layout="constrained")
+    figure = Figure(figsize=(15, 6), layout="constrained")
     FigureCanvasAgg(figure)
-    for axes, (kind, key, title) in zip(figure.subplots(2, 3).ravel(), _PANELS, strict=True):
-        points = [(line["step"], line[key]) for line in log if line["kind"] == kind and key in line]
-        axes.plot(*zip(*points, strict=True) if points else ((), ()), marker="." if len(points) < 40 else None)
+    for axes, (kind, keys, title) in zip(figure.subplots(2, 4).ravel(), _PANELS, strict=True):
+        for key in keys:
+            points = [(line["step"], line[key]) for line in log if line["kind"] == kind and key in line]
+            label = TITLES.get(key.removeprefix("grammar_"))
+            marker = "." if len(points) < 40 else None
+            axes.plot(*zip(*points, strict=True) if points else ((), ()), marker=marker, label=label)
         axes.set_title(title, fontsize=10)
         axes.grid(alpha=0.3)
-        if key in ("onset_f1", "two_sample_accuracy"):
+        if kind == "evaluation":
             axes.set_ylim(0, 1)
+        if len(keys) > 1:
+            axes.legend(fontsize=7)
     figure.supxlabel("step")
     with atomic_path(path, RunError) as temporary:
         figure.savefig(temporary, dpi=110)

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from musae_tf.evaluation.grammar import BARS, TITLES, likeness
 from musae_tf.evaluation.per_song import ALL, PerSongMetrics
 from musae_tf.evaluation.statistics import known_mean
 
@@ -34,7 +35,23 @@ class Headline:
 
 
 _AT_1 = "strength 1"
+_LIKENESS = "share of the way from shuffled to real music"
 HEADLINES = (
+    Headline("token_auc_samples", "samples or real music?, AUC", "lower", "token_auc", "samples",
+             "notes, unseen songs; 0.5: cannot be told apart"),
+    Headline("token_auc_midpoints", "midpoints or real music?, AUC", "lower", "token_auc", "midpoints"),
+    Headline("token_auc_transfers", "transfers or real music?, AUC", "lower", "token_auc", "transfers"),
+    Headline("token_auc_reconstructions", "reconstructions or real music?, AUC", "lower", "token_auc",
+             "reconstructions"),
+    *(Headline(f"grammar_{key}", f"{TITLES[key]} of samples", "higher", note=_LIKENESS) for key in BARS),
+    *(
+        Headline(f"grammar_{kind}", f"the least of these four, {kind}", "higher", note=_LIKENESS)
+        for kind in ("midpoints", "transfers", "reconstructions")
+    ),
+    Headline("onset_density", "density of samples off real music", "lower", note="largest of the genres"),
+    Headline("distinct", "samples unlike all others", "higher", "distinct", "samples", "onset F1 below 0.8"),
+    Headline("nearest_sample", "samples like another one", "lower", "nearest_sample", "samples",
+             "onset F1 to the nearest, in any key"),
     Headline("onset_f1", "onset F1", "higher", "onset_f1", note="pitch and step exact"),
     Headline(
         "accuracy_off_hold_rest", "accuracy at onsets", "higher", "accuracy_off_hold_rest", note="off holds and rests"
@@ -94,11 +111,14 @@ def headlines(result: dict[str, Any], per_song: PerSongMetrics) -> dict[str, dic
     """
     rows = {}
     made = _made(result, per_song)
+    likenesses = _likenesses(per_song)
     for headline in HEADLINES:
         if headline.metric:
             interval = per_song.interval(headline.metric, headline.part)
             if interval is not None and np.isfinite(interval.value):
                 rows[headline.key] = interval._asdict()
+        elif headline.key in likenesses:
+            rows[headline.key] = likenesses[headline.key]
         elif headline.key in made and np.isfinite(made[headline.key]):
             rows[headline.key] = {"value": made[headline.key]}
     return rows
@@ -116,6 +136,13 @@ def references(result: dict[str, Any], per_song: PerSongMetrics) -> dict[str, di
         ratio = per_song.ratio(metric, part)
         return None if ratio is None else ratio.value()
 
+    for kind in ("samples", "midpoints", "transfers", "reconstructions"):
+        add(f"token_auc_{kind}", "other real music", entered("token_auc", "real"))
+    for key in BARS:
+        for part in ("samples", "real", "shuffled"):
+            add(f"grammar_{key}", part, entered(f"grammar_{key}", part))
+    for key in ("distinct", "nearest_sample"):
+        add(key, "real music", entered(key, "real"))
     for key in ("onset_f1", "accuracy_off_hold_rest", "step_accuracy"):
         for name in ("copy last bar", "always hold", "most frequent"):
             add(key, name, result["reconstruction"][name][key]["all"])
@@ -143,11 +170,33 @@ def references(result: dict[str, Any], per_song: PerSongMetrics) -> dict[str, di
     return found
 
 
+def _likenesses(per_song: PerSongMetrics) -> dict[str, dict[str, float]]:
+    """How much of the way from shuffled to real music has been gone, with the limits that those of the value give."""
+
+    def of(key: str, kind: str) -> dict[str, float] | None:
+        found, real, shuffled = (per_song.interval(f"grammar_{key}", part) for part in (kind, "real", "shuffled"))
+        if found is None or real is None or shuffled is None:
+            return None
+        value, *ends = (likeness(number, real.value, shuffled.value) for number in found)
+        high = 1.0 if found.low <= real.value <= found.high else max(ends)
+        return {"value": value, "low": min(ends), "high": high} if np.isfinite([value, high, *ends]).all() else None
+
+    rows = {f"grammar_{key}": of(key, "samples") for key in BARS}
+    for kind in ("midpoints", "transfers", "reconstructions"):
+        measured = [row for key in BARS if (row := of(key, kind)) is not None]
+        rows[f"grammar_{kind}"] = min(measured, key=lambda row: row["value"], default=None)
+    return {key: row for key, row in rows.items() if row is not None}
+
+
 def _made(result: dict[str, Any], per_song: PerSongMetrics) -> dict[str, float]:
     made = {"sliced_wasserstein": known_mean([*result["prior_match"]["sliced_wasserstein"].values()])}
     within = result["samples"]["within_5_95"].values()
     if within:
         made["within_5_95"] = float(np.mean([shares["all"] for shares in within]))
+    if "realism" in result:
+        density = [row["onsets"] for row in result["realism"]["grammar"]["by_genre"].values()]
+        ratios = [row["samples"] / row["real"] for row in density if row["real"] > 0]
+        made["onset_density"] = float(np.max(np.abs(np.array(ratios) - 1), initial=0))
     if "latent_order" in result:
         tables = {track: row for track, row in result["latent_order"]["probe_r2"].items() if track != "all"}
         values = [value for row in tables.values() for value in row.values()]

@@ -1,6 +1,6 @@
 """Held-out phrases with what an evaluation needs to know of them, and how many of them and of samples it takes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -52,6 +52,10 @@ class HeldOut:
         index = dataset.phrases(split, config.music.bars, sounding=config.data.sounding)
         index, genre = held_out_phrases(index, limit, config.seed if seed is None else seed)
         return cls(index.tokens().astype(np.int32), genre, index.songs, index.layout, index.genres)
+
+    def of(self, rows: np.ndarray) -> "HeldOut":
+        """Some of the phrases, by row number."""
+        return replace(self, tokens=self.tokens[rows], genre=self.genre[rows], songs=self.songs[rows])
 
     def of_genre(self, genre: int) -> np.ndarray:
         """Row numbers of the phrases of a genre."""

@@ -1,4 +1,4 @@
-"""How near a phrase comes to one of the training set: whether a model composes or copies."""
+"""How near phrases come to training phrases and to each other: does a model compose, or copy and repeat itself?"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -47,10 +47,22 @@ def measure_originality(context: "EvaluationContext") -> dict[str, Any]:
     rows = context.some(SAMPLES, _NEAREST)
     likeness, _ = nearest(context.held_out.tokens[rows], training, context.layout)
     _record_likeness(context, "real", context.song_names[rows], context.genre_names[rows], likeness)
+    samples = [context.samples(number) for number in range(len(context.genres))]
+    among = np.concatenate([nearest_of_others(some, np.arange(len(some)), context.layout) for some in samples])
+    _record_diversity(context, "samples", names, np.repeat(context.genres, SAMPLES), among)
+    # As many real phrases; those of one song are left out, since a piece repeats itself.
+    tokens, songs = context.held_out.tokens[rows], context.held_out.songs[rows]
+    among = np.full(len(rows), np.nan)
+    for number in range(len(context.genres)):
+        here = context.held_out.genre[rows] == number
+        among[here] = nearest_of_others(tokens[here], songs[here], context.layout)
+    _record_diversity(context, "real", context.song_names[rows], context.genre_names[rows], among)
     return result
 
 
-def nearest(phrases: np.ndarray, training: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+def nearest(
+    phrases: np.ndarray, training: np.ndarray, layout: Layout, allowed: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """The training phrase that each phrase is most like, in the key in which it is.
 
     Two phrases are as alike as their onset F1 says: notes that start in both at the same step, in the same track, with
@@ -61,9 +73,11 @@ def nearest(phrases: np.ndarray, training: np.ndarray, layout: Layout) -> tuple[
         phrases: int [N, T, K].
         training: int [M, T, K], one phrase or more.
         layout: what the tracks are.
+        allowed: bool [N, M], which may be compared; None for all.
 
     Returns:
-        Onset F1 float64 [N], NaN for a phrase without a note; row numbers int64 [N] of training phrases.
+        Onset F1 float64 [N], NaN for a phrase without a note or with none to compare it with; row numbers int64 [N] of
+        training phrases.
     """
     theirs = _notes(np.asarray(training, np.int32), layout)
     counts = theirs.sum(axis=1)
@@ -77,9 +91,21 @@ def nearest(phrases: np.ndarray, training: np.ndarray, layout: Layout) -> tuple[
         with np.errstate(invalid="ignore"):
             alike = (2 * hits / (own[:, np.newaxis] + counts)).reshape(len(_KEYS), len(block), -1).max(axis=0)
         here = slice(first, first + len(block))
+        if allowed is not None:
+            alike = np.where(allowed[here], alike, -np.inf)
         rows[here] = alike.argmax(axis=1)
-        likeness[here] = np.where(own[: len(block)] > 0, alike.max(axis=1), np.nan)
+        best = alike.max(axis=1)
+        likeness[here] = np.where((own[: len(block)] > 0) & (best >= 0), best, np.nan)
     return likeness, rows
+
+
+def nearest_of_others(phrases: np.ndarray, songs: np.ndarray, layout: Layout) -> np.ndarray:
+    """Onset F1 of each phrase int [N, T, K] to the phrase of another song int [N] that it is most like, as `nearest`.
+
+    Returns:
+        float64 [N], NaN for a phrase without a note and where there is no other song.
+    """
+    return nearest(phrases, phrases, layout, songs[:, np.newaxis] != songs)[0] if len(phrases) else np.zeros(0)
 
 
 def _notes(tokens: np.ndarray, layout: Layout, key: int = 0) -> csr_array:
@@ -106,3 +132,10 @@ def _record_likeness(
     copied = np.where(np.isfinite(likeness), likeness >= COPIED, np.nan)  # a phrase without notes is like none
     context.per_song.add("nearest_training", part, songs, genres, likeness)
     context.per_song.add("copied", part, songs, genres, copied)
+
+
+def _record_diversity(
+    context: "EvaluationContext", part: str, songs: np.ndarray, genres: np.ndarray, likeness: np.ndarray
+) -> None:
+    context.per_song.add("nearest_sample", part, songs, genres, likeness)
+    context.per_song.add("distinct", part, songs, genres, np.where(np.isfinite(likeness), likeness < COPIED, np.nan))

@@ -14,13 +14,16 @@ from musae_tf.evaluation import figures
 from musae_tf.evaluation.clips import draw_strip
 from musae_tf.evaluation.compare import FOLDER, Comparison
 from musae_tf.evaluation.context import EvaluationContext
+from musae_tf.evaluation.grammar import AMOUNTS, TITLES
 from musae_tf.evaluation.headlines import HEADLINES
 from musae_tf.evaluation.latent_order import STRENGTHS
 from musae_tf.evaluation.per_song import ALL
+from musae_tf.evaluation.realism import KINDS
 from musae_tf.latent import PROPERTIES
 
 # Anchors and titles of the sections, and the key of the result without which there is none.
 _SECTIONS = (
+    ("realism", "Does it sound like music?", "realism"),
     ("reconstruction", "Reconstruction", "reconstruction"),
     ("prior", "Match of prior and posterior", "prior_match"),
     ("genre", "Genre: in the code, in samples", "genre_probe"),
@@ -65,6 +68,9 @@ def evaluation_page(context: EvaluationContext, result: dict[str, Any], comparis
         sections={anchor: title for anchor, title, key in _SECTIONS if key in result},
         headlines=HEADLINES,
         metrics=_METRICS,
+        measures=TITLES,
+        amounts=AMOUNTS,
+        kinds=KINDS,
         properties=PROPERTIES,
         strengths=STRENGTHS,
         genres=context.genres,

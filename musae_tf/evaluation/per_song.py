@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from musae_tf.errors import RunError
+from musae_tf.evaluation.grammar import TITLES
 from musae_tf.renamed import JSON_KEYS
 
 RESAMPLES = 1000
@@ -36,6 +37,8 @@ BALANCED = frozenset(
         "transfer_before",
         "transfer_chroma",
         "transfer_rhythm",
+        "token_auc",
+        *(f"grammar_{key}" for key in TITLES),
     }
 )
 

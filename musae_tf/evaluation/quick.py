@@ -4,8 +4,11 @@ import numpy as np
 
 from musae_tf.data import Dataset
 from musae_tf.errors import MusicError
+from musae_tf.evaluation.grammar import BARS, Counts, grammar, likeness, shuffled_voices
 from musae_tf.evaluation.held_out import HeldOut
 from musae_tf.evaluation.prior_match import two_sample_tests
+from musae_tf.evaluation.realism import Music, tell_apart
+from musae_tf.evaluation.statistics import known_mean
 from musae_tf.models import MusAE
 from musae_tf.models.inference import decode, encode, sample_latent, sample_prior
 from musae_tf.music import detokenize
@@ -20,7 +23,9 @@ _PICTURES = 4
 # Genres that can be heard: with many of them, all would fill the disk and take their time.
 _SOUNDS = 4
 # Streams of seeds.
-_POSTERIOR, _PRIOR, _SAMPLES = 10, 11, 12
+_POSTERIOR, _PRIOR, _SAMPLES, _MEASURED = 10, 11, 12, 14
+# Samples of each genre that are measured.
+_SAMPLED = 48
 
 
 class QuickEvaluator:
@@ -33,10 +38,22 @@ class QuickEvaluator:
             DatasetError: the validation split has no phrase.
         """
         self._seed, self._tempos = run.config.seed, run.facts.get("tempos", {})
-        self._held_out = HeldOut.read(dataset, run.config, "validation", run.config.training.evaluate_phrases)
+        held_out = HeldOut.read(dataset, run.config, "validation", run.config.training.evaluate_phrases)
+        self._held_out = held_out
+        rows = [held_out.of_genre(genre) for genre in range(len(held_out.genres))]
+        # Grammar of real and of shuffled music, which no training changes.
+        self._real = [grammar(held_out.tokens[some], held_out.layout) for some in rows]
+        self._shuffled = [
+            grammar(shuffled_voices(held_out.tokens[some], held_out.layout), held_out.layout) for some in rows
+        ]
 
     def __call__(self, model: MusAE) -> Evaluation:
-        """Onset F1, accuracy, two-sample accuracy (chance 0.5), pictures of four reconstructions, and sound."""
+        """Numbers, pictures of four reconstructions, and sound.
+
+        The numbers: onset F1 and accuracy of reconstructions; whether codes are told from draws of the prior
+        (`two_sample_accuracy`, chance 0.5) and samples from real music (`token_auc`); grammar of samples as share of
+        the way from shuffled to real music, and their onsets over those of real music (`onset_density`).
+        """
         held_out = self._held_out
         mean, deviation = encode(model, held_out.tokens)
         rebuilt = decode(model, mean)
@@ -49,8 +66,30 @@ class QuickEvaluator:
         measured = [value for value in by_genre.values() if not np.isnan(value)]
         if measured:
             numbers["two_sample_accuracy"] = float(np.mean(measured))
+        numbers |= self._realism(model)
         pictures = {"reconstructions": reconstruction_picture(held_out, rebuilt)}
         return Evaluation(numbers, rebuilt, held_out.tokens, pictures, self._sounds(model, rebuilt))
+
+    def _realism(self, model: MusAE) -> dict[str, float]:
+        held_out = self._held_out
+        genre = np.repeat(np.arange(len(held_out.genres)), _SAMPLED)
+        tokens = decode(model, sample_latent(model, genre, row_seeds(self._seed, _MEASURED, len(genre))))
+        made = [grammar(tokens[genre == number], held_out.layout) for number in range(len(held_out.genres))]
+
+        def mean(counts: list[dict[str, Counts]], key: str) -> float:
+            return known_mean([some[key].value for some in counts])
+
+        numbers = {
+            f"grammar_{key}": likeness(mean(made, key), mean(self._real, key), mean(self._shuffled, key))
+            for key in BARS
+        }
+        density = mean(self._real, "onsets")
+        numbers["onset_density"] = mean(made, "onsets") / density if density else float("nan")
+        real = Music(held_out.tokens, held_out.genre, held_out.songs)
+        numbers["token_auc"] = tell_apart(
+            real, Music(tokens, genre, np.arange(len(genre))), held_out.layout, self._seed
+        )
+        return {key: value for key, value in numbers.items() if np.isfinite(value)}
 
     def _sounds(self, model: MusAE, rebuilt: np.ndarray) -> dict[str, np.ndarray]:
         """A phrase and then its reconstruction, and a sample of each of a few genres: always of the same seed."""

@@ -43,6 +43,7 @@ from musae_tf.evaluation.originality import measure_originality
 from musae_tf.evaluation.page import evaluation_page
 from musae_tf.evaluation.prior_match import measure_prior
 from musae_tf.evaluation.quick import reconstruction_picture
+from musae_tf.evaluation.realism import measure_realism
 from musae_tf.evaluation.reconstruction import measure_reconstruction
 from musae_tf.evaluation.statistics import STATISTICS, measure_generation, measure_samples
 from musae_tf.evaluation.transfer import measure_transfer
@@ -53,6 +54,7 @@ from musae_tf.training import Run
 
 # Families that only the full evaluation has, in the order in which they are measured.
 _FULL = (
+    ("realism", measure_realism),
     ("genre_probe", measure_genre_probe),
     ("genre_classifier", measure_genre_classifier),
     ("generation", measure_generation),

@@ -68,7 +68,7 @@ def test_it_fits_a_phone_and_knows_dark_and_light(open_page):
 def test_every_link_leads_somewhere(open_page):
     page = open_page()
     targets = page.evaluate("[...document.querySelectorAll('nav a')].map(link => link.getAttribute('href'))")
-    assert len(targets) == 10
+    assert len(targets) == 11
     assert all(page.locator(target).count() == 1 for target in targets)
 
 
