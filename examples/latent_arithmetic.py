@@ -3,7 +3,8 @@
     python examples/latent_arithmetic.py mine.mid --plus palestrina --minus bach
     python examples/latent_arithmetic.py mine.mid --plus lively.mid --minus quiet.mid
 
-Asks a server that `musae serve` (or TensorFlow Serving) runs; the base install is enough.
+Asks a server that `musae serve` (or TensorFlow Serving) runs, for which the base install is enough; with --run, a model
+in this process.
 """
 
 import argparse
@@ -13,15 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-from musae_tf.client import MusaeClient
+from musae_tf import Musae
 from musae_tf.errors import MusaeError
 from musae_tf.music import Song
+from musae_tf.verbs.methods import Verbs
 
 DRAWS = 16
 """Samples of a genre whose codes are averaged: where it lies."""
 
 
-def centre(musae: MusaeClient, term: str) -> np.ndarray:
+def centre(musae: Verbs, term: str) -> np.ndarray:
     """Mean code, float32 [D], of a piece (a MIDI file), or of pieces of a genre."""
     if Path(term).suffix.lower() in (".mid", ".midi"):
         return musae.encode(term).mean.mean(axis=0)
@@ -29,7 +31,7 @@ def centre(musae: MusaeClient, term: str) -> np.ndarray:
     return np.concatenate([musae.encode(piece).mean for piece in pieces]).mean(axis=0)
 
 
-def compute(musae: MusaeClient, piece: Path, plus: Sequence[str], minus: Sequence[str]) -> Song:
+def compute(musae: Verbs, piece: Path, plus: Sequence[str], minus: Sequence[str]) -> Song:
     """The sum as a song, with the tempo of the piece."""
     song = Song.read(piece)
     code = musae.encode(song).mean
@@ -47,12 +49,13 @@ def main() -> int:
     parser.add_argument("--plus", action="append", default=[], metavar="TERM", help=f"what to add: {term}")
     parser.add_argument("--minus", action="append", default=[], metavar="TERM", help=f"what to take away: {term}")
     parser.add_argument("--server", default="localhost:8500", metavar="HOST:PORT", help="default: localhost:8500")
+    parser.add_argument("--run", metavar="RUN", help="a run or an exported model instead of a server")
     parser.add_argument("--out", type=Path, default=Path("sum.mid"), help="default: sum.mid")
     arguments = parser.parse_args()
     if len(arguments.plus) != len(arguments.minus):
         parser.error("as many --plus as --minus: where a term lies means something only beside another one")
     try:
-        with MusaeClient(arguments.server) as musae:
+        with Musae.from_run(arguments.run) if arguments.run else Musae.connect(arguments.server) as musae:
             compute(musae, arguments.piece, arguments.plus, arguments.minus).write(arguments.out)
     except MusaeError as error:
         print(error, file=sys.stderr)

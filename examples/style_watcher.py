@@ -17,10 +17,11 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
-from musae_tf.client import DeadlineExceededError, MusaeClient, OverloadedError, UnavailableError
-from musae_tf.errors import MusaeError
+from musae_tf import Musae
+from musae_tf.errors import DeadlineExceededError, MusaeError, OverloadedError, UnavailableError
 from musae_tf.files import write_text
 from musae_tf.music import Song
+from musae_tf.verbs.methods import Verbs
 
 KINDS = (".mid", ".midi")
 LATER = (UnavailableError, OverloadedError, DeadlineExceededError)
@@ -45,7 +46,7 @@ class Watcher:
         strength: how far.
     """
 
-    def __init__(self, folder: Path, answers: Path, musae: MusaeClient, to: str, strength: float):
+    def __init__(self, folder: Path, answers: Path, musae: Verbs, to: str, strength: float):
         self.folder, self.answers = folder, answers
         self._musae, self._to, self._strength = musae, to, strength
         self._seen: dict[Path, State] = {}
@@ -111,7 +112,7 @@ def main() -> int:
     answers = arguments.folder / "answers"
     try:
         answers.mkdir(parents=True, exist_ok=True)
-        with MusaeClient(arguments.server) as musae:
+        with Musae.connect(arguments.server) as musae:
             musae.describe().genre_number(arguments.to)
             watcher = Watcher(arguments.folder, answers, musae, arguments.to, arguments.strength)
             print(f"watching {arguments.folder}; answers go to {answers}", flush=True)

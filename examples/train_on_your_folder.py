@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from musae_tf import generation
+from musae_tf import Musae
 from musae_tf.config import load_config
 from musae_tf.data import Dataset, build, describe, get_source
 from musae_tf.errors import MusaeError
@@ -37,9 +37,9 @@ def learn(folder: Path, out: Path, layout: str, preset: Path, steps: int | None)
 
 def play(run: Run, out: Path, bars: int) -> list[Path]:
     """Write a new piece of every genre."""
-    model, paths = run.load_model(), []
+    musae, paths = Musae.from_run(run.path), []
     for genre in run.genres:
-        song = generation.sample(model, run.layout, genre, bars, temperature=0.9, seed=7)
+        song = musae.sample(genre, bars, temperature=0.9, seed=7)
         paths.append(out / f"{genre}.mid")
         song.write(paths[-1])
     return paths

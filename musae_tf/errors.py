@@ -45,3 +45,78 @@ class WorkerError(MusaeError):
 
     exit_code = 75
     """EX_TEMPFAIL of sysexits.h."""
+
+
+class ClientError(MusaeError):
+    """Base of all that a model can refuse, here or on a server, and of all that keeps a server from answering.
+
+    Attributes:
+        code: gRPC status that the server (or gRPC itself) gave, for instance "NOT_FOUND"; for a mistake that was found
+            before a server was asked, the status that it would have given.
+        details: the server's own words; empty if it was not asked.
+        hint: what to do about it; empty if there is nothing to say.
+    """
+
+    code = "UNKNOWN"
+
+    def __init__(self, sentence: str, code: str | None = None, details: str = "", hint: str = ""):
+        super().__init__(f"{sentence}; {hint}" if hint else sentence)
+        self.code = code or self.code
+        self.details = details
+        self.hint = hint
+
+
+class UnavailableError(ClientError):
+    """Nobody answers at the target, or the connection broke."""
+
+    code = "UNAVAILABLE"
+
+
+class OverloadedError(ClientError):
+    """The server has more requests than it can queue."""
+
+    code = "RESOURCE_EXHAUSTED"
+
+
+class DeadlineExceededError(ClientError):
+    """The answer was not there in time."""
+
+    code = "DEADLINE_EXCEEDED"
+
+
+class NotFoundError(ClientError):
+    """The server does not serve this model, version or label. The message lists the versions that it has."""
+
+    code = "NOT_FOUND"
+
+
+class WrongModelError(ClientError):
+    """What answers is no model of musae-tf, or one that cannot be read, or has not what it is asked for."""
+
+    code = "FAILED_PRECONDITION"
+
+
+class InvalidRequestError(ClientError):
+    """An argument has a value that the model does not take."""
+
+    code = "INVALID_ARGUMENT"
+
+
+class UnknownGenreError(InvalidRequestError):
+    """The model has no such genre. The message lists those it has."""
+
+
+class UnknownAttributeError(InvalidRequestError):
+    """The model has no such attribute. The message lists those it has."""
+
+
+class AccessDeniedError(ClientError):
+    """The server does not let this client in."""
+
+    code = "PERMISSION_DENIED"
+
+
+class ServerFailedError(ClientError):
+    """The server could not do what it was asked for, through no fault of the request."""
+
+    code = "INTERNAL"

@@ -12,14 +12,16 @@ import musae_tf
 PACKAGE = Path(musae_tf.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # Nothing may import what stands to the right of it. Modules directly in the package count by their name.
-ORDER = ("errors", "renamed", "files", "cores", "progress", "config", "protocol", "music", "data", "models", "training",
-         "latent", "evaluation", "generation", "export", "pretrained", "server", "client", "studio", "cli")  # fmt: skip
+ORDER = ("errors", "renamed", "files", "cores", "progress", "config", "protocol", "music", "verbs", "data", "models",
+         "training", "latent", "evaluation", "export", "pretrained", "server", "client", "musae", "studio",
+         "cli")  # fmt: skip
 # What talks over the wire knows nothing of what makes the model.
 ALLOWED = {
     "protocol": {"errors", "protocol"},
     "server": {"errors", "files", "cores", "protocol", "server"},
-    "client": {"errors", "files", "music", "protocol", "client"},
-    "studio": {"errors", "files", "music", "protocol", "client", "studio"},
+    "verbs": {"errors", "music", "verbs"},
+    "client": {"errors", "music", "protocol", "verbs", "client"},
+    "studio": {"errors", "files", "music", "protocol", "verbs", "client", "studio"},
 }
 HEAVY = ("tensorflow", "keras", "tensorflow_probability", "tf_keras")
 # What a base install has.
@@ -48,7 +50,12 @@ def imports(path: Path, top_level_only: bool = False) -> set[str]:
 def test_no_module_imports_to_its_right(path):
     here = part(path)
     if here == "__init__":
-        assert not [name for name in imports(path) if name.startswith("musae_tf")]
+        # The one object is taken from where it is when it is asked for.
+        assert {name for name in imports(path) if name.startswith("musae_tf")} <= {
+            "musae_tf.musae",
+            "musae_tf.musae.Musae",
+        }
+        assert not [name for name in imports(path, top_level_only=True) if name.startswith("musae_tf")]
         return
     assert here in ORDER, f"{path}: where does {here} stand in the order?"
     for name in imports(path):
@@ -68,7 +75,7 @@ def test_the_wire_knows_nothing_of_the_model(path):
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in MODULES if part(path) in ("protocol", "client")],
+    [path for path in MODULES if part(path) in ("protocol", "verbs", "client")],
     ids=lambda path: str(path.relative_to(PACKAGE)),
 )
 def test_protocol_and_client_need_only_the_base_install(path):
@@ -82,7 +89,18 @@ def test_music_never_imports_tensorflow_and_needs_only_the_base_install(path):
     assert {name.split(".")[0] for name in imports(path, top_level_only=True)} <= LIGHT
 
 
-LATE = ("errors", "renamed", "files", "progress", "config", "data", "cli")
+def test_the_one_object_loads_neither_tensorflow_nor_grpc_before_there_is_a_model():
+    loaded = loaded_after("import musae_tf")
+    assert not loaded & {*HEAVY, "numpy", "grpc", "google"}
+    loaded = loaded_after("from musae_tf import Musae; Musae.from_run, Musae.connect")
+    assert "symusic" in loaded
+    assert not loaded & {*HEAVY, "grpc", "google"}
+    loaded = loaded_after("from musae_tf import Musae; Musae.connect('localhost:1').close()")
+    assert "grpc" in loaded
+    assert not loaded & set(HEAVY)
+
+
+LATE = ("errors", "musae", "renamed", "files", "progress", "config", "data", "cli")
 
 
 @pytest.mark.parametrize(

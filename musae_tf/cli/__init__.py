@@ -14,9 +14,8 @@ from musae_tf import __version__
 from musae_tf.cli.data import add_data
 from musae_tf.cli.doctor import add_doctor
 from musae_tf.cli.evaluate import add_compare, add_evaluate
-from musae_tf.cli.music import add_change, add_music
+from musae_tf.cli.music import add_change, add_music, add_request
 from musae_tf.cli.parser import USAGE, Commands, Parser, command
-from musae_tf.cli.request import add_request
 from musae_tf.cli.serve import add_export, add_serve
 from musae_tf.cli.studio import add_studio
 from musae_tf.cli.train import add_configs, add_train

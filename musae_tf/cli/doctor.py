@@ -165,7 +165,7 @@ def _space() -> Finding:
 
 
 def _server(arguments: Namespace) -> Finding:
-    from musae_tf.cli.request import open_client
+    from musae_tf.cli.music import open_client
 
     try:
         with open_client(arguments) as musae:

@@ -1,8 +1,13 @@
-"""`musae sample`, `reconstruct`, `interpolate`, `transfer`, `change`: MIDI files in, MIDI, pictures and sound out."""
+"""`musae sample`, `reconstruct`, `interpolate`, `transfer`, `change`, and `musae request` with the same, for a server:
+MIDI files in, MIDI, pictures and sound out, wherever the model is.
+"""
 
+import os
 from argparse import Namespace
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from musae_tf.cli.parser import Parser, add_json, command, integer, number
 from musae_tf.cli.shared import (
@@ -10,46 +15,264 @@ from musae_tf.cli.shared import (
     add_output,
     add_pretrained,
     add_run,
+    add_server,
+    find_run,
+    load_tensorflow,
     open_dataset,
-    open_run,
     print_next,
-    samples_folder,
 )
 
 if TYPE_CHECKING:
     from musae_tf.cli.pieces import Piece
-    from musae_tf.training import Run
+    from musae_tf.client import MusaeClient
+    from musae_tf.verbs.methods import Verbs
 
-Function = Callable[[Namespace], int | None]
+TOKEN = "MUSAE_TOKEN"
+"""Environment variable of the token: other users of the machine can read a command line."""
+
+AddModel = Callable[[Parser], None]
+"""Adds what says where the model is. The functions that add a command are also given how its example begins."""
+
 _SAMPLES = "RUN/samples; samples with --pretrained"
 
 
-def add_music(commands) -> None:
+class Opened(NamedTuple):
+    """A model that a command makes music with.
+
+    Attributes:
+        musae: the model.
+        report: where it is, for --json.
+        folder: where pieces go if the user does not say.
+        picture: whether they are drawn.
+        called: what names the model on a command line; None for a server.
+    """
+
+    musae: "Verbs"
+    report: dict[str, str]
+    folder: Path
+    picture: bool
+    called: str | None = None
+
+
+# --- options ----------------------------------------------------------------------------------------------------------
+
+
+def add_music(commands: Any) -> None:
     """Add `musae sample`, `reconstruct`, `interpolate` and `transfer`."""
-    for parser in music_commands(
-        commands, (sample, reconstruct, interpolate, transfer), "musae {} runs/NAME", _add_model
-    ):
+    for add in (_add_sample, _add_reconstruct, _add_interpolate, _add_transfer):
+        parser = add(commands, "musae {} runs/NAME", _add_model)
         add_output(parser, _SAMPLES)
         add_json(parser)
 
 
-def add_change(commands) -> None:
+def add_change(commands: Any) -> None:
     """Add `musae change`."""
-    parser = change_command(commands, change, "musae change runs/NAME", _add_model)
+    parser = _add_change(commands, "musae {} runs/NAME", _add_model)
     add_dataset(parser)
     add_output(parser, _SAMPLES)
     add_json(parser)
 
 
+def add_request(commands: Any) -> None:
+    """Add `musae request`."""
+    summary = "have music made by a model on a server"
+    token = "A token in the environment variable MUSAE_TOKEN is sent along."
+    example = "musae request sample --server HOST:8500 --genre bach --out bach.mid"
+    request = commands.add_parser(
+        "request", help=summary, description=f"{summary.capitalize()}. {token}", epilog=f"example:\n  {example}"
+    )
+    kinds = request.add_subparsers(metavar="COMMAND", required=True, dest="kind", title="commands")
+    for add in (_add_change, _add_sample, _add_reconstruct, _add_interpolate, _add_transfer):
+        parser = add(kinds, "musae request {}", _add_served)
+        add_output(parser, "here")
+        parser.add_argument("--png", action="store_true", help="draw pictures as well (needs matplotlib)")
+        add_json(parser)
+    _add_describe(kinds)
+    _add_status(kinds)
+
+
 def _add_model(parser: Parser) -> None:
     add_run(parser)
     add_pretrained(parser)
+    parser.set_defaults(open=_open_run)
 
 
-def change_command(commands, change: Function, call: str, add_model: Callable[[Parser], None]) -> Parser:
-    """Add `change`, whatever says where the model is; `call` begins its example."""
+def _add_served(parser: Parser) -> None:
+    add_server(parser)
+    parser.set_defaults(open=_open_server)
+
+
+def _add_first_bars(parser: Parser) -> None:
+    parser.add_argument("--bars", type=integer(1), metavar="N", help="take the first N bars only (default: all)")
+
+
+# --- the model --------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _open_run(arguments: Namespace) -> Iterator[Opened]:
+    """The model of a run, or the one of the package."""
+    path = find_run(arguments.run, arguments.pretrained)
+    dataset = getattr(arguments, "dataset", None)
+    if dataset is not None:
+        open_dataset(dataset)
+    load_tensorflow()
+    from musae_tf import Musae
+
+    # A cache is no place for pieces.
+    folder = Path("samples") if arguments.pretrained else path / "samples"
+    with Musae.from_run(path, dataset, print) as musae:
+        yield Opened(musae, {"run": str(path)}, folder, True, "--pretrained" if arguments.pretrained else str(path))
+
+
+@contextmanager
+def _open_server(arguments: Namespace) -> Iterator[Opened]:
+    with open_client(arguments) as musae:
+        yield Opened(musae, {"server": arguments.server}, Path("."), arguments.png)
+
+
+def open_client(arguments: Namespace) -> "MusaeClient":
+    """A client for the options of `musae_tf.cli.shared.add_server`."""
+    from musae_tf import Musae
+    from musae_tf.client import Tls
+
+    files = (arguments.tls_ca, arguments.tls_cert, arguments.tls_key, arguments.tls_name)
+    return Musae.connect(
+        arguments.server,
+        arguments.model,
+        version=arguments.model_version,
+        label=arguments.model_label,
+        tls=Tls(*files) if any(files) else arguments.tls,
+        token=os.environ.get(TOKEN) or None,
+        deadline=arguments.deadline,
+    )
+
+
+# --- the commands -----------------------------------------------------------------------------------------------------
+
+
+def _add_sample(commands: Any, call: str, add_model: AddModel) -> Parser:
+    parser = command(
+        commands, "sample", sample, "make new pieces", f"{call.format('sample')} --genre bach --bars 16 --seed 7 --wav"
+    )
+    parser.add_argument("--genre", metavar="NAME", help="genre by name (default: one piece of each)")
+    parser.add_argument("--bars", type=integer(1, 4096), default=16, metavar="N", help="length (default: 16)")
+    parser.add_argument("--tempo", type=number(1, 1000), metavar="BPM", help="quarters a minute (default: the genre's)")
+    add_model(parser)
+    return parser
+
+
+def sample(arguments: Namespace) -> None:
+    """`musae sample` and `musae request sample`."""
+    from musae_tf.cli import pieces
+
+    with arguments.open(arguments) as opened:
+        model = opened.musae.describe()
+        genres = [arguments.genre] if arguments.genre else model.genres
+        for genre in genres:
+            model.genre_number(genre)
+        pieces.check_out(arguments.out, len(genres))
+        how = (arguments.bars, arguments.temperature, arguments.seed, arguments.tempo)
+        made = [pieces.sampled(genre, arguments.seed, opened.musae.sample(genre, *how)) for genre in genres]
+        _write(made, opened, arguments)
+    if opened.called is not None:
+        written = arguments.report["pieces"][0]["midi"]
+        first, *others = model.genres
+        print_next(
+            (
+                f"transfer {opened.called} {written} --to {others[0] if others else first}",
+                "move a piece to another genre",
+            ),
+            (f"sample {opened.called} --genre {first} --seed {arguments.seed + 1}", "another piece"),
+        )
+
+
+def _add_reconstruct(commands: Any, call: str, add_model: AddModel) -> Parser:
+    summary = "encode a piece and decode it again"
+    parser = command(commands, "reconstruct", reconstruct, summary, f"{call.format('reconstruct')} mine.mid")
+    add_model(parser)
+    parser.add_argument("song", metavar="SONG.mid", help="the piece")
+    _add_first_bars(parser)
+    return parser
+
+
+def reconstruct(arguments: Namespace) -> None:
+    """`musae reconstruct SONG.mid` and `musae request reconstruct SONG.mid`."""
+    from musae_tf.cli import pieces
+
+    pieces.check_out(arguments.out, 1)
+    with arguments.open(arguments) as opened:
+        song = pieces.read_song(arguments.song, opened.musae.describe().layout, arguments.bars)
+        rebuilt = opened.musae.reconstruct(song, arguments.temperature, arguments.seed)
+        _write([pieces.reconstructed(song, rebuilt)], opened, arguments)
+
+
+def _add_interpolate(commands: Any, call: str, add_model: AddModel) -> Parser:
+    summary = "make pieces between one piece and another"
+    parser = command(
+        commands, "interpolate", interpolate, summary, f"{call.format('interpolate')} from.mid to.mid --points 7"
+    )
+    add_model(parser)
+    parser.add_argument("start", metavar="START.mid", help="where the way begins")
+    parser.add_argument("end", metavar="END.mid", help="where it ends")
+    points = "pieces, reconstructions of both ends included (default: 5)"
+    parser.add_argument("--points", type=integer(2, 256), default=5, metavar="N", help=points)
+    path = "straight from code to code, or along great arcs (default: linear)"
+    parser.add_argument("--path", choices=("linear", "spherical"), default="linear", help=path)
+    _add_first_bars(parser)
+    return parser
+
+
+def interpolate(arguments: Namespace) -> None:
+    """`musae interpolate START.mid END.mid` and `musae request interpolate START.mid END.mid`."""
+    from musae_tf.cli import pieces
+
+    pieces.check_out(arguments.out, arguments.points)
+    with arguments.open(arguments) as opened:
+        layout = opened.musae.describe().layout
+        start, end = (pieces.read_song(path, layout, arguments.bars) for path in (arguments.start, arguments.end))
+        how = (arguments.points, arguments.temperature, arguments.seed, arguments.path)
+        songs = opened.musae.interpolate(start, end, *how)
+        _write(pieces.interpolated(start, end, songs), opened, arguments)
+
+
+def _add_transfer(commands: Any, call: str, add_model: AddModel) -> Parser:
+    summary = "move a piece towards another genre"
+    parser = command(
+        commands, "transfer", transfer, summary, f"{call.format('transfer')} mine.mid --to palestrina --strength 0.8"
+    )
+    add_model(parser)
+    parser.add_argument("song", metavar="SONG.mid", help="the piece")
+    parser.add_argument("--to", required=True, metavar="GENRE", help="genre to move to")
+    parser.add_argument("--source", metavar="GENRE", help="genre that the piece is in (default: the model decides)")
+    amount = "0 stays, 1 goes prior.reach times the way between the genres (default: 1)"
+    parser.add_argument("--strength", type=number(0, 10), default=1.0, metavar="X", help=amount)
+    _add_first_bars(parser)
+    return parser
+
+
+def transfer(arguments: Namespace) -> None:
+    """`musae transfer SONG.mid --to GENRE` and `musae request transfer SONG.mid --to GENRE`."""
+    from musae_tf.cli import pieces
+
+    pieces.check_out(arguments.out, 1)
+    with arguments.open(arguments) as opened:
+        model = opened.musae.describe()
+        for genre in filter(None, (arguments.to, arguments.source)):
+            model.genre_number(genre)
+        song = pieces.read_song(arguments.song, model.layout, arguments.bars)
+        source = arguments.source or opened.musae.infer_genre(song)
+        if not arguments.source:
+            print(f"{arguments.song}: taken for {source}; --source names another genre")
+        how = (arguments.strength, arguments.temperature, arguments.seed)
+        moved = opened.musae.transfer(song, arguments.to, source, *how)
+        piece = pieces.transferred(song, source, arguments.to, arguments.strength, moved)
+        _write([piece], opened, arguments, source=source, to=arguments.to)
+
+
+def _add_change(commands: Any, call: str, add_model: AddModel) -> Parser:
     summary = "give a piece more or less notes, register or length"
-    example = f"{call} mine.mid --more soprano:notes --less bass:register"
+    example = f"{call.format('change')} mine.mid --more soprano:notes --less bass:register"
     parser = command(commands, "change", change, summary, example)
     add_model(parser)
     parser.add_argument("song", metavar="SONG.mid", help="the piece")
@@ -61,168 +284,94 @@ def change_command(commands, change: Function, call: str, add_model: Callable[[P
     parser.add_argument("--points", type=integer(2, 256), default=5, metavar="N", help=points)
     units = "in standard deviations over the training music (default: 2)"
     parser.add_argument("--strength", type=number(0, 10), default=2.0, metavar="X", help=units)
-    parser.add_argument("--bars", type=integer(1), metavar="N", help="take the first N bars only (default: all)")
+    _add_first_bars(parser)
     return parser
 
 
-def music_commands(
-    commands, functions: Sequence[Function], call: str, add_model: Callable[[Parser], None]
-) -> tuple[Parser, ...]:
-    """The commands that make music, whatever says where the model is; `call` begins their examples."""
-
-    def made(function: Function, summary: str, example: str) -> Parser:
-        name = function.__name__
-        return command(commands, name, function, summary, f"{call.format(name)} {example}")
-
-    of_sample, of_reconstruct, of_interpolate, of_transfer = functions
-
-    sample = made(of_sample, "make new pieces", "--genre bach --bars 16 --seed 7 --wav")
-    sample.add_argument("--genre", metavar="NAME", help="genre by name (default: one piece of each)")
-    sample.add_argument("--bars", type=integer(1, 4096), default=16, metavar="N", help="length (default: 16)")
-    sample.add_argument("--tempo", type=number(1, 1000), metavar="BPM", help="quarters a minute (default: the genre's)")
-    add_model(sample)
-
-    reconstruct = made(of_reconstruct, "encode a piece and decode it again", "mine.mid")
-    add_model(reconstruct)
-    reconstruct.add_argument("song", metavar="SONG.mid", help="the piece")
-
-    interpolate = made(of_interpolate, "make pieces between one piece and another", "from.mid to.mid --points 7")
-    add_model(interpolate)
-    interpolate.add_argument("start", metavar="START.mid", help="where the way begins")
-    interpolate.add_argument("end", metavar="END.mid", help="where it ends")
-    points = "pieces, reconstructions of both ends included (default: 5)"
-    interpolate.add_argument("--points", type=integer(2, 256), default=5, metavar="N", help=points)
-    path = "straight from code to code, or along great arcs (default: linear)"
-    interpolate.add_argument("--path", choices=("linear", "spherical"), default="linear", help=path)
-
-    transfer = made(of_transfer, "move a piece towards another genre", "mine.mid --to palestrina --strength 0.8")
-    add_model(transfer)
-    transfer.add_argument("song", metavar="SONG.mid", help="the piece")
-    transfer.add_argument("--to", required=True, metavar="GENRE", help="genre to move to")
-    transfer.add_argument("--source", metavar="GENRE", help="genre that the piece is in (default: the model decides)")
-    amount = "0 stays, 1 goes prior.reach times the way between the genres (default: 1)"
-    transfer.add_argument("--strength", type=number(0, 10), default=1.0, metavar="X", help=amount)
-
-    for parser in (reconstruct, interpolate, transfer):
-        parser.add_argument("--bars", type=integer(1), metavar="N", help="take the first N bars only (default: all)")
-    return sample, reconstruct, interpolate, transfer
-
-
-def sample(arguments: Namespace) -> None:
-    """`musae sample RUN`."""
-    from musae_tf.cli import pieces
-
-    run = open_run(arguments)
-    from musae_tf import generation
-
-    genres = [arguments.genre] if arguments.genre else run.genres
-    for genre in genres:
-        generation.genre_number(run.genres, genre)
-    pieces.check_out(arguments.out, len(genres))
-    model = run.load_model()
-    made = []
-    for genre in genres:
-        tempo = arguments.tempo or run.facts.get("tempos", {}).get(genre, 120.0)
-        song = generation.sample(model, run.layout, genre, arguments.bars, arguments.temperature, arguments.seed, tempo)
-        made.append(pieces.sampled(genre, arguments.seed, song))
-    _write(made, run, arguments)
-    written = arguments.report["pieces"][0]["midi"]
-    first, *others = run.genres
-    model = "--pretrained" if arguments.pretrained else run.path
-    print_next(
-        (f"transfer {model} {written} --to {others[0] if others else first}", "move a piece to another genre"),
-        (f"sample {model} --genre {first} --seed {arguments.seed + 1}", "another piece"),
-    )
-
-
-def reconstruct(arguments: Namespace) -> None:
-    """`musae reconstruct RUN SONG.mid`."""
-    from musae_tf.cli import pieces
-
-    run = open_run(arguments)
-    pieces.check_out(arguments.out, 1)
-    song = pieces.read_song(arguments.song, run.layout, arguments.bars)
-    from musae_tf import generation
-
-    model = run.load_model()
-    rebuilt = generation.reconstruct(model, run.layout, song, arguments.temperature, arguments.seed)
-    _write([pieces.reconstructed(song, rebuilt)], run, arguments)
-
-
-def interpolate(arguments: Namespace) -> None:
-    """`musae interpolate RUN START.mid END.mid`."""
-    from musae_tf.cli import pieces
-
-    run = open_run(arguments)
-    pieces.check_out(arguments.out, arguments.points)
-    start, end = (pieces.read_song(path, run.layout, arguments.bars) for path in (arguments.start, arguments.end))
-    from musae_tf import generation
-
-    model = run.load_model()
-    songs = generation.interpolate(
-        model, run.layout, start, end, arguments.points, arguments.temperature, arguments.seed, arguments.path
-    )
-    _write(pieces.interpolated(start, end, songs), run, arguments)
-
-
-def transfer(arguments: Namespace) -> None:
-    """`musae transfer RUN SONG.mid --to GENRE`."""
-    from musae_tf.cli import pieces
-
-    run = open_run(arguments)
-    from musae_tf import generation
-
-    for genre in filter(None, (arguments.to, arguments.source)):
-        generation.genre_number(run.genres, genre)
-    pieces.check_out(arguments.out, 1)
-    song = pieces.read_song(arguments.song, run.layout, arguments.bars)
-    model = run.load_model()
-    source = arguments.source or generation.infer_genre(model, run.layout, song)
-    if not arguments.source:
-        print(f"{arguments.song}: taken for {source}; --source names another genre")
-    moved = generation.transfer(
-        model, run.layout, song, arguments.to, source, arguments.strength, arguments.temperature, arguments.seed
-    )
-    piece = pieces.transferred(song, source, arguments.to, arguments.strength, moved)
-    _write([piece], run, arguments, source=source, to=arguments.to)
-
-
-def _write(made: Sequence["Piece"], run: "Run", arguments: Namespace, **facts: str) -> None:
-    from musae_tf.cli import pieces
-
-    folder = samples_folder(run, arguments)
-    written = pieces.write_pieces(made, run.layout, arguments.out, folder, wav=arguments.wav)
-    arguments.report = {"run": str(run.path), **facts, "pieces": written}
-
-
 def change(arguments: Namespace) -> None:
-    """`musae change RUN SONG.mid --more NAME --less NAME`, or `--sweep NAME`."""
+    """`musae change SONG.mid --more NAME --less NAME`, or `--sweep NAME`; and `musae request change`."""
     from musae_tf.cli import pieces
 
     changes = pieces.wanted(arguments)
-    run = open_run(arguments)
-    from musae_tf import generation
-    from musae_tf.errors import RunError
-    from musae_tf.latent import attribute_names
-    from musae_tf.latent.of_run import attributes_path, is_current, load_attributes
-    from musae_tf.music.pieces import attribute_number
-
-    for name in changes or [arguments.sweep]:
-        attribute_number(attribute_names(run.layout), name, RunError)
     pieces.check_out(arguments.out, 1 if changes else arguments.points)
-    song = pieces.read_song(arguments.song, run.layout, arguments.bars)
-    model = run.load_model()
-    dataset = None
-    if not is_current(run):
-        print(f"fitting attribute vectors, once: they are kept in {attributes_path(run)}")
-        dataset = open_dataset(arguments.dataset or run.facts["dataset"]["path"])
-    attributes = load_attributes(run, model, dataset)
-    what, how = (model, run.layout, song, attributes), (arguments.temperature, arguments.seed)
-    if changes:
-        made = [pieces.changed(song, changes, generation.change(*what, changes, *how))]
-    else:
-        songs = generation.sweep(*what, arguments.sweep, arguments.points, arguments.strength, *how)
-        made = pieces.swept(song, arguments.sweep, arguments.strength, songs)
-    written = pieces.write_pieces(made, run.layout, arguments.out, samples_folder(run, arguments), wav=arguments.wav)
-    wish = {"changes": changes} if changes else {"sweep": arguments.sweep}
-    arguments.report = {"run": str(run.path), **wish, "pieces": written}
+    with arguments.open(arguments) as opened:
+        model = opened.musae.describe()
+        song = pieces.read_song(arguments.song, model.layout, arguments.bars)
+        model.amounts(changes or {arguments.sweep: 0.0})
+        how = (arguments.temperature, arguments.seed)
+        if changes:
+            made = [pieces.changed(song, changes, opened.musae.change(song, changes, *how))]
+        else:
+            songs = opened.musae.sweep(song, arguments.sweep, arguments.points, arguments.strength, *how)
+            made = pieces.swept(song, arguments.sweep, arguments.strength, songs)
+        wish = {"changes": changes} if changes else {"sweep": arguments.sweep}
+        _write(made, opened, arguments, **wish)
+
+
+def _write(made: Sequence["Piece"], opened: Opened, arguments: Namespace, **facts: object) -> None:
+    from musae_tf.cli import pieces
+
+    layout = opened.musae.describe().layout
+    written = pieces.write_pieces(made, layout, arguments.out, opened.folder, opened.picture, arguments.wav)
+    arguments.report = {**opened.report, **facts, "pieces": written}
+
+
+def _add_describe(commands: Any) -> None:
+    summary = "genres, tracks and sizes of the model"
+    example = "musae request describe --json"
+    parser = command(commands, "describe", describe, summary, example, "nothing was learnt")
+    add_server(parser)
+    add_json(parser)
+
+
+def describe(arguments: Namespace) -> None:
+    """`musae request describe`."""
+    with open_client(arguments) as musae:
+        model = musae.describe()
+    arguments.report = {
+        "name": model.name,
+        "version": model.version,
+        "created": model.created,
+        "genres": list(model.genres),
+        "tempos": dict(model.tempos),
+        "layout": model.layout.to_dict(),
+        "bars": model.bars,
+        "latent": model.latent,
+        "attributes": list(model.attributes.names) if model.attributes else [],
+        "dataset": model.dataset_hash,
+    }
+    genres = [f"{genre} ({model.tempos[genre]:.0f} bpm)" if genre in model.tempos else genre for genre in model.genres]
+    for name, value in (
+        ("model", f"{model.name}, version {model.version}"),
+        ("exported", model.created),
+        ("genres", ", ".join(genres)),
+        ("tracks", f"{', '.join(model.layout.names)} ({model.layout.name})"),
+        ("phrase", f"{model.bars} bars"),
+        ("latent", f"{model.latent} axes"),
+        ("changes", ", ".join(model.attributes.names) if model.attributes else "none"),
+        ("dataset", model.dataset_hash),
+    ):
+        print(f"{name:<10}{value}")
+
+
+def _add_status(commands: Any) -> None:
+    summary = "versions of the model and their states; exit code 1 if none is available"
+    example = "musae request status --server HOST:8500"
+    parser = command(commands, "status", status, summary, example, "nothing was learnt")
+    add_server(parser)
+    add_json(parser)
+
+
+def status(arguments: Namespace) -> int:
+    """`musae request status`.
+
+    Returns:
+        0 if a version is available, otherwise 1.
+    """
+    with open_client(arguments) as musae:
+        versions = musae.status()
+    arguments.report = {"versions": [version._asdict() for version in versions]}
+    for version in versions:
+        failure = "" if version.code == "OK" else f"  {version.code}: {version.message}"
+        print(f"version {version.version}  {version.state}{failure}")
+    return int(all(version.state != "AVAILABLE" for version in versions))

@@ -7,7 +7,6 @@ import os
 import shutil
 import sys
 import tempfile
-from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -117,24 +116,6 @@ def newest_run() -> Path | None:
     """The newest run of ./runs, if there is one."""
     runs = sorted(RUNS.glob("*/run.json"), key=lambda file: file.stat().st_mtime_ns)
     return runs[-1].parent if runs else None
-
-
-def open_run(arguments: Namespace) -> "Run":
-    """The run that a command is to make music with: `arguments.run` or `arguments.pretrained`.
-
-    Raises:
-        RunError: as `find_run`.
-    """
-    path = find_run(arguments.run, arguments.pretrained)
-    load_tensorflow()
-    from musae_tf.training import Run
-
-    return Run.open(path)
-
-
-def samples_folder(run: "Run", arguments: Namespace) -> Path:
-    """Where pieces go if the user does not say: a cache is no place for them."""
-    return Path("samples") if arguments.pretrained else run.path / "samples"
 
 
 def open_dataset(path: str | os.PathLike, layout: str = "") -> "Dataset":

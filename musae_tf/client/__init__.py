@@ -7,9 +7,10 @@ with MusaeClient("localhost:8500") as musae:
     musae.transfer("mine.mid", to="palestrina").write("theirs.mid")
 """
 
-from musae_tf.client.asynchronous import AsyncMusaeClient
+from musae_tf.client.client import AsyncMusaeClient, MusaeClient
 from musae_tf.client.connection import Tls
-from musae_tf.client.errors import (
+from musae_tf.client.exchange import VersionStatus
+from musae_tf.errors import (
     AccessDeniedError,
     ClientError,
     DeadlineExceededError,
@@ -22,9 +23,8 @@ from musae_tf.client.errors import (
     UnknownGenreError,
     WrongModelError,
 )
-from musae_tf.client.replies import Attributes, Description, Encoding, LatentMap, VersionStatus
-from musae_tf.client.songs import Music
-from musae_tf.client.sync import MusaeClient
+from musae_tf.verbs.description import Attributes, Description, Encoding, LatentMap
+from musae_tf.verbs.functions import Music
 
 __all__ = [
     "AccessDeniedError",

@@ -1,4 +1,4 @@
-"""How to reach a server: address, TLS, token and the options of the channel."""
+"""How to reach a server: address, TLS, token, the options of the channel; and what its statuses mean."""
 
 import os
 import re
@@ -9,7 +9,17 @@ from pathlib import Path
 import grpc
 
 from musae_tf import __version__
-from musae_tf.client.errors import ClientError
+from musae_tf.errors import (
+    AccessDeniedError,
+    ClientError,
+    DeadlineExceededError,
+    InvalidRequestError,
+    NotFoundError,
+    OverloadedError,
+    ServerFailedError,
+    UnavailableError,
+    WrongModelError,
+)
 
 OPTIONS: dict[str, int | str] = {
     "grpc.max_send_message_length": -1,
@@ -101,3 +111,52 @@ def _read(path: str | os.PathLike | None) -> bytes | None:
         return Path(path).read_bytes()
     except OSError as cause:
         raise ClientError(f"cannot read {path}: {cause.strerror or cause}") from cause
+
+
+_CERTIFICATES = "check the certificates, and that the name in the server's is the one of the target"
+_ACCESS = "check the token and the client's certificate"
+NO_THREAD = "Server Threadpool Exhausted"
+"""What a container answers to a call beyond its grpc_max_threads."""
+# Status, pattern in the details, what it is, what to do. The first that fits is taken.
+_RULES: tuple[tuple[str, str, type[ClientError], str], ...] = (
+    ("UNAVAILABLE", "queue", OverloadedError, "try again later, or raise max_enqueued_batches on the server"),
+    ("UNAVAILABLE", "(?i)certificate|handshake|ssl|verification", UnavailableError, _CERTIFICATES),
+    (
+        "UNAVAILABLE",
+        "(?i)socket closed|connection reset|broken pipe",
+        UnavailableError,
+        "the connection was cut: does the server want TLS, or a certificate of the client?",
+    ),
+    ("UNAVAILABLE", "", UnavailableError, "is the server running, and is this its gRPC port and not the REST port?"),
+    ("DEADLINE_EXCEEDED", "", DeadlineExceededError, "allow a longer deadline, or ask for less at a time"),
+    ("RESOURCE_EXHAUSTED", "larger than max", InvalidRequestError, "something on the way limits the size of messages"),
+    ("RESOURCE_EXHAUSTED", NO_THREAD, OverloadedError, "try again later, or raise grpc_max_threads on the server"),
+    ("RESOURCE_EXHAUSTED", "", OverloadedError, "try again later"),
+    ("INVALID_ARGUMENT", "servable version label", NotFoundError, ""),
+    ("INVALID_ARGUMENT", "", InvalidRequestError, ""),
+    ("NOT_FOUND", "", NotFoundError, ""),
+    ("FAILED_PRECONDITION", "(?i)signature", WrongModelError, "is this the name of a model that musae export made?"),
+    ("UNIMPLEMENTED", "", WrongModelError, "is there a TensorFlow Serving or musae serve at this port?"),
+    ("UNAUTHENTICATED", "", AccessDeniedError, _ACCESS),
+    ("PERMISSION_DENIED", "", AccessDeniedError, _ACCESS),
+    ("", "", ServerFailedError, ""),
+)
+# Of statuses that gRPC itself gives when no server did.
+_UNANSWERED = {UnavailableError: "cannot reach", DeadlineExceededError: "no answer in time from"}
+
+
+def from_status(code: str, details: str, target: str) -> ClientError:
+    """The error for a gRPC status.
+
+    Args:
+        code: name of the status, not "OK".
+        details: the text that came with it.
+        target: who was asked.
+    """
+    kind, hint = next(
+        (kind, hint) for status, pattern, kind, hint in _RULES if status in (code, "") and re.search(pattern, details)
+    )
+    # An operation's message is followed by where in the graph it is.
+    words = details.partition("\n")[0].strip() or "no reason given"
+    who = f"{_UNANSWERED[kind]} {target}" if kind in _UNANSWERED else f"{target} answered {code}"
+    return kind(f"{who}: {words}", code, details, hint)

@@ -1,28 +1,33 @@
 """What is asked and what is made of the answers, without asking: the part that both clients share.
 
 Generators yield what to do (`Call` the server, `Pause`) and are sent what came of it, a reply or an error. The clients
-do nothing else than carry that out, the one by waiting and the other by awaiting.
+do nothing else than carry that out, the one by waiting and the other by awaiting. A verb starts anew when the model
+changes; `wait_until_ready` asks again and again until the model is there.
 """
 
+import itertools
 import math
 import random
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import Concatenate, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.message import Message
 
-from musae_tf.client.errors import (
-    NO_THREAD,
+from musae_tf.client.connection import NO_THREAD
+from musae_tf.errors import (
     ClientError,
+    DeadlineExceededError,
     InvalidRequestError,
     NotFoundError,
+    OverloadedError,
+    ServerFailedError,
+    UnavailableError,
     WrongModelError,
 )
-from musae_tf.client.replies import Description, VersionStatus
 from musae_tf.protocol.codec import to_array, to_proto
 from musae_tf.protocol.messages import (
     Code,
@@ -32,6 +37,8 @@ from musae_tf.protocol.messages import (
     PredictRequest,
 )
 from musae_tf.protocol.services import GET_MODEL_STATUS, PREDICT, Method
+from musae_tf.verbs.description import Description
+from musae_tf.verbs.functions import Steps
 
 MAX_ROWS = 64
 """Phrases of one request. A longer song takes several requests, so that it does not keep others waiting."""
@@ -39,6 +46,10 @@ MAX_ROWS = 64
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds before the first retry, twice as long before each following one; a random part of it is left out."""
 
+_SWAPS = 3
+_NOT_YET = (UnavailableError, OverloadedError, NotFoundError, DeadlineExceededError)
+
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -59,7 +70,23 @@ class Pause(NamedTuple):
     seconds: float
 
 
-Steps: TypeAlias = Generator[Call | Pause, Message | None, T]
+Calls: TypeAlias = Generator[Call | Pause, Message | None, T]
+
+
+class VersionStatus(NamedTuple):
+    """One version of a model on a server.
+
+    Attributes:
+        version: its number.
+        state: "START", "LOADING", "AVAILABLE", "UNLOADING" or "END".
+        code: "OK", or what its loading failed with, for instance "NOT_FOUND".
+        message: why it failed; empty if it did not.
+    """
+
+    version: int
+    state: str
+    code: str
+    message: str
 
 
 class SwappedError(Exception):
@@ -110,7 +137,7 @@ class Exchange:
         self._retries = retries
         self._description: Description | None = None
 
-    def description(self) -> Steps[Description]:
+    def description(self) -> Calls[Description]:
         """The model's description, asked for if the client does not know it yet.
 
         Raises:
@@ -120,7 +147,7 @@ class Exchange:
             self._description = self._session.description or (yield from self.ask_description())
         return self._description
 
-    def ask_description(self) -> Steps[Description]:
+    def ask_description(self) -> Calls[Description]:
         """The model's description as it is now.
 
         Raises:
@@ -136,7 +163,9 @@ class Exchange:
         session.description = description
         return description
 
-    def predict(self, signature: str, inputs: Mapping[str, np.ndarray], *outputs: str) -> Steps[list[np.ndarray]]:
+    def predict(
+        self, signature: str, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]
+    ) -> Calls[list[np.ndarray]]:
         """Ask the model, `MAX_ROWS` rows at a time.
 
         Args:
@@ -170,7 +199,7 @@ class Exchange:
             parts.append(self._outputs(reply, outputs, min(MAX_ROWS, rows - first)))
         return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
-    def status(self) -> Steps[list[VersionStatus]]:
+    def status(self) -> Calls[list[VersionStatus]]:
         """The versions of the model that the server knows of, newest first; only the one that was asked for, if any."""
         request = GetModelStatusRequest(model_spec=ModelSpec(name=self._session.model))
         if self._session.version is not None:
@@ -178,7 +207,7 @@ class Exchange:
         reply = yield from self._call(GET_MODEL_STATUS, request)
         return _versions(reply)
 
-    def _request(self, signature: str, inputs: Mapping[str, np.ndarray], outputs) -> Message:
+    def _request(self, signature: str, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> Message:
         session = self._session
         request = PredictRequest(model_spec=ModelSpec(name=session.model, signature_name=signature))
         if session.version is not None:
@@ -190,7 +219,7 @@ class Exchange:
         request.output_filter.extend(outputs)
         return request
 
-    def _outputs(self, reply: Message, names, rows: int) -> list[np.ndarray]:
+    def _outputs(self, reply: Message, names: Sequence[str], rows: int) -> list[np.ndarray]:
         arrays = []
         for name in names:
             try:
@@ -203,7 +232,7 @@ class Exchange:
             arrays.append(array)
         return arrays
 
-    def _call(self, method: Method, request: Message) -> Steps[Message]:
+    def _call(self, method: Method, request: Message) -> Calls[Message]:
         attempt = 0
         while True:
             try:
@@ -226,7 +255,7 @@ class Exchange:
     def _timeout(self) -> float | None:
         return None if self._expires == math.inf else max(self._remaining(), 0.0)
 
-    def _explained(self, error: NotFoundError, method: Method) -> Steps[NotFoundError]:
+    def _explained(self, error: NotFoundError, method: Method) -> Calls[NotFoundError]:
         """A NotFoundError that says what the server has instead."""
         session = self._session
         which = f"no model {session.model!r}"
@@ -281,3 +310,58 @@ def from_now(seconds: float | None) -> float:
 def pause_before(attempt: int) -> float:
     """Seconds before another attempt; random, so that many clients do not come back all at once."""
     return min(FIRST_PAUSE * 2.0 ** min(attempt, 16), LONGEST_PAUSE) * random.uniform(0.5, 1.0)
+
+
+def carry_out(
+    session: Session, verb: Callable[Concatenate[Description, P], Steps[T]], *arguments: P.args, **named: P.kwargs
+) -> Calls[T]:
+    """One verb, with these arguments.
+
+    It starts anew if the server changes the version of the model meanwhile, so that a song never comes from two.
+    """
+    expires = from_now(session.deadline)
+    for _ in range(_SWAPS):
+        exchange = Exchange(session, expires, session.retries)
+        try:
+            steps = verb((yield from exchange.description()), *arguments, **named)
+            asked = next(steps)
+            while True:
+                asked = steps.send((yield from exchange.predict(*asked)))
+        except StopIteration as stop:
+            return stop.value
+        except SwappedError:
+            session.description = None
+    raise ServerFailedError(f"{session.target} changed the version of {session.model!r} {_SWAPS} times during one call")
+
+
+def status(session: Session) -> Calls[list[VersionStatus]]:
+    """The versions of the model that the server knows of."""
+    return (yield from Exchange(session, from_now(session.deadline), session.retries).status())
+
+
+def ready(session: Session) -> Calls[bool]:
+    """Whether the model answers now."""
+    try:
+        yield from Exchange(session, from_now(session.deadline), retries=0).ask_description()
+    except _NOT_YET:
+        return False
+    return True
+
+
+def wait_until_ready(session: Session, timeout: float) -> Calls[None]:
+    """Return when the model answers.
+
+    Raises:
+        ClientError: it does not for `timeout` seconds, or will not however long one waits.
+    """
+    expires = from_now(timeout)
+    for attempt in itertools.count():
+        try:
+            yield from Exchange(session, min(expires, from_now(session.deadline)), retries=0).ask_description()
+            return
+        except _NOT_YET as error:
+            pause = pause_before(attempt)
+            if time.monotonic() + pause >= expires:
+                sentence = f"model {session.model!r} was not ready after {timeout:g} s: {error}"
+                raise type(error)(sentence, error.code, error.details) from None
+        yield Pause(pause)

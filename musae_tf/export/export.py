@@ -11,7 +11,7 @@ import numpy as np
 
 from musae_tf.data import Dataset
 from musae_tf.errors import DatasetError, ExportError
-from musae_tf.export.map import LatentMap, map_of_draws, map_of_songs
+from musae_tf.export.map import map_of_draws, map_of_songs
 from musae_tf.export.publish import Version, new_version, size
 from musae_tf.export.signatures import Servable, leave_cudnn
 from musae_tf.export.verify import requests, verify, write_warmup
@@ -20,12 +20,10 @@ from musae_tf.latent import AttributeVectors
 from musae_tf.latent.of_run import attributes_path, fit_attributes, is_current
 from musae_tf.models import MusAE
 from musae_tf.music import STEPS_PER_BAR
+from musae_tf.verbs.description import FORMAT, LatentMap
 
 if TYPE_CHECKING:
     from musae_tf.training import Run
-
-FORMAT = 1
-"""Of the description."""
 
 DESCRIPTION = Path("assets.extra") / "musae.json"
 """Where in a version folder the text of the signature `describe` is."""
@@ -34,7 +32,7 @@ DESCRIPTION = Path("assets.extra") / "musae.json"
 def export_run(
     run: "Run",
     to: str | os.PathLike | None = None,
-    say: Callable[[str], None] = print,
+    log: Callable[[str], None] = print,
     model: MusAE | None = None,
     songs: bool = True,
 ) -> Version:
@@ -43,7 +41,7 @@ def export_run(
     Args:
         run: any run with a checkpoint, wherever it was trained.
         to: the model folder, which holds the versions and whose name is the model's; None for RUN/export/musae.
-        say: takes the sentences for the user.
+        log: takes the sentences for the user.
         model: what to publish instead of the newest checkpoint.
         songs: whether the map of the latent space shows the training songs, whose codes are then in the version, or
             draws of the model.
@@ -60,11 +58,11 @@ def export_run(
     model = run.load_model() if model is None else model
     with new_version(base) as draft:
         name, number = base.resolve().name, draft.number
-        say(f"{base}: writing version {number}")
+        log(f"{base}: writing version {number}")
         leave_cudnn(model)  # before anything runs it: layers choose their form at the first call
-        dataset = _dataset(run, say)
-        latent_map = _map_of_songs(model, dataset, say) if songs else map_of_draws(model)
-        attributes = _attributes(run, model, dataset, say)
+        dataset = dataset_of(run, log)
+        latent_map = _map_of_songs(model, dataset, log) if songs else map_of_draws(model)
+        attributes = _attributes(run, model, dataset, log)
         servable = Servable(
             model,
             lambda signatures: describe(run, name, number, signatures, latent_map, attributes),
@@ -75,45 +73,45 @@ def export_run(
         write_text(draft.folder / DESCRIPTION, servable.metadata + "\n", ExportError)
         asked = requests(model, servable.signatures)
         write_warmup(draft.folder, name, asked)
-        say(f"checking {len(asked)} requests of {len(servable.signatures)} signatures in a fresh process")
+        log(f"checking {len(asked)} requests of {len(servable.signatures)} signatures in a fresh process")
         verify(draft.folder, servable, asked)
     published = Version(number, base / str(number))
-    say(f"published {published.folder} ({size(published.folder) / 1e6:.1f} MB)")
+    log(f"published {published.folder} ({size(published.folder) / 1e6:.1f} MB)")
     return published
 
 
-def _dataset(run: "Run", say: Callable[[str], None]) -> Dataset | None:
+def dataset_of(run: "Run", log: Callable[[str], None]) -> Dataset | None:
     """The run's dataset, if it is still where the run was trained on it."""
     path = run.facts["dataset"]["path"]
     try:
         dataset = Dataset.open(path)
     except DatasetError:
-        say(f"the dataset {path} is not there")
+        log(f"the dataset {path} is not there")
         return None
     if dataset.hash != run.facts["dataset"]["hash"]:
-        say(f"{path} is not the dataset of the run any more")
+        log(f"{path} is not the dataset of the run any more")
         return None
     return dataset
 
 
-def _map_of_songs(model: MusAE, dataset: Dataset | None, say: Callable[[str], None]) -> LatentMap | None:
+def _map_of_songs(model: MusAE, dataset: Dataset | None, log: Callable[[str], None]) -> LatentMap | None:
     if dataset is None:
-        say("no map of the latent space without its songs")
+        log("no map of the latent space without its songs")
         return None
-    say("finding the training songs in the latent space")
+    log("finding the training songs in the latent space")
     return map_of_songs(model, dataset)
 
 
 def _attributes(
-    run: "Run", model: MusAE, dataset: Dataset | None, say: Callable[[str], None]
+    run: "Run", model: MusAE, dataset: Dataset | None, log: Callable[[str], None]
 ) -> AttributeVectors | None:
     """The run's attribute vectors, or such as are fitted for this export alone."""
     if is_current(run):
         return AttributeVectors.load(attributes_path(run))
     if dataset is None:
-        say(f"no attribute vectors: {attributes_path(run)} is not there, and neither is the dataset to fit them to")
+        log(f"no attribute vectors: {attributes_path(run)} is not there, and neither is the dataset to fit them to")
         return None
-    say("fitting attribute vectors")
+    log("fitting attribute vectors")
     return fit_attributes(run, model, dataset)
 
 
@@ -175,9 +173,19 @@ def describe(
         "signatures": signatures,
     }
     if latent_map is not None:
-        plane = {name: np.round(getattr(latent_map, name).astype(float), 5).tolist() for name in ("mean", "axes")}
-        facts["map"] = {"of": latent_map.of, "points": len(latent_map.title), **plane}
+        facts |= map_facts(latent_map)
     if attributes is not None:
-        units = [float(f"{unit:.4g}") for unit in attributes.units]
-        facts["attributes"] = {"names": list(attributes.names), "units": units}
+        facts |= attribute_facts(attributes)
     return json.dumps(facts, ensure_ascii=False)
+
+
+def map_facts(latent_map: LatentMap) -> dict[str, Any]:
+    """What a description says of a map."""
+    mean, axes = (np.round(array.astype(float), 5).tolist() for array in (latent_map.mean, latent_map.axes))
+    return {"map": {"of": latent_map.of, "points": len(latent_map.title), "mean": mean, "axes": axes}}
+
+
+def attribute_facts(attributes: AttributeVectors) -> dict[str, Any]:
+    """What a description says of attribute vectors."""
+    units = [float(f"{unit:.4g}") for unit in attributes.units]
+    return {"attributes": {"names": list(attributes.names), "units": units}}

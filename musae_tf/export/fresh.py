@@ -54,10 +54,11 @@ def main(folder: str, path: str) -> int:
 
 def _requests(archive: Arrays) -> list[tuple[str, Arrays, Arrays]]:
     """Signature, inputs and outputs of each request, from arrays named "signatures" and "<number>.inputs.<name>"."""
-    requests = [(str(signature), {}, {}) for signature in archive.pop("signatures")]
+    requests: list[tuple[str, Arrays, Arrays]] = [(str(name), {}, {}) for name in archive.pop("signatures")]
     for key, array in archive.items():
         number, side, name = key.split(".")
-        requests[int(number)][("inputs", "outputs").index(side) + 1][name] = array
+        _, inputs, outputs = requests[int(number)]
+        {"inputs": inputs, "outputs": outputs}[side][name] = array
     return requests
 
 
@@ -68,8 +69,7 @@ def _loaded(folder: str) -> Callable[[str, Arrays], Arrays]:
         tensors = {name: tf.constant(array) for name, array in inputs.items()}
         return {name: output.numpy() for name, output in model.signatures[signature](**tensors).items()}
 
-    call.model = model  # its variables go with it
-    return call
+    return call  # which holds the model, and so its variables
 
 
 def _session(folder: str) -> Callable[[str, Arrays], Arrays]:

@@ -10,8 +10,6 @@ A map of songs carries music: a near copy of a phrase decodes from its code. A m
 go where the songs must not.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from musae_tf.data import Dataset
@@ -19,6 +17,7 @@ from musae_tf.data.phrases import PhraseIndex
 from musae_tf.models import MusAE
 from musae_tf.models.inference import encode, sample_latent
 from musae_tf.music import STEPS_PER_BAR, pieces
+from musae_tf.verbs.description import LatentMap
 
 MOST_SONGS = 2000
 """Songs of a map. More dots than that hide each other."""
@@ -30,38 +29,14 @@ PHRASES_A_SONG = 8
 """Phrases that stand for a song: enough to find a typical one, few enough for a dataset of many songs."""
 
 
-class LatentMap(NamedTuple):
-    """Training songs or draws in the latent space, N of them.
-
-    Attributes:
-        of: what the points are, "songs" or "draws".
-        mean: float32 [D], the code at (0, 0).
-        axes: float32 [2, D], orthonormal.
-        latent: float32 [N, D]: of each song the code of its most typical phrase, the one nearest to their mean.
-        genre: int32 [N], the first of each song's genres; -1 for a song that has none.
-        title: of each song or draw.
-    """
-
-    of: str
-    mean: np.ndarray
-    axes: np.ndarray
-    latent: np.ndarray
-    genre: np.ndarray
-    title: tuple[str, ...]
-
-    @property
-    def position(self) -> np.ndarray:
-        """Where the codes lie on the map, float32 [N, 2]."""
-        return (self.latent - self.mean) @ self.axes.T
-
-
 def map_of_songs(model: MusAE, dataset: Dataset, songs: int = MOST_SONGS) -> LatentMap | None:
     """The map of the training songs; None if the dataset has fewer than 3 training phrases of the model's length.
 
     Args:
         model: the model.
         dataset: the one that it was trained on.
-        songs: how many at most. Every genre gets its turn, its songs evenly spaced in the order of the dataset.
+        songs: how many at most, each as the code of its most typical phrase, the one nearest to their mean. Every genre
+            gets its turn, its songs evenly spaced in the order of the dataset.
     """
     bars = model.steps // STEPS_PER_BAR
     index = dataset.phrases("train", bars, hop=bars)
@@ -74,7 +49,8 @@ def map_of_songs(model: MusAE, dataset: Dataset, songs: int = MOST_SONGS) -> Lat
     genre = np.array([_genre(index.song_labels[song]) for song in chosen], np.int32)
     mean, axes = _plane(codes, np.repeat(genre, [len(part) for part in rows]))
     typical = np.stack([part[np.argmin(((part - part.mean(0)) ** 2).sum(1))] for part in parts])
-    return LatentMap("songs", mean, axes, typical, genre, tuple(dataset.songs[song]["title"] for song in chosen))
+    titles = tuple(dataset.songs[song]["title"] for song in chosen)
+    return LatentMap("songs", mean, axes, (typical - mean) @ axes.T, genre, titles, typical)
 
 
 def map_of_draws(model: MusAE, draws: int = DRAWS) -> LatentMap:
@@ -88,7 +64,8 @@ def map_of_draws(model: MusAE, draws: int = DRAWS) -> LatentMap:
     codes = sample_latent(model, genre, pieces.row_seeds(0, pieces.CODES, draws))
     turn = np.arange(draws) - np.searchsorted(genre, genre) + 1
     titles = tuple(f"draw {number} of {model.genres[which]}" for number, which in zip(turn, genre, strict=True))
-    return LatentMap("draws", *_plane(codes, genre), codes, genre, titles)
+    mean, axes = _plane(codes, genre)
+    return LatentMap("draws", mean, axes, (codes - mean) @ axes.T, genre, titles, codes)
 
 
 def _genre(labels: np.ndarray) -> int:

@@ -11,16 +11,18 @@ Memory too is bounded by the block and not by the request.
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from musae_tf.errors import ExportError
-from musae_tf.export.map import LatentMap
 from musae_tf.latent import AttributeVectors
 from musae_tf.models import MusAE
 from musae_tf.models.layers import recurrences_of
+from musae_tf.verbs.description import LatentMap
 
 BLOCK = 16
 """Rows that go through the networks together. On a CPU 16 cost per row what 64 do; 1 row costs what 16 do."""
@@ -37,48 +39,26 @@ Tensors = dict[str, tf.Tensor]
 
 
 class Signature(NamedTuple):
-    """Names, dtypes and shapes of a signature's inputs and outputs; dimension 0 is None, the rows."""
+    """One served function.
+
+    Attributes:
+        inputs: names, dtypes and shapes; dimension 0 is None, the rows.
+        outputs: the same of what it returns.
+        function: makes the outputs of the inputs, which are its keyword arguments.
+        in_blocks: whether it is given BLOCK rows at a time, or all at once.
+    """
 
     inputs: dict[str, tf.TensorSpec]
     outputs: dict[str, tf.TensorSpec]
+    function: Callable[..., Tensors]
+    in_blocks: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON: {"inputs": {name: {"dtype", "shape"}}, "outputs": ...}."""
         return {
             side: {name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()} for name, spec in specs.items()}
-            for side, specs in self._asdict().items()
+            for side, specs in (("inputs", self.inputs), ("outputs", self.outputs))
         }
-
-
-def signatures_of(model: MusAE, with_map: bool = False, attributes: int = 0) -> dict[str, Signature]:
-    """All signatures of a model, by name; `map` if there is one, `change` if there are vectors of some attributes."""
-    tokens = _rows(tf.int32, model.steps, len(model.vocabulary_sizes))
-    code, number, genre = _rows(tf.float32, model.latent), _rows(tf.float32), _rows(tf.int32)
-    dice = {"temperature": number, "seed": _rows(tf.int32, 2)}
-    music = {"tokens": tokens, "latent": code}
-    posterior = {"mean": code, "log_variance": code, "genre_scores": _rows(tf.float32, len(model.genres))}
-    title = _rows(tf.string)
-    points = Signature(
-        {"point": genre}, {"position": _rows(tf.float32, 2), "genre": genre, "title": title, "latent": code}
-    )
-    change = Signature({"tokens": tokens, "amounts": _rows(tf.float32, attributes), **dice}, music)
-    return {
-        "encode": Signature({"tokens": tokens}, posterior),
-        "decode": Signature({"latent": code, **dice}, {"tokens": tokens, "log_probability": number}),
-        "sample": Signature({"genre": genre, **dice}, music),
-        "reconstruct": Signature({"tokens": tokens, **dice}, music),
-        **dict.fromkeys(
-            ("interpolate", ARC), Signature({"start": tokens, "end": tokens, "position": number, **dice}, music)
-        ),
-        "transfer": Signature({"tokens": tokens, "source": genre, "target": genre, "strength": number, **dice}, music),
-        **({"change": change} if attributes else {}),
-        "describe": Signature({"request": _rows(tf.int32)}, {"metadata": _rows(tf.string)}),
-        **({"map": points} if with_map else {}),
-    }
-
-
-def _rows(dtype: tf.DType, *shape: int) -> tf.TensorSpec:
-    return tf.TensorSpec([None, *shape], dtype)
 
 
 class Servable:
@@ -87,35 +67,93 @@ class Servable:
     Args:
         model: the live model. Its LSTMs or GRUs are told to leave cuDNN alone from now on: a graph with cuDNN's ops
             cannot run on a CPU.
-        describe: makes the text that the signature `describe` returns from the signatures as JSON.
+        describe: makes the text that the signature `describe` returns from the signatures as JSON; without it there is
+            no such signature.
         latent_map: what the signature `map` answers with; without it there is no such signature.
         attributes: the vectors that `change` moves along; without them there is no such signature.
+
+    Attributes:
+        signatures: by name.
+        metadata: the text of `describe`.
     """
 
     def __init__(
         self,
         model: MusAE,
-        describe: Callable[[Mapping[str, Any]], str],
+        describe: Callable[[Mapping[str, Any]], str] | None = None,
         latent_map: LatentMap | None = None,
         attributes: AttributeVectors | None = None,
     ):
         leave_cudnn(model)
-        self._model, self._map_points, self._attributes = model, latent_map, attributes
-        amounts = 0 if attributes is None else len(attributes.names)
-        self.signatures = signatures_of(model, latent_map is not None, amounts)
-        self.metadata = describe({name: signature.to_dict() for name, signature in self.signatures.items()})
-        self._limits = _limits(model, 0 if latent_map is None else len(latent_map.title))
+        self._model = model
+        self._traced: dict[str, Callable[..., Tensors]] = {}
+        self._limits = _limits(model)
+        self._tokens = _rows(tf.int32, model.steps, len(model.vocabulary_sizes))
+        self._code, self._number, self._genre = _rows(tf.float32, model.latent), _rows(tf.float32), _rows(tf.int32)
+        self._dice = {"temperature": self._number, "seed": _rows(tf.int32, 2)}
+        self._music = {"tokens": self._tokens, "latent": self._code}
         # Functions of their own, so that the graph holds each network once and not once a signature.
-        tokens, latent = (self.signatures["reconstruct"].outputs[name] for name in ("tokens", "latent"))
-        self._encode_block = tf.function(model.encode, [_block(tokens)], autograph=False)
-        draws = [_block(spec) for spec in self.signatures["decode"].inputs.values()]
-        self._decode_block = tf.function(model.decode, draws, autograph=False)
-        self._sample_block = tf.function(
-            model.sample_latent, [_block(self.signatures["sample"].inputs["genre"]), draws[-1]], autograph=False
-        )
-        self._scores_block = tf.function(model.prior.genre_scores, [_block(latent)], autograph=False)
-        self.functions = {name: self._trace(name) for name in self.signatures}
-        self.functions[SERVING_DEFAULT] = self.functions[DEFAULT]
+        seeds = self._dice["seed"]
+        self._encode_block = _of_block(model.encode, self._tokens)
+        self._decode_block = _of_block(model.decode, self._code, self._number, seeds)
+        self._sample_block = _of_block(model.sample_latent, self._genre, seeds)
+        self._scores_block = _of_block(model.prior.genre_scores, self._code)
+        self.metadata = ""
+        self.signatures = self._signatures()
+        if attributes is not None:
+            self.add_attributes(attributes)
+        if latent_map is not None:
+            self.add_map(latent_map)
+        if describe is not None:
+            self.add_description(describe)
+
+    def _signatures(self) -> dict[str, Signature]:
+        """Those of every model."""
+        tokens, code, number, genre, dice = self._tokens, self._code, self._number, self._genre, self._dice
+        posterior = {"mean": code, "log_variance": code, "genre_scores": _rows(tf.float32, len(self._model.genres))}
+        drawn = {"tokens": tokens, "log_probability": number}
+        ends = {"start": tokens, "end": tokens, "position": number, **dice}
+        moved = {"tokens": tokens, "source": genre, "target": genre, "strength": number, **dice}
+        return {
+            "encode": Signature({"tokens": tokens}, posterior, self._encode),
+            "decode": Signature({"latent": code, **dice}, drawn, self._decode),
+            "sample": Signature({"genre": genre, **dice}, self._music, self._sample),
+            "reconstruct": Signature({"tokens": tokens, **dice}, self._music, self._reconstruct),
+            "interpolate": Signature(ends, self._music, partial(self._interpolate, "linear")),
+            ARC: Signature(ends, self._music, partial(self._interpolate, "spherical")),
+            "transfer": Signature(moved, self._music, self._transfer),
+        }
+
+    def add_attributes(self, attributes: AttributeVectors) -> None:
+        """Add the signature `change`, which moves along these vectors."""
+        inputs = {"tokens": self._tokens, "amounts": _rows(tf.float32, len(attributes.names)), **self._dice}
+        self.signatures["change"] = Signature(inputs, self._music, partial(self._change, attributes.directions))
+
+    def add_map(self, latent_map: LatentMap) -> None:
+        """Add the signature `map`, which answers with these points."""
+        columns = {
+            "position": latent_map.position,
+            "genre": latent_map.genre,
+            "title": np.array([title.encode() for title in latent_map.title], object),
+            "latent": latent_map.latent,
+        }
+        last = len(latent_map.title) - 1
+        self._limits["point"] = _Limits(0, last, f"from 0 to {last}")
+        outputs = {"position": _rows(tf.float32, 2), "genre": self._genre, "title": _rows(tf.string),
+                   "latent": self._code}  # fmt: skip
+        self.signatures["map"] = Signature({"point": self._genre}, outputs, partial(self._points, columns), False)
+
+    def add_description(self, describe: Callable[[Mapping[str, Any]], str]) -> None:
+        """Add the signature `describe`, with the text that is made of all signatures as JSON, its own included."""
+        request, text = {"request": _rows(tf.int32)}, {"metadata": _rows(tf.string)}
+        self.signatures["describe"] = Signature(request, text, self._describe, False)
+        self.metadata = describe({name: signature.to_dict() for name, signature in self.signatures.items()})
+
+    @property
+    def functions(self) -> dict[str, Callable[..., Tensors]]:
+        """All signatures as functions of tensors; the one without a name too."""
+        traced = {name: self._function(name) for name in self.signatures}
+        return {**traced, SERVING_DEFAULT: traced[DEFAULT]}
 
     def __call__(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Run a signature in this process: arrays in, numpy arrays out.
@@ -124,7 +162,8 @@ class Servable:
             tf.errors.InvalidArgumentError: a value, or the number of rows, is outside what is allowed.
         """
         tensors = {name: tf.constant(array) for name, array in inputs.items()}
-        return {name: output.numpy() for name, output in self.functions[signature](**tensors).items()}
+        function = self._function(DEFAULT if signature == SERVING_DEFAULT else signature)
+        return {name: output.numpy() for name, output in function(**tensors).items()}
 
     def save(self, folder: Path) -> None:
         """Write the SavedModel.
@@ -139,18 +178,20 @@ class Servable:
         except (OSError, tf.errors.OpError) as cause:
             raise ExportError(f"cannot write {folder}: {reason(cause)}") from cause
 
-    def _trace(self, name: str):
-        inputs, outputs = self.signatures[name]
-        serve = getattr(self, f"_{name}")
+    def _function(self, name: str) -> Callable[..., Tensors]:
+        """The graph of a signature, traced when it is first wanted: in this process few of them are."""
+        if name not in self._traced:
+            signature = self.signatures[name]
 
-        def function(**arguments: tf.Tensor) -> Tensors:
-            arguments = _checked(arguments, inputs, self._limits)
-            return serve(**arguments) if name in ("describe", "map") else _in_blocks(serve, arguments, outputs)
+            def function(**arguments: tf.Tensor) -> Tensors:
+                checked = _checked(arguments, signature.inputs, self._limits)
+                return _in_blocks(signature, checked) if signature.in_blocks else signature.function(**checked)
 
-        specs = {key: tf.TensorSpec(spec.shape, spec.dtype, key) for key, spec in inputs.items()}
-        return tf.function(function, autograph=False).get_concrete_function(**specs)
+            specs = {key: tf.TensorSpec(spec.shape, spec.dtype, key) for key, spec in signature.inputs.items()}
+            self._traced[name] = tf.function(function, autograph=False).get_concrete_function(**specs)
+        return self._traced[name]
 
-    # One block of each signature.
+    # The functions of the signatures, most of them on one block.
 
     def _encode(self, tokens: tf.Tensor) -> Tensors:
         mean, deviation = self._encode_block(tokens)
@@ -166,45 +207,46 @@ class Servable:
 
     def _sample(self, genre: tf.Tensor, **dice: tf.Tensor) -> Tensors:
         # The prior's draws and those of the symbols are unrelated though their seed is one: each folds it its own way.
-        return self._music(self._sample_block(genre, dice["seed"]), dice)
+        return self._made(self._sample_block(genre, dice["seed"]), dice)
 
     def _reconstruct(self, tokens: tf.Tensor, **dice: tf.Tensor) -> Tensors:
-        return self._music(self._encode_block(tokens)[0], dice)
+        return self._made(self._encode_block(tokens)[0], dice)
 
-    def _interpolate(self, start: tf.Tensor, end: tf.Tensor, position: tf.Tensor, **dice: tf.Tensor) -> Tensors:
-        return self._between("linear", start, end, position, dice)
-
-    def _interpolate_spherical(
-        self, start: tf.Tensor, end: tf.Tensor, position: tf.Tensor, **dice: tf.Tensor
+    def _interpolate(
+        self, path: str, start: tf.Tensor, end: tf.Tensor, position: tf.Tensor, **dice: tf.Tensor
     ) -> Tensors:
-        return self._between("spherical", start, end, position, dice)
-
-    def _between(self, path: str, start: tf.Tensor, end: tf.Tensor, position: tf.Tensor, dice: Tensors) -> Tensors:
         ends = (self._encode_block(tokens)[0] for tokens in (start, end))
-        return self._music(self._model.interpolate_latent(*ends, position, path), dice)
+        return self._made(self._model.interpolate_latent(*ends, position, path), dice)
 
     def _transfer(
         self, tokens: tf.Tensor, source: tf.Tensor, target: tf.Tensor, strength: tf.Tensor, **dice: tf.Tensor
     ) -> Tensors:
         latent = self._encode_block(tokens)[0]
-        return self._music(self._model.transfer_latent(latent, source, target, strength), dice)
+        return self._made(self._model.transfer_latent(latent, source, target, strength), dice)
 
-    def _change(self, tokens: tf.Tensor, amounts: tf.Tensor, **dice: tf.Tensor) -> Tensors:
+    def _change(self, directions: np.ndarray, tokens: tf.Tensor, amounts: tf.Tensor, **dice: tf.Tensor) -> Tensors:
         latent = self._encode_block(tokens)[0]
         # One after the other, as `AttributeVectors.move` adds them.
-        for number, direction in enumerate(self._attributes.directions):
+        for number, direction in enumerate(directions):
             latent += amounts[:, number, tf.newaxis] * direction
-        return self._music(latent, dice)
+        return self._made(latent, dice)
 
     def _describe(self, request: tf.Tensor) -> Tensors:
         return {"metadata": tf.fill(tf.shape(request), self.metadata)}
 
-    def _map(self, point: tf.Tensor) -> Tensors:
-        columns = {name: getattr(self._map_points, name) for name in self.signatures["map"].outputs}
+    def _points(self, columns: Mapping[str, np.ndarray], point: tf.Tensor) -> Tensors:
         return {name: tf.gather(tf.constant(column), point) for name, column in columns.items()}
 
-    def _music(self, latent: tf.Tensor, dice: Tensors) -> Tensors:
+    def _made(self, latent: tf.Tensor, dice: Tensors) -> Tensors:
         return {"tokens": self._decode(latent, **dice)["tokens"], "latent": latent}
+
+
+def _rows(dtype: tf.DType, *shape: int) -> tf.TensorSpec:
+    return tf.TensorSpec([None, *shape], dtype)
+
+
+def _of_block(function: Callable[..., Any], *specs: tf.TensorSpec) -> Callable[..., Any]:
+    return tf.function(function, [_block(spec) for spec in specs], autograph=False)
 
 
 class _Limits(NamedTuple):
@@ -215,7 +257,7 @@ class _Limits(NamedTuple):
     allowed: str
 
 
-def _limits(model: MusAE, points: int) -> dict[str, _Limits]:
+def _limits(model: MusAE) -> dict[str, _Limits]:
     """What each input may be; those that are missing here may be anything."""
     genres, sizes = len(model.genres), model.vocabulary_sizes
     last = [size - 1 for size in sizes]
@@ -225,7 +267,6 @@ def _limits(model: MusAE, points: int) -> dict[str, _Limits]:
     return {
         **dict.fromkeys(("tokens", "start", "end"), tokens),
         **dict.fromkeys(("genre", "target"), genre),
-        "point": _Limits(0, points - 1, f"from 0 to {points - 1}"),
         "source": _Limits(-1, genres - 1, f"from 0 to {genres - 1}, or -1 for the likeliest"),
         **dict.fromkeys(("latent", "position", "strength", "amounts"), finite),
         "temperature": _Limits(0.0, MAXIMUM_TEMPERATURE, f"from 0 to {MAXIMUM_TEMPERATURE:g}"),
@@ -254,7 +295,7 @@ def _checked(inputs: Tensors, specs: Mapping[str, tf.TensorSpec], limits: Mappin
         return {name: tf.identity(tensor) for name, tensor in shaped.items()}
 
 
-def _in_blocks(function: Callable[..., Tensors], inputs: Tensors, outputs: Mapping[str, tf.TensorSpec]) -> Tensors:
+def _in_blocks(signature: Signature, inputs: Tensors) -> Tensors:
     rows = tf.shape(next(iter(inputs.values())))[0]
     blocks = (rows + BLOCK - 1) // BLOCK
     index = tf.minimum(tf.range(blocks * BLOCK), rows - 1)
@@ -263,11 +304,11 @@ def _in_blocks(function: Callable[..., Tensors], inputs: Tensors, outputs: Mappi
         for name, tensor in inputs.items()
     }
     answers = tf.map_fn(
-        lambda block: function(**block),
+        lambda block: signature.function(**block),
         blocked,
-        fn_output_signature={name: _block(spec) for name, spec in outputs.items()},
+        fn_output_signature={name: _block(spec) for name, spec in signature.outputs.items()},
     )
-    return {name: tf.reshape(answers[name], [-1, *spec.shape[1:]])[:rows] for name, spec in outputs.items()}
+    return {name: tf.reshape(answers[name], [-1, *spec.shape[1:]])[:rows] for name, spec in signature.outputs.items()}
 
 
 def _block(spec: tf.TensorSpec) -> tf.TensorSpec:

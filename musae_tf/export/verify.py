@@ -56,7 +56,7 @@ def requests(model: MusAE, signatures: Mapping[str, Signature]) -> list[Request]
 def example(model: MusAE, signature: Signature, rows: int, random: np.random.Generator) -> dict[str, np.ndarray]:
     """Random inputs of a signature, all of them allowed; half of the rows are greedy."""
     genres = len(model.genres)
-    integers = {
+    integers: dict[str, tuple[int, Any]] = {
         "genre": (0, genres),
         "target": (0, genres),
         "source": (-1, genres),
@@ -103,7 +103,7 @@ def verify(folder: Path, live: Callable[[str, dict[str, Any]], dict[str, Any]], 
                     arrays[f"{number}.{side}.{name}"] = array.astype("S") if array.dtype == object else array
             bar.update()
         path = Path(temporary) / "requests.npz"
-        np.savez(path, **arrays)
+        np.savez(path, allow_pickle=False, **arrays)
         wrong = _ask(folder, path, bar.update)
     if wrong:
         raise ExportError(f"the exported model failed its check in a fresh process: {wrong}")
@@ -118,6 +118,7 @@ def _ask(folder: Path, requests: Path, answered: Callable[[], Any]) -> str | Non
     with open(requests.with_name("errors"), "w+", encoding="utf-8", errors="replace") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment)
         try:
+            assert process.stdout is not None
             for line in process.stdout:
                 if line.strip() == ANSWERED:
                     answered()
@@ -149,7 +150,7 @@ def write_warmup(folder: Path, name: str, requests: Sequence[Request]) -> None:
         raise ExportError(f"cannot write {path}: {reason(cause)}") from cause
 
 
-def _record(name: str, request: Request):
+def _record(name: str, request: Request) -> PredictionLog:
     record = PredictionLog()
     predict = record.predict_log.request
     predict.model_spec.name = name

@@ -62,7 +62,7 @@ class AttributeVectors:
             RunError: it cannot be written.
         """
         with atomic_path(path, RunError) as temporary, temporary.open("wb") as file:
-            np.savez(file, format=FORMAT, **{key: np.array(getattr(self, key)) for key in _ARRAYS})
+            np.savez(file, allow_pickle=False, format=FORMAT, **{key: np.array(getattr(self, key)) for key in _ARRAYS})
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "AttributeVectors":

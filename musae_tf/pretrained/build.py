@@ -107,7 +107,7 @@ def build(run: Run, dataset: Dataset, to: Path, say: Callable[[str], None] = pri
         folder.mkdir()
         shutil.copy(attributes_path(run), folder / ATTRIBUTES)
         here = {**run.facts, "dataset": {**run.facts["dataset"], "path": str(dataset.path)}}
-        export_run(Run(folder, run.config, here), say=say, model=model, songs=False)
+        export_run(Run(folder, run.config, here), log=say, model=model, songs=False)
         (folder / "export" / "musae" / ".lock").unlink()
         final = _portable(run, evaluation, folder)
         archive = pack(folder)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from musae_tf.export import Servable, Version
-from musae_tf.export.map import LatentMap, map_of_songs
+from musae_tf.export.map import map_of_songs
 from musae_tf.export.publish import versions
-from musae_tf.export.signatures import signatures_of
 from musae_tf.latent import AttributeVectors
 from musae_tf.latent.of_run import fit_attributes
 from musae_tf.models import MusAE
+from musae_tf.verbs.description import LatentMap
 
 Arrays = dict[str, np.ndarray]
 
@@ -38,8 +38,8 @@ def attributes(tiny_run, model, tiny_dataset) -> AttributeVectors:
 
 
 @pytest.fixture(scope="session")
-def signatures(model, attributes):
-    return signatures_of(model, with_map=True, attributes=len(attributes.names))
+def signatures(servable):
+    return servable.signatures
 
 
 @pytest.fixture(scope="session")

@@ -77,7 +77,7 @@ def test_without_the_dataset_there_is_no_map_no_vectors_and_a_sentence(tiny_run,
     facts = {**tiny_run.facts, "dataset": {**tiny_run.facts["dataset"], **change}}
     said = []
     run = Run(tiny_run.path, tiny_run.config, facts)
-    dataset = export._dataset(run, said.append)
+    dataset = export.dataset_of(run, said.append)
     assert (dataset, export._map_of_songs(model, dataset, said.append)) == (None, None)
     assert export._attributes(run, model, dataset, said.append) is None
     assert words in said[0]

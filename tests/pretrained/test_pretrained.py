@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from musae_tf import generation
+from musae_tf import Musae
 from musae_tf.cli import main, serve, studio
 from musae_tf.client import MusaeClient
 from musae_tf.config import config_hash
@@ -110,11 +110,12 @@ def test_it_makes_music_without_training(shipped, song, capsys):
     assert main(["sample", "--pretrained", "--bars", "4", "--seed", "2", "--temperature", "0.9"]) == 0
     assert "musae transfer --pretrained samples/dances-2.mid --to hymns" in capsys.readouterr().out
     run = Run.open(store.pretrained_run())
-    model = run.load_model()
-    expected = generation.sample(model, run.layout, "hymns", 4, 0.9, 2, run.facts["tempos"]["hymns"])
+    here = Musae.from_preset("voices")
+    expected = here.sample("hymns", 4, 0.9, 2)
+    assert expected.tempos[0].bpm == pytest.approx(run.facts["tempos"]["hymns"], abs=0.01)
     assert Path("samples/hymns-2.mid").read_bytes() == expected.to_bytes()
     assert main(["reconstruct", "--pretrained", "mine.mid", "--out", "again.mid"]) == 0
-    assert Path("again.mid").read_bytes() == generation.reconstruct(model, run.layout, song).to_bytes()
+    assert Path("again.mid").read_bytes() == here.reconstruct(song).to_bytes()
     assert main(["transfer", "mine.mid", "--to", "hymns", "--pretrained"]) == 0
     how = ["--pretrained", "--bars", "2"]
     assert main(["interpolate", "mine.mid", "again.mid", "--path", "spherical", "--points", "3", *how]) == 0
@@ -131,18 +132,19 @@ def test_it_is_served_and_gives_the_same(shipped, song, tmp_path):
     code = CODE + "sys.argv[1:2] = []\nfrom musae_tf.cli import main\nsys.exit(main(sys.argv[1:]))"
     flags = ["--port", "0", "--rest-api-port", "0", "--grpc-socket-path", str(socket), "--enable-model-warmup=false"]
     command = [sys.executable, "-c", code, str(shipped), "serve", "--pretrained", *flags]
-    run = Run.open(store.pretrained_run())
-    model = run.load_model()
+    here = Musae.from_preset()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         with MusaeClient(f"unix:{socket}", deadline=120.0) as musae:
             musae.wait_until_ready(120)
             made = musae.sample("dances", 4, 0.9, seed=5, tempo=90.0)
-            assert made.to_bytes() == generation.sample(model, run.layout, "dances", 4, 0.9, 5, 90.0).to_bytes()
-            assert musae.reconstruct(song).to_bytes() == generation.reconstruct(model, run.layout, song).to_bytes()
+            assert made.to_bytes() == here.sample("dances", 4, 0.9, 5, 90.0).to_bytes()
+            assert musae.reconstruct(song).to_bytes() == here.reconstruct(song).to_bytes()
             assert musae.describe().attributes is not None
             points = musae.map()
-            assert points.of == musae.describe().points_of == "draws"
+            assert points.of == musae.describe().points_of == here.map().of == "draws"
+            assert points.title == here.map().title
+            np.testing.assert_allclose(points.axes, here.map().axes, atol=1e-4)
             assert points.title[0] == "draw 1 of dances"
     finally:
         process.terminate()
@@ -198,5 +200,5 @@ def test_the_model_of_this_checkout(cache):
     facts = json.loads((run.export / "1" / "assets.extra" / "musae.json").read_text())
     assert facts["map"]["of"] == "draws"
     assert files_of(run.path) == FILES_OF_THE_ARCHIVE
-    song = generation.sample(run.load_model(), run.layout, run.genres[0], 4, seed=1)
+    song = Musae.from_preset().sample(run.genres[0], 4, seed=1)
     assert sum(len(track.notes) for track in song.tracks) > 16

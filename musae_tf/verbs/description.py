@@ -1,22 +1,21 @@
-"""What a server says about itself and its models."""
+"""What a model says of itself, and what it answers that is not music."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from musae_tf.client.errors import UnknownAttributeError, UnknownGenreError, WrongModelError
-from musae_tf.errors import MusicError
+from musae_tf.errors import MusicError, UnknownAttributeError, UnknownGenreError, WrongModelError
 from musae_tf.music import Layout, pieces
 
 FORMAT = 1
-"""Of the JSON that the signature `describe` returns: the one that this client reads."""
+"""Of the JSON that the signature `describe` returns: the one that is written and read."""
 
 
 class Attributes(NamedTuple):
-    """What music can be given more or less of, see `MusaeClient.change`.
+    """What music can be given more or less of, see `musae_tf.verbs.functions.change`.
 
     Attributes:
         names: of the A attributes, for instance "soprano:notes".
@@ -36,9 +35,9 @@ class LatentMap(NamedTuple):
         mean: float32 [D], the code at (0, 0).
         axes: float32 [2, D], what 1 to the right and 1 up add to a code; orthonormal.
         position: float32 [N, 2], where the points are.
-        genre: int32 [N], number of each point's genre; -1 for none.
+        genre: int32 [N], the first of each point's genres by its number; -1 for none.
         title: of each song or draw.
-        latent: float32 [N, D], the draws, or codes of a phrase of each song.
+        latent: float32 [N, D], the draws, or of each song the code of its most typical phrase.
     """
 
     of: str
@@ -50,13 +49,31 @@ class LatentMap(NamedTuple):
     latent: np.ndarray
 
 
+class MapPlane(NamedTuple):
+    """Where the map of a latent space lies, and what is on it; see `LatentMap`.
+
+    Attributes:
+        points: how many.
+        of: what they are, "songs" of the training or "draws" of the model.
+        plane: mean and axes, float32 [3, D].
+    """
+
+    points: int
+    of: str
+    plane: np.ndarray
+
+
+def _unknown() -> None:
+    return None
+
+
 @dataclass(frozen=True)
 class Description:
-    """A served model.
+    """A model as it describes itself.
 
     Attributes:
         name: of the model, as it was exported.
-        version: the version that answered.
+        version: the version that answered; 0 for a run that is not served.
         layout: tracks of its token arrays.
         genres: names of its G genres, in the order of their numbers.
         tempos: usual quarter notes a minute of a genre; some genres may be missing.
@@ -66,10 +83,9 @@ class Description:
         created: when it was exported, ISO 8601 in UTC.
         dataset_hash: of the dataset that it was trained on.
         signatures: inputs and outputs of each signature: {"inputs": {name: {"dtype", "shape"}}, "outputs": ...}.
-        attributes: what `MusaeClient.change` can ask for; None if the model has no attribute vectors.
-        points: how many points `MusaeClient.map` has; 0 if there is no map.
-        points_of: what they are, "songs" of the training or "draws" of the model.
-        plane: mean and axes of the map, float32 [3, D].
+        find_attributes: what `attributes` is asked of, once: of a run they may have to be fitted.
+        find_plane: what `points`, `points_of` and `plane` are asked of.
+        remedy: what to do if it has neither; for messages.
     """
 
     name: str
@@ -83,17 +99,44 @@ class Description:
     created: str
     dataset_hash: str
     signatures: Mapping[str, Any]
-    attributes: Attributes | None = None
-    points: int = 0
-    points_of: str = "songs"
-    plane: np.ndarray | None = None
+    find_attributes: Callable[[], Attributes | None] = field(default=_unknown, repr=False, compare=False)
+    find_plane: Callable[[], MapPlane | None] = field(default=_unknown, repr=False, compare=False)
+    remedy: str = field(default="export it again where the dataset of its training is", repr=False, compare=False)
+
+    @property
+    def attributes(self) -> Attributes | None:
+        """What `change` and `sweep` can ask for; None if the model has no attribute vectors."""
+        return self.find_attributes()
+
+    @property
+    def points(self) -> int:
+        """How many points the map has; 0 if there is no map."""
+        found = self.find_plane()
+        return found.points if found else 0
+
+    @property
+    def points_of(self) -> str:
+        """What the points of the map are, "songs" of the training or "draws" of the model."""
+        found = self.find_plane()
+        return found.of if found else "songs"
+
+    @property
+    def plane(self) -> np.ndarray | None:
+        """Mean and axes of the map, float32 [3, D]; None if there is no map."""
+        found = self.find_plane()
+        return found.plane if found else None
 
     @classmethod
-    def from_json(cls, text: bytes, version: int, target: str) -> "Description":
+    def from_json(cls, text: bytes | str, version: int, target: str) -> "Description":
         """Read what the signature `describe` returned.
 
+        Args:
+            text: a JSON object; `musae_tf.export.export.describe` says what is in it.
+            version: the version that answered.
+            target: where the model is, for messages.
+
         Raises:
-            WrongModelError: it is not the description of a model that this client can use.
+            WrongModelError: it is not the description of a model that this version can use.
         """
         try:
             facts = json.loads(text)
@@ -103,7 +146,7 @@ class Description:
                     hint="install the version of musae-tf that exported it",
                 )
             latent = int(facts["latent"])
-            points, points_of, plane = _plane(facts, latent)
+            attributes, plane = attributes_of(facts), plane_of(facts, latent)
             return cls(
                 name=str(facts["name"]),
                 version=version,
@@ -116,10 +159,8 @@ class Description:
                 created=str(facts["created"]),
                 dataset_hash=str(facts["dataset_hash"]),
                 signatures=facts["signatures"],
-                attributes=_attributes(facts),
-                points=points,
-                points_of=points_of,
-                plane=plane,
+                find_attributes=lambda: attributes,
+                find_plane=lambda: plane,
             )
         except (ValueError, KeyError, TypeError, AttributeError, MusicError) as cause:
             raise WrongModelError(f"the model at {target} gives no usable description of itself: {cause!r}") from cause
@@ -139,46 +180,30 @@ class Description:
             WrongModelError: the model has no attribute vectors.
             UnknownAttributeError: no such attribute; the message lists those there are.
         """
-        if self.attributes is None:
-            raise WrongModelError(
-                f"the model {self.name!r} has no attribute vectors",
-                hint="export it again where the dataset of its training is",
-            )
-        names, amounts = self.attributes.names, np.zeros(len(self.attributes.names), np.float32)
+        attributes = self.attributes
+        if attributes is None:
+            raise WrongModelError(f"the model {self.name!r} has no attribute vectors", hint=self.remedy)
+        names, amounts = attributes.names, np.zeros(len(attributes.names), np.float32)
         for name, amount in changes.items():
             amounts[pieces.attribute_number(names, name, UnknownAttributeError)] = amount
         return amounts
 
 
-def _attributes(facts: Mapping[str, Any]) -> Attributes | None:
+def attributes_of(facts: Mapping[str, Any]) -> Attributes | None:
+    """The attributes in a description as JSON."""
     if not facts.get("attributes"):
         return None
     names = tuple(map(str, facts["attributes"]["names"]))
     return Attributes(names, np.array(facts["attributes"]["units"], np.float32).reshape(len(names)))
 
 
-def _plane(facts: Mapping[str, Any], latent: int) -> tuple[int, str, np.ndarray | None]:
+def plane_of(facts: Mapping[str, Any], latent: int) -> MapPlane | None:
+    """The plane of the map in a description as JSON, of a model with `latent` axes."""
     if not facts.get("map"):
-        return 0, "songs", None
+        return None
     known = facts["map"]
-    rows = [known["mean"], *known["axes"]]
-    return int(known["points"]), str(known.get("of", "songs")), np.array(rows, np.float32).reshape(3, latent)
-
-
-class VersionStatus(NamedTuple):
-    """One version of a model on a server.
-
-    Attributes:
-        version: its number.
-        state: "START", "LOADING", "AVAILABLE", "UNLOADING" or "END".
-        code: "OK", or what its loading failed with, for instance "NOT_FOUND".
-        message: why it failed; empty if it did not.
-    """
-
-    version: int
-    state: str
-    code: str
-    message: str
+    rows = np.array([known["mean"], *known["axes"]], np.float32)
+    return MapPlane(int(known["points"]), str(known.get("of", "songs")), rows.reshape(3, latent))
 
 
 class Encoding(NamedTuple):
