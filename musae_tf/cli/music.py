@@ -7,9 +7,9 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from musae_tf.cli.parser import Parser, add_json, command, integer, number
+from musae_tf.cli.parser import Commands, Parser, add_json, command, integer, number
 from musae_tf.cli.shared import (
     add_dataset,
     add_output,
@@ -57,7 +57,7 @@ class Opened(NamedTuple):
 # --- options ----------------------------------------------------------------------------------------------------------
 
 
-def add_music(commands: Any) -> None:
+def add_music(commands: Commands) -> None:
     """Add `musae sample`, `reconstruct`, `interpolate` and `transfer`."""
     for add in (_add_sample, _add_reconstruct, _add_interpolate, _add_transfer):
         parser = add(commands, "musae {} runs/NAME", _add_model)
@@ -65,7 +65,7 @@ def add_music(commands: Any) -> None:
         add_json(parser)
 
 
-def add_change(commands: Any) -> None:
+def add_change(commands: Commands) -> None:
     """Add `musae change`."""
     parser = _add_change(commands, "musae {} runs/NAME", _add_model)
     add_dataset(parser)
@@ -73,7 +73,7 @@ def add_change(commands: Any) -> None:
     add_json(parser)
 
 
-def add_request(commands: Any) -> None:
+def add_request(commands: Commands) -> None:
     """Add `musae request`."""
     summary = "have music made by a model on a server"
     token = "A token in the environment variable MUSAE_TOKEN is sent along."
@@ -151,7 +151,7 @@ def open_client(arguments: Namespace) -> "MusaeClient":
 # --- the commands -----------------------------------------------------------------------------------------------------
 
 
-def _add_sample(commands: Any, call: str, add_model: AddModel) -> Parser:
+def _add_sample(commands: Commands, call: str, add_model: AddModel) -> Parser:
     parser = command(
         commands, "sample", sample, "make new pieces", f"{call.format('sample')} --genre bach --bars 16 --seed 7 --wav"
     )
@@ -187,7 +187,7 @@ def sample(arguments: Namespace) -> None:
         )
 
 
-def _add_reconstruct(commands: Any, call: str, add_model: AddModel) -> Parser:
+def _add_reconstruct(commands: Commands, call: str, add_model: AddModel) -> Parser:
     summary = "encode a piece and decode it again"
     parser = command(commands, "reconstruct", reconstruct, summary, f"{call.format('reconstruct')} mine.mid")
     add_model(parser)
@@ -207,7 +207,7 @@ def reconstruct(arguments: Namespace) -> None:
         _write([pieces.reconstructed(song, rebuilt)], opened, arguments)
 
 
-def _add_interpolate(commands: Any, call: str, add_model: AddModel) -> Parser:
+def _add_interpolate(commands: Commands, call: str, add_model: AddModel) -> Parser:
     summary = "make pieces between one piece and another"
     parser = command(
         commands, "interpolate", interpolate, summary, f"{call.format('interpolate')} from.mid to.mid --points 7"
@@ -236,7 +236,7 @@ def interpolate(arguments: Namespace) -> None:
         _write(pieces.interpolated(start, end, songs), opened, arguments)
 
 
-def _add_transfer(commands: Any, call: str, add_model: AddModel) -> Parser:
+def _add_transfer(commands: Commands, call: str, add_model: AddModel) -> Parser:
     summary = "move a piece towards another genre"
     parser = command(
         commands, "transfer", transfer, summary, f"{call.format('transfer')} mine.mid --to palestrina --strength 0.8"
@@ -270,7 +270,7 @@ def transfer(arguments: Namespace) -> None:
         _write([piece], opened, arguments, source=source, to=arguments.to)
 
 
-def _add_change(commands: Any, call: str, add_model: AddModel) -> Parser:
+def _add_change(commands: Commands, call: str, add_model: AddModel) -> Parser:
     summary = "give a piece more or less notes, register or length"
     example = f"{call.format('change')} mine.mid --more soprano:notes --less bass:register"
     parser = command(commands, "change", change, summary, example)
@@ -316,7 +316,7 @@ def _write(made: Sequence["Piece"], opened: Opened, arguments: Namespace, **fact
     arguments.report = {**opened.report, **facts, "pieces": written}
 
 
-def _add_describe(commands: Any) -> None:
+def _add_describe(commands: Commands) -> None:
     summary = "genres, tracks and sizes of the model"
     example = "musae request describe --json"
     parser = command(commands, "describe", describe, summary, example, "nothing was learnt")
@@ -354,7 +354,7 @@ def describe(arguments: Namespace) -> None:
         print(f"{name:<10}{value}")
 
 
-def _add_status(commands: Any) -> None:
+def _add_status(commands: Commands) -> None:
     summary = "versions of the model and their states; exit code 1 if none is available"
     example = "musae request status --server HOST:8500"
     parser = command(commands, "status", status, summary, example, "nothing was learnt")
