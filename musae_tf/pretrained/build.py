@@ -74,14 +74,14 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def build(run: Run, dataset: Dataset, to: Path, say: Callable[[str], None] = print) -> Path:
+def build(run: Run, dataset: Dataset, to: Path, log: Callable[[str], None] = print) -> Path:
     """Write the archive and its card.
 
     Args:
         run: finished, and evaluated with `musae evaluate`.
         dataset: the run's.
         to: the folder.
-        say: takes the sentences for the user.
+        log: takes the sentences for the user.
 
     Returns:
         The archive.
@@ -101,13 +101,13 @@ def build(run: Run, dataset: Dataset, to: Path, say: Callable[[str], None] = pri
     before = _rebuilt(model, held_out)
     round_weights(model)
     rounding = _compare(held_out, before, _rebuilt(model, held_out))
-    say(f"float16 keeps {rounding.same_tokens:.3%} of the tokens, {rounding.same_phrases:.2%} of the phrases")
+    log(f"float16 keeps {rounding.same_tokens:.3%} of the tokens, {rounding.same_phrases:.2%} of the phrases")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary, "run")
         folder.mkdir()
         shutil.copy(attributes_path(run), folder / ATTRIBUTES)
         here = {**run.facts, "dataset": {**run.facts["dataset"], "path": str(dataset.path)}}
-        export_run(Run(folder, run.config, here), log=say, model=model, songs=False)
+        export_run(Run(folder, run.config, here), log=log, model=model, songs=False)
         (folder / "export" / "musae" / ".lock").unlink()
         final = _portable(run, evaluation, folder)
         archive = pack(folder)
@@ -116,7 +116,7 @@ def build(run: Run, dataset: Dataset, to: Path, say: Callable[[str], None] = pri
         raise RunError(f"{run.path} makes {len(archive) / 1e6:.1f} MB with its card, more than {MOST_BYTES / 1e6:g} MB")
     write_bytes(to / ARCHIVE.name, archive, RunError)
     write_text(to / CARD, text, RunError)
-    say(f"written: {to / ARCHIVE.name} ({len(archive) / 1e6:.1f} MB), {to / CARD}")
+    log(f"written: {to / ARCHIVE.name} ({len(archive) / 1e6:.1f} MB), {to / CARD}")
     return to / ARCHIVE.name
 
 

@@ -114,10 +114,11 @@ def test_the_ledger_says_what_a_line_needs_and_when_it_ran():
 
 
 @pytest.mark.parametrize("line", [line for line in LEDGER if line.startswith("musae ")])
-def test_lines_of_the_ledger_are_understood(line):
+def test_lines_of_the_ledger_are_understood(line, monkeypatch):
+    monkeypatch.chdir(ROOT)
     arguments = build_parser().parse_args(shlex.split(line)[1:])
     if line.startswith("musae train"):
-        load_config(ROOT / arguments.config, arguments.overrides)
+        load_config(arguments.config, arguments.overrides)
 
 
 @pytest.mark.parametrize("line", [line for line in shell_lines() if line.startswith("make ")])
