@@ -124,9 +124,9 @@ class EvaluationContext:
 
     def transfer(self, codes: np.ndarray, source: np.ndarray, target: np.ndarray, strength: float) -> np.ndarray:
         """Codes [N, D] moved from genre int [N] to genre int [N]."""
-        genres = (tf.constant(np.asarray(genre, np.int32)) for genre in (source, target))
+        origin, aim = (tf.constant(np.asarray(genre, np.int32)) for genre in (source, target))
         amount = tf.fill([len(codes)], tf.constant(strength, tf.float32))
-        return self.model.transfer_latent(tf.constant(codes), *genres, amount).numpy()
+        return self.model.transfer_latent(tf.constant(codes), origin, aim, amount).numpy()
 
     def between(self, start: np.ndarray, end: np.ndarray, points: int) -> np.ndarray:
         """The model's way from codes [N, D] to codes [N, D], float32 [N, points, D]."""

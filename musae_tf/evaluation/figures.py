@@ -17,6 +17,7 @@ from musae_tf.music import Layout
 from musae_tf.training import read_log
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, those that are seen on white and on black.
@@ -135,14 +136,14 @@ def interpolation_curves(result: dict[str, Any]) -> bytes:
     return _png(figure)
 
 
-def _by_genre(axes, points: np.ndarray, genre: np.ndarray, genres: tuple[str, ...], title: str) -> None:
+def _by_genre(axes: "Axes", points: np.ndarray, genre: np.ndarray, genres: tuple[str, ...], title: str) -> None:
     for number, name in enumerate(genres):
         mine = points[genre == number]
-        axes.scatter(*mine.T, s=5, color=COLOURS[number % len(COLOURS)], label=name, linewidths=0)
+        axes.scatter(mine[:, 0], mine[:, 1], s=5, color=COLOURS[number % len(COLOURS)], label=name, linewidths=0)
     _style(axes, title)
 
 
-def _style(axes, title: str, ticks: bool = False) -> None:
+def _style(axes: "Axes", title: str, ticks: bool = False) -> None:
     axes.set_title(title, fontsize=10, color=_GREY)
     axes.patch.set_alpha(0)
     for spine in axes.spines.values():

@@ -203,8 +203,12 @@ def _made(result: dict[str, Any], per_song: PerSongMetrics) -> dict[str, float]:
         if values:
             made |= {"probe_r2": float(np.mean(values)), "properties_predicted": float(properties_predicted(tables))}
     if "attributes" in result:
-        parts = [part for part in per_song.parts("attribute_moves") if part.endswith(" by 2")]
-        shares = np.array([per_song.ratio("attribute_moves", part).value() for part in parts])
+        ratios = [
+            per_song.ratio(name, part)
+            for name, part in per_song.keys
+            if name == "attribute_moves" and part.endswith(" by 2")
+        ]
+        shares = np.array([ratio.value() for ratio in ratios if ratio is not None])
         shares = shares[np.isfinite(shares)]
         if len(shares):
             made |= {"attribute_moves": float(shares.mean()), "attribute_moves_least": float(shares.min())}

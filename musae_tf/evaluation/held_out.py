@@ -1,6 +1,7 @@
 """Held-out phrases with what an evaluation needs to know of them, and how many of them and of samples it takes."""
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -42,7 +43,12 @@ class HeldOut:
 
     @classmethod
     def read(
-        cls, dataset: Dataset, config: Config, split: str, limit: int | None = None, seed: int | None = None
+        cls,
+        dataset: Dataset,
+        config: Config,
+        split: Literal["train", "validation", "test"],
+        limit: int | None = None,
+        seed: int | None = None,
     ) -> "HeldOut":
         """Phrases of a split that do not overlap, evenly over the genres if limited; `seed` (the run's) draws them.
 

@@ -39,7 +39,7 @@ def measure_order(context: "EvaluationContext") -> dict[str, Any]:
     layout, held_out = context.layout, context.held_out
     train, truth = (phrase_properties(tokens, layout) for tokens in (context.encoded.tokens, held_out.tokens))
     tracks = [*layout.names, TOTAL]
-    values = {}
+    values: dict[str, dict[str, float]] = {}
     for track, name in enumerate(tracks):
         one, other = (_of_track(properties, track) for properties in (train, truth))
         ratios = probe_properties(context.train_codes, one, context.codes, other, context.song_names)

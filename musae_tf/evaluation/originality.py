@@ -47,8 +47,8 @@ def measure_originality(context: "EvaluationContext") -> dict[str, Any]:
     rows = context.some(SAMPLES, _NEAREST)
     likeness, _ = nearest(context.held_out.tokens[rows], training, context.layout)
     _record_likeness(context, "real", context.song_names[rows], context.genre_names[rows], likeness)
-    samples = [context.samples(number) for number in range(len(context.genres))]
-    among = np.concatenate([nearest_of_others(some, np.arange(len(some)), context.layout) for some in samples])
+    made = [context.samples(number) for number in range(len(context.genres))]
+    among = np.concatenate([nearest_of_others(some, np.arange(len(some)), context.layout) for some in made])
     _record_diversity(context, "samples", names, np.repeat(context.genres, SAMPLES), among)
     # As many real phrases; those of one song are left out, since a piece repeats itself.
     tokens, songs = context.held_out.tokens[rows], context.held_out.songs[rows]

@@ -168,10 +168,6 @@ class PerSongMetrics:
         sums = [np.bincount(place.ravel(), np.asarray(v, np.float64), len(pairs[0])) for v in (above, below)]
         self._entries[metric, part] = [pairs[0], pairs[1], *sums]
 
-    def parts(self, metric: str) -> list[str]:
-        """The parts of a metric that are known."""
-        return [part for name, part in self._entries if name == metric]
-
     @property
     def keys(self) -> list[tuple[str, str]]:
         """All pairs of metric and part."""

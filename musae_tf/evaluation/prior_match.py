@@ -55,12 +55,11 @@ def measure_prior(context: "EvaluationContext") -> dict[str, Any]:
     genre = context.held_out.genre
     noise = np.random.default_rng([SEED, _POSTERIOR]).standard_normal(mean.shape, np.float32)
     codes = mean + deviation * noise
-    draws = (context.draw_prior(genre, stream) for stream in (_PRIOR, _OTHER_PRIOR))
-    targets = (context.draw_target(genre, stream) for stream in (_PRIOR, _OTHER_PRIOR))
-    result = _match(context, codes, *draws, part=ALL)
+    draws, others = (context.draw_prior(genre, stream) for stream in (_PRIOR, _OTHER_PRIOR))
+    targets, other_targets = (context.draw_target(genre, stream) for stream in (_PRIOR, _OTHER_PRIOR))
     return {
-        **result,
-        "target": _match(context, codes, *targets, part=TARGET),
+        **_match(context, codes, draws, others, ALL),
+        "target": _match(context, codes, targets, other_targets, TARGET),
         "posterior_deviation": float(deviation.mean()),
     }
 

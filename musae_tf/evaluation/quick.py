@@ -1,6 +1,7 @@
 """The look at a model between training steps: a few numbers, pictures of reconstructions, and sound."""
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from musae_tf.data import Dataset
 from musae_tf.errors import MusicError
@@ -62,7 +63,8 @@ class QuickEvaluator:
             "step_accuracy": step_accuracy(rebuilt, held_out.tokens, held_out.layout)["all"],
             "posterior_deviation": float(deviation.mean()),
         }
-        by_genre = prior_match(model, held_out, mean, deviation, self._seed)
+        with threadpool_limits(1, "blas"):
+            by_genre = prior_match(model, held_out, mean, deviation, self._seed)
         measured = [value for value in by_genre.values() if not np.isnan(value)]
         if measured:
             numbers["two_sample_accuracy"] = float(np.mean(measured))

@@ -17,9 +17,11 @@ import csv
 import io
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from musae_tf.data import Dataset
 from musae_tf.errors import RunError
@@ -103,7 +105,8 @@ def evaluate_run(
     result = {**_facts(context), "quick": quick}
     check_comparable([run.path, *others], [result, *compared[0]])
     families = () if quick else _FULL
-    with progress(total=3 + len(families), title="measuring", unit="families") as bar:
+    # The matrices of scikit-learn's fits are small: with more threads these wait for each other, ten times as long.
+    with threadpool_limits(1, "blas"), progress(total=3 + len(families), title="measuring", unit="families") as bar:
         result |= measure_reconstruction(context)
         bar.update()
         result["prior_match"] = measure_prior(context)
@@ -197,7 +200,7 @@ def headlines_csv(results: dict[str, dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def _write_picture(path, pixels: np.ndarray) -> None:
+def _write_picture(path: Path, pixels: np.ndarray) -> None:
     from matplotlib.image import imsave
 
     with atomic_path(path, RunError) as temporary:

@@ -56,8 +56,8 @@ def measure_samples(context: "EvaluationContext") -> dict[str, Any]:
     for number, genre in enumerate(context.genres):
         real = context.held_out.tokens[context.held_out.of_genre(number)]
         if len(real):  # a genre without test songs has nothing to be compared with
-            samples = context.samples(number)
-            within[genre] = share_within(*(phrase_statistics(tokens, context.layout) for tokens in (samples, real)))
+            made, music = (phrase_statistics(tokens, context.layout) for tokens in (context.samples(number), real))
+            within[genre] = share_within(made, music)
     return {"count": SAMPLES, "statistics": STATISTICS, "within_5_95": within}
 
 

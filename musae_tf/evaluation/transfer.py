@@ -45,8 +45,10 @@ def measure_transfer(context: "EvaluationContext") -> dict[str, Any] | None:
     versions["reconstruction"] = context.rebuilt[rows]
     versions["another piece"] = _of_target(context, targets)
     for part, music in versions.items():
-        _record_transfer(context, part, rows, targets, music)
-    pairs = {}
+        arrived = classifier.predict(music) == targets
+        context.record("transfer_success", part, rows, arrived.astype(float))
+        _record_kept(context, part, rows, music)
+    pairs: dict[str, dict[str, float]] = {}
     success = classifier.predict(versions["strength 1"]) == targets
     for source, genre in enumerate(context.genres):
         pairs[genre] = {}
@@ -79,11 +81,8 @@ def _bars_alike(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.where(empty, 1.0, cosine).mean(axis=-1)
 
 
-def _record_transfer(
-    context: "EvaluationContext", part: str, rows: np.ndarray, targets: np.ndarray, music: np.ndarray
-) -> None:
+def _record_kept(context: "EvaluationContext", part: str, rows: np.ndarray, music: np.ndarray) -> None:
     source, layout = context.held_out.tokens[rows], context.layout
-    context.record("transfer_success", part, rows, (context.classifier.predict(music) == targets).astype(float))
     context.record("transfer_chroma", part, rows, chroma_similarity(music, source, layout))
     context.record("transfer_rhythm", part, rows, rhythm_similarity(music, source, layout))
     hits, onsets = (values.sum(axis=1) for values in phrase_sums(music, source, layout)["onset_f1"])

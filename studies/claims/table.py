@@ -29,6 +29,13 @@ class Column(NamedTuple):
 
 
 COLUMNS = (
+    Column("token_auc_samples", "samples told from real music, AUC", more_is_better=False),
+    Column("grammar_dissonant_pairs", "dissonant pairs, shuffled 0 to real 1"),
+    Column("grammar_minor_seconds", "minor seconds, 0 to 1"),
+    Column("grammar_steps", "melodic steps, 0 to 1"),
+    Column("grammar_chords", "chords on the beat, 0 to 1"),
+    Column("grammar_midpoints", "least of the four, midpoints"),
+    Column("grammar_transfers", "least of the four, transfers"),
     Column("onset_f1", "onset F1"),
     Column("accuracy_off_hold_rest", "accuracy off holds and rests"),
     Column("two_sample_auc", "codes told from the prior, AUC", more_is_better=False),
