@@ -23,7 +23,7 @@ from musae_tf.cli.shared import (
 )
 
 if TYPE_CHECKING:
-    from musae_tf.cli.pieces import Piece
+    from musae_tf.cli.pieces import MadePiece
     from musae_tf.client import MusaeClient
     from musae_tf.verbs.methods import Verbs
 
@@ -308,7 +308,7 @@ def change(arguments: Namespace) -> None:
         _write(made, opened, arguments, **wish)
 
 
-def _write(made: Sequence["Piece"], opened: Opened, arguments: Namespace, **facts: object) -> None:
+def _write(made: Sequence["MadePiece"], opened: Opened, arguments: Namespace, **facts: object) -> None:
     from musae_tf.cli import pieces
 
     layout = opened.musae.describe().layout

@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from musae_tf.music.picture import pianoroll
 from musae_tf.music.pieces import losses_in_words, sweep
 
 
-class Piece(NamedTuple):
+class MadePiece(NamedTuple):
     """A song to write: `stem` names its files, `title` stands over its picture."""
 
     stem: str
@@ -57,21 +57,21 @@ def plain(name: str) -> str:
     return re.sub(r"[^\w.-]+", "_", name).strip("._") or "genre"
 
 
-def sampled(genre: str, seed: int, song: Song) -> Piece:
+def sampled(genre: str, seed: int, song: Song) -> MadePiece:
     """A new piece of a genre."""
-    return Piece(f"{plain(genre)}-{seed}", song, f"{genre}, seed {seed}")
+    return MadePiece(f"{plain(genre)}-{seed}", song, f"{genre}, seed {seed}")
 
 
-def reconstructed(source: Song, song: Song) -> Piece:
+def reconstructed(source: Song, song: Song) -> MadePiece:
     """A piece encoded and decoded again."""
-    return Piece(f"{source.name}-reconstructed", song, f"{source.name}, reconstructed")
+    return MadePiece(f"{source.name}-reconstructed", song, f"{source.name}, reconstructed")
 
 
-def interpolated(start: Song, end: Song, songs: Sequence[Song]) -> list[Piece]:
+def interpolated(start: Song, end: Song, songs: Sequence[Song]) -> list[MadePiece]:
     """Pieces between one and another, numbered."""
     digits, last = len(str(len(songs))), len(songs) - 1
     return [
-        Piece(
+        MadePiece(
             f"{start.name}-to-{end.name}-{point + 1:0{digits}d}",
             song,
             f"{start.name} to {end.name}, {point / last:.0%} of the way",
@@ -80,23 +80,23 @@ def interpolated(start: Song, end: Song, songs: Sequence[Song]) -> list[Piece]:
     ]
 
 
-def transferred(source: Song, origin: str, target: str, strength: float, song: Song) -> Piece:
+def transferred(source: Song, origin: str, target: str, strength: float, song: Song) -> MadePiece:
     """A piece moved from one genre towards another."""
-    return Piece(f"{source.name}-to-{plain(target)}", song, f"{source.name}, {origin} to {target} by {strength:g}")
+    return MadePiece(f"{source.name}-to-{plain(target)}", song, f"{source.name}, {origin} to {target} by {strength:g}")
 
 
-def changed(source: Song, changes: Mapping[str, float], song: Song) -> Piece:
+def changed(source: Song, changes: Mapping[str, float], song: Song) -> MadePiece:
     """A piece with so many units more (or less, if negative) of some attributes."""
     words = [f"{'more' if math.copysign(1, units) > 0 else 'less'} {name}" for name, units in changes.items()]
     title = ", ".join(f"{word} by {abs(units):g}" for word, units in zip(words, changes.values(), strict=True))
-    return Piece(f"{source.name}-{plain('-'.join(words))}", song, f"{source.name}, {title}")
+    return MadePiece(f"{source.name}-{plain('-'.join(words))}", song, f"{source.name}, {title}")
 
 
-def swept(source: Song, attribute: str, strength: float, songs: Sequence[Song]) -> list[Piece]:
+def swept(source: Song, attribute: str, strength: float, songs: Sequence[Song]) -> list[MadePiece]:
     """A piece with less to more of one attribute, numbered."""
     digits = len(str(len(songs)))
     return [
-        Piece(
+        MadePiece(
             f"{source.name}-{plain(attribute)}-{number:0{digits}d}",
             song,
             f"{source.name}, {attribute} by {amount:+g}",
@@ -124,7 +124,7 @@ def wanted(arguments: Namespace) -> dict[str, float]:
 
 
 def write_pieces(
-    pieces: Sequence[Piece], layout: Layout, out: str | None, folder: Path, picture: bool = True, wav: bool = False
+    pieces: Sequence[MadePiece], layout: Layout, out: str | None, folder: Path, picture: bool = True, wav: bool = False
 ) -> list[dict[str, str]]:
     """Write all pieces and print the paths. A full disk leaves none of them.
 
@@ -164,7 +164,7 @@ def write_pieces(
     return written
 
 
-def _is_file(out: str | None) -> bool:
+def _is_file(out: str | None) -> TypeGuard[str]:
     return out is not None and Path(out).suffix.lower() in (".mid", ".midi")
 
 

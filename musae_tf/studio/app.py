@@ -45,7 +45,7 @@ def run(server: ModelSource, model: str, deadline: float, host: str, port: int, 
     async def result(key: str, name: str) -> Response:
         return await send(service, key, name)
 
-    app.on_shutdown(service.client.close)
+    app.on_shutdown(service.musae.close)
     ui.run(
         host=host, port=port, reload=False, show=browser, show_welcome_message=False, tailwind=False, dark=None,
         title="MusAE studio", language="en-US",

@@ -8,9 +8,9 @@ from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 from nicegui.events import GenericEventArguments
 
-from musae_tf.client import Description, LatentMap
 from musae_tf.studio.recipe import FIELDS, MAX_BYTES, Field
 from musae_tf.studio.service import Result
+from musae_tf.verbs.description import Description, LatentMap
 
 
 def text(tag: str, content: str = "", classes: str = "") -> TextElement:

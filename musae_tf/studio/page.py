@@ -8,12 +8,12 @@ from urllib.parse import parse_qsl, urlencode
 
 from nicegui import ui
 
-from musae_tf.client import Description
 from musae_tf.errors import MusaeError
 from musae_tf.studio.controls import PlayerView, text
 from musae_tf.studio.panels import BetweenPanel, ChangePanel, MapPanel, Panel, SamplePanel
 from musae_tf.studio.recipe import PIECES, GridPiece, Recipe, make
 from musae_tf.studio.service import Result, Service
+from musae_tf.verbs.description import Description
 
 CSS = Path(__file__).with_name("studio.css")
 PANELS = (SamplePanel, ChangePanel, BetweenPanel, MapPanel)
@@ -135,7 +135,7 @@ class Page:
                 self._alert_with("")
                 await self._service.model()
                 latent_map = await self._service.map() if recipe.kind == "map" else None
-                songs = await make(self._service.client, recipe, brought, latent_map)
+                songs = await make(self._service.musae, recipe, brought, latent_map)
                 if request != self._request:
                     return
                 results = [

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from nicegui import ui
 
-from musae_tf.client import Description
 from musae_tf.errors import MusaeError, StudioError
 from musae_tf.studio.controls import Dice, DropZone, MapView, Slider, action, choice, text, value_text
 from musae_tf.studio.recipe import AMOUNT, FIELDS, KINDS, GridPiece, Recipe
 from musae_tf.studio.service import Service
+from musae_tf.verbs.description import Description
 
 Make = Callable[["Panel"], Awaitable[None]]
 

@@ -14,9 +14,10 @@ from urllib.parse import urlencode
 
 import numpy as np
 
-from musae_tf.client import AsyncMusaeClient, Description, LatentMap
 from musae_tf.errors import MusicError, StudioError
 from musae_tf.music import STEPS_PER_BAR, Layout, Song, detokenize, pieces, tokenize
+from musae_tf.verbs.description import Description, LatentMap
+from musae_tf.verbs.methods import AsyncVerbs
 
 MAX_BYTES = 4_000_000
 """Largest MIDI file that the studio reads. Few are above 1 MB; what is larger is something else."""
@@ -217,12 +218,12 @@ class Recipe:
 
 
 async def make(
-    client: AsyncMusaeClient, recipe: Recipe, brought: Sequence[GridPiece] = (), latent_map: LatentMap | None = None
+    musae: AsyncVerbs, recipe: Recipe, brought: Sequence[GridPiece] = (), latent_map: LatentMap | None = None
 ) -> list[Song]:
     """Have the model make what a recipe says: one song, or for "interpolate" one a point.
 
     Args:
-        client: of the model.
+        musae: the model.
         recipe: what to make.
         brought: as many pieces as the kind starts from.
         latent_map: the model's, for "map".
@@ -230,24 +231,24 @@ async def make(
     Raises:
         MusaeError: the server cannot be reached or refuses, or the model has no such genre or point.
     """
-    model = await client.describe()
+    model = await musae.describe()
     temperature, seed = recipe["temperature"], recipe.whole("seed")
     songs = [piece.song(model.layout, recipe.whole("bars")) for piece in brought]
     if recipe.kind == "sample":
-        return [await client.sample(recipe.genre, recipe.whole("bars"), temperature, seed)]
+        return [await musae.sample(recipe.genre, recipe.whole("bars"), temperature, seed)]
     if recipe.kind == "interpolate":
         start, end = songs
-        return await client.interpolate(start, end, recipe.whole("points"), temperature, seed)
+        return await musae.interpolate(start, end, recipe.whole("points"), temperature, seed)
     if recipe.kind == "map":
         assert latent_map is not None
-        return [await _from_map(client, model, recipe, latent_map)]
+        return [await _from_map(musae, model, recipe, latent_map)]
     (song,) = songs
     if recipe.kind == "reconstruct":
-        return [await client.reconstruct(song, temperature, seed)]
+        return [await musae.reconstruct(song, temperature, seed)]
     if recipe.kind == "transfer":
         strength = recipe["strength"]
-        return [await client.transfer(song, recipe.genre, strength=strength, temperature=temperature, seed=seed)]
-    return [await client.change(song, _changes(model, recipe), temperature, seed)]
+        return [await musae.transfer(song, recipe.genre, strength=strength, temperature=temperature, seed=seed)]
+    return [await musae.change(song, _changes(model, recipe), temperature, seed)]
 
 
 def _changes(model: Description, recipe: Recipe) -> dict[str, float]:
@@ -258,7 +259,7 @@ def _changes(model: Description, recipe: Recipe) -> dict[str, float]:
     return dict(zip(known.names, recipe.amounts, strict=True))
 
 
-async def _from_map(client: AsyncMusaeClient, model: Description, recipe: Recipe, points: LatentMap) -> Song:
+async def _from_map(musae: AsyncVerbs, model: Description, recipe: Recipe, points: LatentMap) -> Song:
     number = recipe.whole("point")
     if number >= len(points.title):
         raise StudioError(f"this link has point {number} of the map, the model's has {len(points.title)}")
@@ -272,8 +273,8 @@ async def _from_map(client: AsyncMusaeClient, model: Description, recipe: Recipe
     temperature, seed = recipe["temperature"], recipe.whole("seed")
     if genre >= 0 and model.genres[genre] in model.tempos:
         tempo = model.tempos[model.genres[genre]]
-        song = await client.decode(code[None], temperature, seed, tempo=tempo)
+        song = await musae.decode(code[None], temperature, seed, tempo=tempo)
     else:
-        song = await client.decode(code[None], temperature, seed)
+        song = await musae.decode(code[None], temperature, seed)
     song.name = name
     return song

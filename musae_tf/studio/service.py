@@ -6,10 +6,11 @@ import secrets
 from collections import OrderedDict
 from typing import Any
 
-from musae_tf.client import AsyncMusaeClient, Description, LatentMap, UnavailableError
+from musae_tf.client import AsyncMusaeClient, UnavailableError
 from musae_tf.music import Song
 from musae_tf.music.audio import seconds, to_wav
 from musae_tf.studio.embedded import ModelSource
+from musae_tf.verbs.description import Description, LatentMap
 
 SAMPLE_RATE = 48000
 """What the synthesiser makes: converting it to another rate would take longer than making it."""
@@ -119,7 +120,7 @@ class Service:
 
     def __init__(self, server: ModelSource, model: str, deadline: float):
         self._server = server
-        self.client = AsyncMusaeClient(server.target, model, deadline=deadline)
+        self.musae = AsyncMusaeClient(server.target, model, deadline=deadline)
         self.results = Results()
         self._files: OrderedDict[str, bytes] = OrderedDict()
         self._map: tuple[str, LatentMap] | None = None
@@ -132,12 +133,12 @@ class Service:
         """
         await asyncio.to_thread(self._server.ensure)
         try:
-            return await self.client.describe()
+            return await self.musae.describe()
         except UnavailableError:
             # It may be ending at this moment, which is seen a little later.
             await asyncio.sleep(AGAIN_SECONDS)
             await asyncio.to_thread(self._server.ensure)
-            return await self.client.describe()
+            return await self.musae.describe()
 
     async def map(self) -> LatentMap:
         """The map of the model, asked for once.
@@ -145,9 +146,9 @@ class Service:
         Raises:
             MusaeError: it cannot be asked, or has no map.
         """
-        created = (await self.client.describe()).created
+        created = (await self.musae.describe()).created
         if self._map is None or self._map[0] != created:
-            self._map = created, await self.client.map()
+            self._map = created, await self.musae.map()
         return self._map[1]
 
     def keep_file(self, data: bytes) -> str:
