@@ -38,10 +38,9 @@ from tabulate import tabulate
 from benchmarks.authors_route import BARS, run_peer
 from benchmarks.composed import compose
 from benchmarks.measure import USAGES, Report, parser, processor_seconds
-from musae_tf.data import Dataset, build, get_source
+from musae_tf.data import Dataset, FolderSource, build
 from musae_tf.data.build import CHUNK
-from musae_tf.data.filters import FILTERS, Filters
-from musae_tf.data.parts import Chunk, Reader, read_part, write_part
+from musae_tf.data.reader import FILTERS, Chunk, Filters, Reader, read_part, write_part
 from musae_tf.music import get_layout
 
 LAYOUT = get_layout("band_paper", drums="voice", keep="lowest")
@@ -57,7 +56,7 @@ CLAIMS = {
 
 def run_ours(root: Path, out: Path, workers: int, default: bool) -> dict:
     """The whole build of a dataset: start of processes, reading, grouping, split, hashes."""
-    source = get_source("folder", root=root)
+    source = FolderSource(root)
     if default:
         build(source, out, workers=workers)
     else:
@@ -71,7 +70,7 @@ def run_ours(root: Path, out: Path, workers: int, default: bool) -> dict:
 def run_files(root: Path, out: Path) -> dict:
     """What a build does with each file, in this process, and nothing else."""
     out.mkdir(parents=True)
-    source = get_source("folder", root=root)
+    source = FolderSource(root)
     reader = Reader(source, LAYOUT, "all", Filters(FILTERS, BARS))
     items = source.items()
     phrases = size = 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from musae_tf import Musae
 from musae_tf.config import load_config
-from musae_tf.data import Dataset, build, describe, get_source
+from musae_tf.data import Dataset, FolderSource, build, describe
 from musae_tf.errors import MusaeError
 from musae_tf.evaluation import QuickEvaluator
 from musae_tf.music import LAYOUTS, get_layout
@@ -23,7 +23,7 @@ CONFIGS = Path(__file__).parent.parent / "configs"
 def learn(folder: Path, out: Path, layout: str, preset: Path, steps: int | None) -> Run:
     """Build a dataset of the folder and train on it; both are kept in `out`, and a run that was stopped goes on."""
     if not (out / "dataset" / "manifest.json").is_file():
-        build(get_source("folder", root=folder), out / "dataset", get_layout(layout))
+        build(FolderSource(folder), out / "dataset", get_layout(layout))
     dataset = Dataset.open(out / "dataset")
     print(describe(dataset))
     changes = [f"data.path={out / 'dataset'}", f"music.layout={layout}"]

@@ -4,6 +4,9 @@ Each message names the file, key or field, what was found and what is allowed.
 The command line prints it and leaves with the status of its class.
 """
 
+from importlib import import_module
+from types import ModuleType
+
 
 class MusaeError(Exception):
     """Base of every error that a user can cause and mend."""
@@ -120,3 +123,15 @@ class ServerFailedError(ClientError):
     """The server could not do what it was asked for, through no fault of the request."""
 
     code = "INTERNAL"
+
+
+def require(module: str, purpose: str, package: str | None = None) -> ModuleType:
+    """Import a module, or say what to install.
+
+    Raises:
+        MusicError: It is not installed.
+    """
+    try:
+        return import_module(module)
+    except ImportError as cause:
+        raise MusicError(f"{purpose} needs {package or module}: run `pip install {package or module}`") from cause

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from musae_tf.data import Dataset, build, get_source
+from musae_tf.data import Dataset, FolderSource, build
 from musae_tf.music import Song, Tempo, Track, get_layout
 from tests.corpus import four_voice_song
 from tests.studio.driver import BROWSERS, chromium
@@ -85,7 +85,7 @@ def tiny_dataset(shared, song_folder) -> Dataset:
     """A dataset of two genres, layout `voices`."""
 
     def make(folder: Path) -> None:
-        build(get_source("folder", root=song_folder), folder, get_layout("voices"), workers=1)
+        build(FolderSource(song_folder), folder, get_layout("voices"), workers=1)
 
     return Dataset.open(shared("dataset", make))
 

@@ -60,7 +60,7 @@ def _add_band(sources: Commands) -> None:
 
 
 def _band(arguments: Namespace) -> "Source":
-    from musae_tf.data.band import BandSource
+    from musae_tf.data.band.songs import BandSource
 
     # The seed decides the songs too, and not only their split.
     return BandSource(
@@ -99,7 +99,7 @@ def _add_lmd(sources: Commands) -> None:
 
 
 def _lmd(arguments: Namespace) -> "Source":
-    from musae_tf.data.lmd import LmdSource
+    from musae_tf.data.lakh import LmdSource
 
     return LmdSource(arguments.midi, arguments.labels)
 
@@ -114,7 +114,7 @@ def _add_lpd(sources: Commands) -> None:
 
 
 def _lpd(arguments: Namespace) -> "Source":
-    from musae_tf.data.lpd import LpdSource
+    from musae_tf.data.lakh import LpdSource
 
     return LpdSource(arguments.npz, arguments.labels)
 
@@ -182,8 +182,8 @@ def build_dataset(arguments: Namespace) -> None:
     """`musae data build SOURCE`."""
     from musae_tf import __version__
     from musae_tf.data import Dataset, build, describe
-    from musae_tf.data.filters import Filters
     from musae_tf.data.info import facts
+    from musae_tf.data.reader import Filters
     from musae_tf.music import get_layout
 
     source: Source = arguments.make_source(arguments)

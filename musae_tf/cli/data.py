@@ -40,8 +40,7 @@ def _add_fetch(kinds: Commands) -> None:
 
 def fetch_collection(arguments: Namespace) -> None:
     """`musae data fetch lmd|lpd`."""
-    from musae_tf.data.fetch import COLLECTIONS, describe_collection, fetch
-    from musae_tf.data.fetch.fetch import choose, confirm
+    from musae_tf.data.fetch import COLLECTIONS, choose, confirm, describe_collection, fetch
 
     collection = COLLECTIONS[arguments.collection]
     to = Path(arguments.out or Path("downloads") / collection.name)
@@ -98,7 +97,7 @@ def _add_check(kinds: Commands) -> None:
 
 def check(arguments: Namespace) -> None:
     """`musae data check PATH`."""
-    from musae_tf.data.check import check as check_dataset
+    from musae_tf.data.info import check as check_dataset
 
     arguments.report = {"path": arguments.dataset, "sound": []}
     for sentence in check_dataset(open_dataset(arguments.dataset).path):

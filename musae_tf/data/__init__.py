@@ -3,18 +3,25 @@
 Importing this package loads no TensorFlow; `musae_tf.data.pipeline.tf_dataset` does when it is called.
 """
 
+from musae_tf.data.band.songs import BandSource
 from musae_tf.data.build import Summary, build
+from musae_tf.data.corpus import CorpusSource
 from musae_tf.data.dataset import Dataset, PhraseIndex
-from musae_tf.data.filters import Filters
+from musae_tf.data.folder import FolderSource
 from musae_tf.data.info import describe
+from musae_tf.data.lakh import LmdSource, LpdSource
 from musae_tf.data.pipeline import TrainingBatches, evaluation_batches, tf_dataset
+from musae_tf.data.reader import Filters
 from musae_tf.data.source import Piece, Rejection, Source
-from musae_tf.data.sources import SOURCES, get_source
 
 __all__ = [
-    "SOURCES",
+    "BandSource",
+    "CorpusSource",
     "Dataset",
     "Filters",
+    "FolderSource",
+    "LmdSource",
+    "LpdSource",
     "PhraseIndex",
     "Piece",
     "Rejection",
@@ -24,6 +31,5 @@ __all__ = [
     "build",
     "describe",
     "evaluation_batches",
-    "get_source",
     "tf_dataset",
 ]

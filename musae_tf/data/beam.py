@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from musae_tf.data.guard import Limits, Worker
-from musae_tf.data.parts import Chunk, Reader
+from musae_tf.data.reader import Chunk, Reader
+from musae_tf.data.workers import FileLimits, Worker
 from musae_tf.errors import DatasetError
 
 
 class WriteParts(beam.DoFn):
     """Writes the part file of a chunk and gives its number of items; a guarded process for each copy of it."""
 
-    def __init__(self, reader: Reader, limits: Limits) -> None:
+    def __init__(self, reader: Reader, limits: FileLimits) -> None:
         self._reader, self._limits = reader, limits
 
     def setup(self) -> None:
@@ -37,7 +37,7 @@ class WriteParts(beam.DoFn):
 
 
 def make_parts(
-    chunks: Sequence[Chunk], reader: Reader, options: str, done: Callable[[int], None], limits: Limits | None = None
+    chunks: Sequence[Chunk], reader: Reader, options: str, done: Callable[[int], None], limits: FileLimits | None = None
 ) -> None:
     """Write the part file of every chunk by a Beam pipeline, and call `done` when it has ended.
 
@@ -61,7 +61,7 @@ def make_parts(
                 pipeline
                 | "chunks" >> beam.Create(list(map(tuple, chunks)))
                 | "spread over the workers" >> beam.Reshuffle()
-                | "write parts" >> beam.ParDo(WriteParts(reader, limits or Limits()))
+                | "write parts" >> beam.ParDo(WriteParts(reader, limits or FileLimits()))
             )
     except SystemExit as cause:  # how argparse refuses
         raise DatasetError(f"Beam does not take the options {options!r}") from cause

@@ -15,12 +15,10 @@ from typing import Any
 
 from musae_tf import __version__
 from musae_tf.cores import available_cores
-from musae_tf.data.filters import Filters
-from musae_tf.data.parts import Chunk, Reader, read_part
+from musae_tf.data.reader import Chunk, Filters, Reader, read_part
 from musae_tf.data.source import Rejection, Source
 from musae_tf.data.split import FRACTIONS, check_fractions
-from musae_tf.data.store import FORMAT, MANIFEST, write_dataset
-from musae_tf.data.table import make_table
+from musae_tf.data.store import FORMAT, MANIFEST, make_table, write_dataset
 from musae_tf.data.workers import make_parts
 from musae_tf.errors import DatasetError
 from musae_tf.files import write_text

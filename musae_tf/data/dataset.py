@@ -1,18 +1,85 @@
-"""Open a dataset folder and find phrases in it."""
+"""Open a dataset folder and find phrases in it: a few neighbouring bars, by their first bar."""
 
 import json
 import os
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from musae_tf.data.phrases import PhraseIndex, phrase_starts, sounding
 from musae_tf.data.split import SPLITS
 from musae_tf.data.store import ARRAYS, FORMAT, MANIFEST, SONGS, array_hash, array_shapes, content_hash, text_hash
 from musae_tf.errors import DatasetError, MusicError
+from musae_tf.music.grid import sounding_bars
 from musae_tf.music.layouts import Layout
+
+
+@dataclass(frozen=True, eq=False)
+class PhraseIndex:
+    """Phrases of one length. Nothing is copied: tokens are cut from the dataset when they are asked for.
+
+    Attributes:
+        starts: int64 [N], first bar of each phrase in the arrays of the dataset.
+        songs: int32 [N], the song it comes from.
+        bars: Bars a phrase.
+        layout: What the tracks are.
+        genres: Names of the genres.
+        song_labels: bool [songs of the dataset, G].
+        bar_tokens: uint16 [bars of the dataset, 16, K].
+        bar_heads: uint16 [bars of the dataset, K], first symbols with holds resolved.
+    """
+
+    starts: np.ndarray
+    songs: np.ndarray
+    bars: int
+    layout: Layout
+    genres: tuple[str, ...]
+    song_labels: np.ndarray
+    bar_tokens: np.ndarray
+    bar_heads: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def steps(self) -> int:
+        """Steps a phrase."""
+        return self.bars * self.bar_tokens.shape[1]
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The genres of every phrase, those of its song: bool [N, G]."""
+        return self.song_labels[self.songs]
+
+    def tokens(self, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Tokens of some phrases, uint16 [n, bars * 16, K]. One that starts inside a note starts with its onset."""
+        starts = self.starts[rows]
+        tokens = self.bar_tokens[starts[:, None] + np.arange(self.bars)]
+        tokens[:, 0, 0] = self.bar_heads[starts]
+        return tokens.reshape(len(starts), self.steps, tokens.shape[-1])
+
+    def take(self, rows: np.ndarray) -> "PhraseIndex":
+        """The index of some of the phrases: row numbers, or a bool [N]."""
+        return replace(self, starts=self.starts[rows], songs=self.songs[rows])
+
+    def without_overlap(self) -> "PhraseIndex":
+        """Phrases that have no bar in common, taken from the left."""
+        rows, free = [], 0
+        for row, start in enumerate(self.starts.tolist()):
+            if start >= free:
+                rows.append(row)
+                free = start + self.bars
+        return self.take(np.array(rows, np.int64))
+
+
+def phrase_starts(runs: np.ndarray, bars: int, hop: int) -> tuple[np.ndarray, np.ndarray]:
+    """First bars and songs of all phrases of `bars` bars, one every `hop` bars of each run (int64 [runs, 3])."""
+    counts = np.maximum((runs[:, 2] - bars) // hop + 1, 0)
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.repeat(runs[:, 1], counts) + hop * within, np.repeat(runs[:, 0], counts).astype(np.int32)
+
 
 _KEYS = {
     "format": int,
@@ -148,7 +215,7 @@ class Dataset:
         # Per track, in how many bars before each one it sounds: differences answer for any stretch of bars.
         sums = np.zeros((len(self.tokens) + 1, len(self.layout.tracks)), np.int32)
         for first in range(0, len(self.tokens), _SCAN):
-            sums[first + 1 : first + 1 + _SCAN] = sounding(self.tokens[first : first + _SCAN], self.layout)
+            sums[first + 1 : first + 1 + _SCAN] = sounding_bars(self.tokens[first : first + _SCAN], self.layout)
         return np.cumsum(sums, axis=0, out=sums)
 
 

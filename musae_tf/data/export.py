@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from musae_tf.data.dataset import Dataset
-from musae_tf.data.store import REJECTED
-from musae_tf.data.table import NONE
+from musae_tf.data.store import NONE, REJECTED
 from musae_tf.errors import DatasetError
 from musae_tf.files import write_text
 from musae_tf.music.grid import TICKS_PER_STEP, detokenize

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from musae_tf.data.scores import SCORES, read_score
-from musae_tf.data.source import Piece, Rejection
-from musae_tf.data.walk import walk
-from musae_tf.errors import DatasetError
-from musae_tf.music.song import Song
+from musae_tf.data.kern import read_kern
+from musae_tf.data.musicxml import read_musicxml
+from musae_tf.data.score import TICKS, WHOLE, lay_out, metre_changes, note_array
+from musae_tf.data.source import Piece, Rejection, walk
+from musae_tf.errors import DatasetError, MusicError
+from musae_tf.music.midi import from_abc
+from musae_tf.music.song import Song, Tempo, Track
 
 MIDI = (".mid", ".midi", ".kar")
 UNLISTED = "not in the table"
@@ -123,3 +125,31 @@ def _read_table(table: Path) -> dict[str, _Row]:
         raise DatasetError(f"{table} is not UTF-8 text (byte {cause.start})") from cause
     except csv.Error as cause:
         raise DatasetError(f"{table} is not a CSV table: {cause}") from cause
+
+
+SCORES = (".musicxml", ".mxl", ".xml", ".krn", ".abc")
+"""Suffixes of the files that `read_score` reads."""
+
+
+def read_score(path: Path) -> Song:
+    """Read a score by its suffix, one of `SCORES`.
+
+    Raises:
+        MusicError: It cannot be read, is damaged, or no part of it sounds.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as cause:
+        raise MusicError(f"cannot read {path}: {cause.strerror or cause}") from cause
+    if path.suffix.lower() == ".abc":
+        # ABC is older than UTF-8, and only titles have other letters.
+        return from_abc(data.decode("utf-8", "replace"), str(path))
+    score = (read_kern if path.suffix.lower() == ".krn" else read_musicxml)(data, str(path))
+    bars, starts = lay_out(score)
+    if starts[-1] >= 2**31:
+        raise MusicError(f"{path}: {starts[-1] / WHOLE:,.0f} whole notes long, a song has at most {2**31 // WHOLE:,}")
+    tracks = [Track(part.name, part.program, False, note_array(part, starts)) for part in score.parts if part.sounds]
+    if not tracks:
+        raise MusicError(f"{path}: no part of the score has a note with a pitch")
+    tempos = [Tempo(starts[bar] + onset, bpm) for bar, onset, bpm in score.tempos]
+    return Song(TICKS, tracks, tempos, metre_changes(bars, 1), starts[-1], score.title or path.stem)

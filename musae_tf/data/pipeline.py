@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musae_tf.data.phrases import PhraseIndex
+from musae_tf.data.dataset import PhraseIndex
 from musae_tf.errors import ConfigError, DatasetError
-from musae_tf.music.phrases import pitch_range
+from musae_tf.music.grid import pitch_range
 from musae_tf.music.vocabulary import REST
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import soundfile
 
 from musae_tf.music import KIT_PIECES, STEPS_PER_BAR, Layout, detokenize
 from musae_tf.music.audio import render
-from musae_tf.music.sounding import SILENT, onsets, sounding_pitch
+from musae_tf.music.grid import SILENT, onsets, sounding_pitch
 from musae_tf.music.vocabulary import KIT, STRUCK
 
 _STEP, _ROW = 6, 3

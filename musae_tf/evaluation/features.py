@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from musae_tf.music import STEPS_PER_BAR, Layout
-from musae_tf.music.sounding import SILENT, onsets, sounding_pitch
+from musae_tf.music.grid import SILENT, onsets, sounding_pitch
 from musae_tf.music.vocabulary import KIT, STROKES
 
 _INTERVALS = 12

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from musae_tf.music import KIT_PIECES, REST, STEPS_PER_BAR, Layout
-from musae_tf.music.sounding import SILENT, onsets, sounding_pitch
+from musae_tf.music.grid import SILENT, onsets, sounding_pitch
 from musae_tf.music.vocabulary import KIT, STROKES, STRUCK
 
 _STEPS_PER_BEAT = 4

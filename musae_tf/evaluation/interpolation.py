@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 from musae_tf.evaluation.held_out import SEED
 from musae_tf.evaluation.statistics import phrase_statistics, share_within
 from musae_tf.music import STEPS_PER_BAR, Layout
-from musae_tf.music.sounding import sounding_pitch
+from musae_tf.music.grid import sounding_pitch
 from musae_tf.music.vocabulary import KIT
 
 if TYPE_CHECKING:

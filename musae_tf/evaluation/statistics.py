@@ -16,8 +16,8 @@ from scipy.stats import gaussian_kde
 
 from musae_tf.evaluation.held_out import SAMPLES
 from musae_tf.music import REST, STEPS_PER_BAR, Layout
+from musae_tf.music.grid import SILENT, onsets, sounding_pitch
 from musae_tf.music.pieces import walk
-from musae_tf.music.sounding import SILENT, onsets, sounding_pitch
 from musae_tf.music.vocabulary import KIT, KIT_PIECES, STROKES
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import numpy as np
 from musae_tf.evaluation.held_out import SEED
 from musae_tf.evaluation.statistics import chroma
 from musae_tf.music import STEPS_PER_BAR, Layout
+from musae_tf.music.grid import onsets
 from musae_tf.music.metrics import phrase_sums
-from musae_tf.music.sounding import onsets
 
 if TYPE_CHECKING:
     from musae_tf.evaluation.context import EvaluationContext

@@ -13,7 +13,7 @@ go where the songs must not.
 import numpy as np
 
 from musae_tf.data import Dataset
-from musae_tf.data.phrases import PhraseIndex
+from musae_tf.data.dataset import PhraseIndex
 from musae_tf.models import MusAE
 from musae_tf.models.inference import encode, sample_latent
 from musae_tf.music import STEPS_PER_BAR, pieces

@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 
 from musae_tf.music import REST, STEPS_PER_BAR, Layout
-from musae_tf.music.sounding import SILENT, onsets, sounding_pitch
+from musae_tf.music.grid import SILENT, onsets, sounding_pitch
 from musae_tf.music.vocabulary import KIT, STROKES
 
 PROPERTIES = ("holds", "rests", "onsets", "highest", "lowest", "mean_pitch")

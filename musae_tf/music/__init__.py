@@ -4,9 +4,19 @@ Nothing here needs TensorFlow. Reading, writing and tokens need numpy and symusi
 exchanges pianorolls loads its library when called.
 """
 
-from musae_tf.music.grid import STEPS_PER_BAR, Grid, canonical, detokenize, heads, tokenize
+from musae_tf.music.grid import (
+    STEPS_PER_BAR,
+    Grid,
+    canonical,
+    cut,
+    detokenize,
+    heads,
+    join,
+    pitch_range,
+    tokenize,
+    transpose,
+)
 from musae_tf.music.layouts import LAYOUTS, Layout, TrackSpec, get_layout
-from musae_tf.music.phrases import cut, join, pitch_range, transpose
 from musae_tf.music.song import NOTE, Metre, Song, Tempo, Track
 from musae_tf.music.vocabulary import HOLD, KIT, KIT_PIECES, MELODIC, REST, Vocabulary
 

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from musae_tf.errors import MusicError
+from musae_tf.errors import MusicError, require
 from musae_tf.files import write_bytes
-from musae_tf.music.optional import require
 from musae_tf.music.song import Song, Tempo
 
 PEAK = 0.9

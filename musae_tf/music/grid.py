@@ -1,4 +1,4 @@
-"""Songs to token arrays and back: 16 steps a bar, one symbol a step and track."""
+"""Songs to token arrays and back, 16 steps a bar and one symbol a step and track; phrases; what sounds at each step."""
 
 from collections.abc import Sequence
 
@@ -166,3 +166,100 @@ def _strokes(column: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Start, end (steps) and pitch of the strokes of a kit."""
     step, piece = np.nonzero(column[:, None] >> np.arange(len(KIT_PIECES)) & 1)
     return step, step + 1, np.array([piece.pitch for piece in KIT_PIECES])[piece]
+
+
+def cut(grid: Grid, bars: int, hop: int = 1) -> np.ndarray:
+    """Phrases of `bars` bars, one every `hop` bars of each run.
+
+    A phrase that starts inside a note starts with that note's onset. What is left at the end of a run is too short for
+    a phrase.
+
+    Returns:
+        uint16 [phrases, bars * 16, K].
+
+    Raises:
+        ValueError: `bars` or `hop` is less than 1.
+    """
+    if bars < 1 or hop < 1:
+        raise ValueError(f"bars is {bars} and hop is {hop}, both must be at least 1")
+    starts = [first + at for first, count in grid.runs for at in range(0, count - bars + 1, hop)]
+    index = np.array(starts, np.int64)
+    windows = grid.tokens[index[:, None] + np.arange(bars)]
+    windows[:, 0, 0] = heads(grid.tokens, grid.runs, grid.layout)[index]
+    return windows.reshape(len(index), bars * STEPS_PER_BAR, grid.tokens.shape[-1])
+
+
+def join(phrases: np.ndarray) -> np.ndarray:
+    """Phrases [n, T, K] one after the other as [n * T, K]."""
+    phrases = np.asarray(phrases)
+    return phrases.reshape(-1, phrases.shape[-1])
+
+
+def pitch_range(tokens: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest pitch of the pitched tracks, drums left out.
+
+    Args:
+        tokens: int [..., T, K].
+        layout: Layout of the tokens.
+
+    Returns:
+        int64 [...] lowest and highest; 127 and 0 where nothing sounds, so that -lowest..127-highest are always the
+        transpositions that fit.
+    """
+    lines = np.asarray(tokens)[..., _pitched(layout)].astype(np.int64)
+    sounds = lines < REST
+    low = np.where(sounds, lines, 127).min(axis=(-2, -1), initial=127)
+    high = np.where(sounds, lines, 0).max(axis=(-2, -1), initial=0)
+    return low, high
+
+
+def transpose(tokens: np.ndarray, semitones: int, layout: Layout) -> np.ndarray:
+    """Tokens [..., T, K] with the pitched tracks moved by semitones; drums, rests and holds stay.
+
+    Raises:
+        ValueError: A pitch would leave 0..127.
+    """
+    tokens = np.asarray(tokens)
+    lows, highs = pitch_range(tokens, layout)
+    low, high = lows.min(initial=127), highs.max(initial=0)
+    if not -low <= semitones <= 127 - high:
+        raise ValueError(f"pitches {low} to {high} moved by {semitones} semitones leave 0 to 127")
+    moved = tokens.copy()
+    lines = moved[..., _pitched(layout)]
+    moved[..., _pitched(layout)] = np.where(lines < REST, lines.astype(np.int64) + semitones, lines)
+    return moved
+
+
+def _pitched(layout: Layout) -> list[int]:
+    return [index for index, spec in enumerate(layout.tracks) if not spec.is_drum]
+
+
+SILENT = -1
+"""Stands for no pitch."""
+
+
+def sounding_pitch(tokens: np.ndarray, layout: Layout) -> np.ndarray:
+    """The pitch that sounds at each step, int16 of the shape of `tokens` [..., T, K]; SILENT where none does.
+
+    A hold after a rest, or with nothing before it, is silent, as everywhere in `musae_tf.music`. A kit has no pitch:
+    its track is silent throughout.
+    """
+    tokens = np.asarray(tokens)
+    steps = np.arange(tokens.shape[-2])[:, np.newaxis]
+    last = np.maximum.accumulate(np.where(tokens != HOLD, steps, -1), axis=-2)
+    symbols = np.take_along_axis(tokens, np.maximum(last, 0), axis=-2)
+    sounding = (last >= 0) & (symbols < REST) & np.array([spec.vocabulary != KIT for spec in layout.tracks])
+    return np.where(sounding, symbols.astype(np.int16), np.int16(SILENT))
+
+
+def onsets(tokens: np.ndarray, layout: Layout) -> np.ndarray:
+    """Where notes begin, or something of a kit is struck: bool of the shape of `tokens` [..., T, K]."""
+    tokens = np.asarray(tokens)
+    kits = np.array([spec.vocabulary == KIT for spec in layout.tracks])
+    return np.where(kits, tokens != KIT.rest, tokens < REST)
+
+
+def sounding_bars(tokens: np.ndarray, layout: Layout) -> np.ndarray:
+    """Which tracks sound in which bars: bool [bars, K] of tokens [bars, 16, K]; a held note sounds."""
+    silence = np.array([track.vocabulary.rest for track in layout.tracks])
+    return (tokens != silence).any(axis=1)

@@ -6,9 +6,8 @@ step to judge) is NaN.
 
 import numpy as np
 
-from musae_tf.music.grid import STEPS_PER_BAR
+from musae_tf.music.grid import STEPS_PER_BAR, onsets
 from musae_tf.music.layouts import Layout
-from musae_tf.music.sounding import onsets
 from musae_tf.music.vocabulary import KIT, STROKES
 
 

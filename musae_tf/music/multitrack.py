@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musae_tf.errors import MusicError
+from musae_tf.errors import MusicError, require
 from musae_tf.music.grid import DEFAULT_TEMPO, DEFAULT_VELOCITY, detokenize
 from musae_tf.music.layouts import Layout
-from musae_tf.music.optional import require
 from musae_tf.music.song import NOTE, Metre, Song, Tempo, Track
 
 if TYPE_CHECKING:

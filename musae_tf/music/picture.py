@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musae_tf.errors import MusicError
+from musae_tf.errors import MusicError, require
 from musae_tf.files import write_bytes
 from musae_tf.music.grid import detokenize
 from musae_tf.music.layouts import Layout
-from musae_tf.music.optional import require
 from musae_tf.music.song import Song, Track
 from musae_tf.music.vocabulary import KIT_BITS, KIT_PIECES
 

@@ -16,9 +16,8 @@ from dataclasses import replace
 import numpy as np
 
 from musae_tf.errors import MusaeError
-from musae_tf.music.grid import DEFAULT_TEMPO, STEPS_PER_BAR, Grid, detokenize
+from musae_tf.music.grid import DEFAULT_TEMPO, STEPS_PER_BAR, Grid, cut, detokenize, join
 from musae_tf.music.layouts import Layout
-from musae_tf.music.phrases import cut, join
 from musae_tf.music.song import Song
 
 CORRELATION = 0.7

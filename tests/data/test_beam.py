@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from musae_tf.data import build, get_source
+from musae_tf.data import FolderSource, build
 from musae_tf.errors import DatasetError
 from tests import corpus
 from tests.data.makers import VOICES, content, python, write_tree
@@ -16,7 +16,7 @@ from tests.data.makers import VOICES, content, python, write_tree
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import sys
-from musae_tf.data import build, get_source
+from musae_tf.data import FolderSource, build
 from musae_tf.errors import DatasetError
 from musae_tf.music import get_layout
 
@@ -24,7 +24,7 @@ if __name__ == "__main__":
     root, target, options = sys.argv[1:]
     try:
         layout = get_layout("voices")
-        build(get_source("folder", root=root), target, layout, engine="beam", beam_options=options)
+        build(FolderSource(root), target, layout, engine="beam", beam_options=options)
     except DatasetError as error:
         print(error)
 """
@@ -61,7 +61,7 @@ def test_same_bytes_as_processes(beam_python, tmp_path, options):
     root = write_tree(tmp_path / "music", a=40, b=30, none=3)
     for number, data in enumerate(list(corpus.broken_files().values())[:20]):
         (root / f"broken {number}.mid").write_bytes(data)
-    build(get_source("folder", root=root), tmp_path / "processes" / "set", VOICES, workers=2)
+    build(FolderSource(root), tmp_path / "processes" / "set", VOICES, workers=2)
     assert beam_build(beam_python, tmp_path, root, tmp_path / "beam" / "set", options) == ""
     assert content(tmp_path / "beam" / "set") == content(tmp_path / "processes" / "set")
 
@@ -78,6 +78,6 @@ def test_options_that_beam_does_not_take(beam_python, tmp_path):
 def test_what_to_install(tmp_path):
     root = write_tree(tmp_path / "music", a=3)
     with pytest.raises(DatasetError, match=r"the engine beam needs Apache Beam: pip install 'musae-tf\[beam\]'"):
-        build(get_source("folder", root=root), tmp_path / "set", VOICES, engine="beam")
+        build(FolderSource(root), tmp_path / "set", VOICES, engine="beam")
     with pytest.raises(DatasetError, match="engine is 'spark'; allowed: processes, beam"):
-        build(get_source("folder", root=root), tmp_path / "set", VOICES, engine="spark")
+        build(FolderSource(root), tmp_path / "set", VOICES, engine="spark")

@@ -10,8 +10,7 @@ from musae_tf.data.folder import FolderSource
 from musae_tf.data.store import content_hash
 from musae_tf.errors import DatasetError
 from musae_tf.music import Song, Track, get_layout
-from musae_tf.music.grid import heads, tokenize
-from musae_tf.music.phrases import cut
+from musae_tf.music.grid import cut, heads, tokenize
 from tests.corpus import band_song, changing_metre_song, four_voice_song
 from tests.data.makers import VOICES, build_voices, write_tree
 

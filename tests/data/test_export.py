@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from musae_tf.cli import main
-from musae_tf.data import Dataset, build, get_source
-from musae_tf.data.check import check
+from musae_tf.data import Dataset, FolderSource, build
 from musae_tf.data.export import export_songs, rejection_table, song_of
-from musae_tf.data.filters import Filters
+from musae_tf.data.info import check
+from musae_tf.data.reader import Filters
 from musae_tf.data.store import SONGS, content_hash, text_hash
 from musae_tf.errors import DatasetError
 from musae_tf.music import get_layout, tokenize
@@ -28,7 +28,7 @@ def band(tmp_path):
     corpus.band_song(6, 0).write(root / "jazz" / "again.mid")
     corpus.changing_metre_song().write(root / "voices: all, of them.mid")
     (root / "bad.mid").write_bytes(b"no music")
-    build(get_source("folder", root=root), tmp_path / "set", get_layout("band"), workers=0)
+    build(FolderSource(root), tmp_path / "set", get_layout("band"), workers=0)
     return Dataset.open(tmp_path / "set")
 
 
@@ -52,7 +52,7 @@ def test_an_exported_dataset_is_built_again_from_its_table(band, tmp_path):
     assert len(pictures) == len(rows)
     assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
 
-    source = get_source("folder", root=tmp_path / "out", labels=table)
+    source = FolderSource(tmp_path / "out", labels=table)
     build(source, tmp_path / "again", band.layout, workers=0)
     again = Dataset.open(tmp_path / "again")
     np.testing.assert_array_equal(again.tokens, band.tokens)
@@ -66,7 +66,7 @@ def test_bars_that_a_filter_cut_out_leave_a_gap(tmp_path):
     bass = song.tracks[1].notes
     song.tracks[1].notes = bass[(bass["start"] < 3 * 1920) | (bass["start"] >= 4 * 1920)]
     song.write(tmp_path / "music" / "a.mid")
-    source = get_source("folder", root=tmp_path / "music")
+    source = FolderSource(tmp_path / "music")
     build(source, tmp_path / "set", workers=0, filters=Filters(["no-silent-bars"]))
     dataset = Dataset.open(tmp_path / "set")
     grid = tokenize(song_of(dataset, 0), dataset.layout)

@@ -3,10 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musae_tf.data.groups import COMMON_SONGS, fingerprints, identity, relate
+from musae_tf.data.split import COMMON_SONGS, fingerprints, identity, relate
 from musae_tf.music import get_layout
-from musae_tf.music.grid import heads, tokenize
-from musae_tf.music.phrases import transpose
+from musae_tf.music.grid import heads, tokenize, transpose
 from musae_tf.music.vocabulary import HOLD, REST
 from tests.corpus import band_song, drum_song, four_voice_song, random_tokens
 

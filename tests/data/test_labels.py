@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musae_tf.data.labels import BAD_LABELS, Facts, Labels
-from musae_tf.data.lpd import read_pianoroll
+from musae_tf.data.lakh import BAD_LABELS, Facts, Labels, read_pianoroll
 from musae_tf.data.source import UnfitError
 from musae_tf.errors import DatasetError, MusicError
 from tests.data.msd import TRACKS, folder_of, write_song_file

@@ -7,9 +7,9 @@ import numpy as np
 import pypianoroll
 import pytest
 
-from musae_tf.data import Dataset, build, get_source
-from musae_tf.data.filters import FILTERS, Filters
-from musae_tf.data.lpd import read_pianoroll
+from musae_tf.data import Dataset, LmdSource, LpdSource, build
+from musae_tf.data.lakh import read_pianoroll
+from musae_tf.data.reader import FILTERS, Filters
 from musae_tf.errors import MusicError
 from musae_tf.music import Song, Track, get_layout, tokenize
 from musae_tf.music.multitrack import to_multitrack
@@ -47,7 +47,7 @@ def lakh(tmp_path):
 def test_labels_groups_and_reasons(lakh, tmp_path):
     midi, labels, paths = lakh
     (midi / "stray.mid").write_bytes(band_song(4, 99).to_bytes())
-    summary = build(get_source("lmd", midi=midi, labels=labels), tmp_path / "set", workers=0)
+    summary = build(LmdSource(midi, labels=labels), tmp_path / "set", workers=0)
     songs = rows(tmp_path / "set")
     by_track = {track: [songs[path] for path in paths if track in path and path in songs] for track in TRACKS}
     assert [len(found) for found in by_track.values()] == [2, 2, 0, 2]
@@ -67,7 +67,7 @@ def test_labels_groups_and_reasons(lakh, tmp_path):
 
 def test_most_frequent_labels_over_the_songs_that_are_kept(lakh, tmp_path):
     midi, labels, _ = lakh
-    source = get_source("lmd", midi=midi, labels=labels)
+    source = LmdSource(midi, labels=labels)
     assert build(source, tmp_path / "set", workers=0, genres=1).genres == ("pop", "none")
     summary = build(source, tmp_path / "set", workers=0, genres=["Rock", "jazz"], unlabelled=False)
     assert (summary.genres, summary.songs) == (("Rock", "jazz"), 4)
@@ -77,20 +77,20 @@ def test_most_frequent_labels_over_the_songs_that_are_kept(lakh, tmp_path):
 def test_same_bytes_with_any_number_of_workers(lakh, tmp_path):
     midi, labels, _ = lakh
     for workers in (0, 1, 2):
-        build(get_source("lmd", midi=midi, labels=labels), tmp_path / str(workers) / "set", workers=workers)
+        build(LmdSource(midi, labels=labels), tmp_path / str(workers) / "set", workers=workers)
     assert content(tmp_path / "0" / "set") == content(tmp_path / "1" / "set") == content(tmp_path / "2" / "set")
 
 
 def test_items_change_when_a_label_file_does(lakh):
     midi, (h5, table), _ = lakh
-    source = get_source("lmd", midi=midi, labels=(h5, table))
+    source = LmdSource(midi, labels=(h5, table))
     before = source.items()
     assert pickle.loads(pickle.dumps(source)).load(before[0]).labels == ("Rock", "pop", "rock")
     write_song_file(h5, A, ["classical"])
     changed = source.items()
     assert [one != other for one, other in zip(before, changed, strict=True)] == [A in item.path for item in before]
     table.write_text(f"{D}\tRock\n")
-    relabelled = get_source("lmd", midi=midi, labels=(h5, table)).items()
+    relabelled = LmdSource(midi, labels=(h5, table)).items()
     assert [item.labels for item in relabelled if item.track in (A, D)] == [(), (), ("Rock",), ("Rock",)]
 
 
@@ -109,7 +109,7 @@ def test_filters_count_their_reasons(tmp_path):
     mixed.metres.append(mixed.metres[0]._replace(tick=2 * 1920, numerator=3))
     names = {name: write_midi(root, A, name, song) for name, song in
              {"whole": whole, "gap": gap, "no_bass": no_bass, "mixed": mixed}.items()}  # fmt: skip
-    source = get_source("lmd", midi=root)
+    source = LmdSource(root)
 
     summary = build(source, tmp_path / "all", workers=0)
     assert (summary.songs, summary.bars, summary.rejected) == (4, 8 + 8 + 8 + 2, {})
@@ -139,7 +139,7 @@ def test_a_note_held_into_a_bar_is_struck_where_the_bars_before_are_cut_out(tmp_
     kit = Track("kit", 0, True, notes((0, 120, 36), (1920, 120, 38)))
     held.tracks += [kit, Track("g", 25, False, notes((0, 120, 50), (2000, 120, 52)))]
     write_midi(tmp_path / "midi", A, "a", held)
-    build(get_source("lmd", midi=tmp_path / "midi"), tmp_path / "set", workers=0, filters=Filters(["no-silent-bars"]))
+    build(LmdSource(tmp_path / "midi"), tmp_path / "set", workers=0, filters=Filters(["no-silent-bars"]))
     opened = Dataset.open(tmp_path / "set", verify=True)
     assert opened.tokens.shape == (1, 16, 4)
     assert opened.tokens[0, 0].tolist() == opened.heads[0].tolist() == [2, 40, 128, 60]
@@ -148,7 +148,7 @@ def test_a_note_held_into_a_bar_is_struck_where_the_bars_before_are_cut_out(tmp_
 @pytest.mark.parametrize(("candidates", "ids"), [("merge", [""]), ("best", [""]), ("all", ["#1", "#2"])])
 def test_candidates(tmp_path, candidates, ids):
     path = write_midi(tmp_path / "midi", A, "a", band_song(8, 5))
-    source = get_source("lmd", midi=tmp_path / "midi")
+    source = LmdSource(tmp_path / "midi")
     build(source, tmp_path / "set", workers=0, candidates=candidates)
     songs = rows(tmp_path / "set")
     assert sorted(songs) == [path + suffix for suffix in ids]
@@ -194,7 +194,7 @@ def test_lpd_with_id_lists(tmp_path):
     lists.mkdir()
     (lists / "id_list_Rock.txt").write_text(f"{A}\n{B}\n")
     (lists / "id_list_Jazz.txt").write_text(f"{B}\n{2:032x}\n")
-    source = get_source("lpd", npz=npz, labels=[lists])
+    source = LpdSource(npz, labels=[lists])
     summary = build(source, tmp_path / "set", workers=0)
     labels = {song["title"]: song["labels"] for song in rows(tmp_path / "set").values()}
     assert labels == {A: ["Rock"], B: ["Jazz", "Rock"], C: ["Jazz"], D: ["none"]}

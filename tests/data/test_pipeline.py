@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musae_tf.data.phrases import PhraseIndex
+from musae_tf.data.dataset import PhraseIndex
 from musae_tf.data.pipeline import TrainingBatches, evaluation_batches, tf_dataset
 from musae_tf.errors import ConfigError, DatasetError
 from musae_tf.music import get_layout
-from musae_tf.music.phrases import transpose
+from musae_tf.music.grid import transpose
 from tests.corpus import random_tokens
 from tests.data.makers import output
 

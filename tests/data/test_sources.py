@@ -1,36 +1,22 @@
 import pytest
 
 from musae_tf.cli import build_parser
-from musae_tf.data.folder import FolderSource
-from musae_tf.data.sources import SOURCES, get_source
-from musae_tf.errors import DatasetError
+from musae_tf.data import BandSource, CorpusSource, FolderSource, LmdSource, LpdSource
 from tests.data.makers import output
 
-
-def test_sources_by_name(tmp_path):
-    assert isinstance(get_source("folder", root=tmp_path), FolderSource)
-    for name in SOURCES:
-        folders = {"folder": "root", "lmd": "midi", "lpd": "npz"}
-        source = get_source(name, **({folders[name]: tmp_path} if name in folders else {}))
-        assert source.name == name
-        assert source.licence
-        assert source.layout
-
-
-def test_unknown_source_or_option(tmp_path):
-    with pytest.raises(DatasetError, match="unknown source 'lakh'; known sources: band, corpus, folder, lmd, lpd"):
-        get_source("lakh")
-    with pytest.raises(DatasetError, match=r"source 'folder': .*'genre'; its options: root, labels"):
-        get_source("folder", root=tmp_path, genre="rock")
+SOURCES = {"band": BandSource, "corpus": CorpusSource, "folder": FolderSource, "lmd": LmdSource, "lpd": LpdSource}
 
 
 def test_every_source_has_a_command(tmp_path):
     """What the command line offers is what there is."""
     needed = {"folder": [str(tmp_path)], "lmd": ["--midi", str(tmp_path)], "lpd": ["--npz", str(tmp_path)]}
-    for name in SOURCES:
+    for name, kind in SOURCES.items():
         arguments = build_parser().parse_args(["data", "build", name, *needed.get(name, [])])
         source = arguments.make_source(arguments)
+        assert isinstance(source, kind)
         assert source.name == name
+        assert source.licence
+        assert source.layout
     with pytest.raises(SystemExit):
         build_parser().parse_args(["data", "build", "lakh"])
 

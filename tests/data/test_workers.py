@@ -10,7 +10,7 @@ import numpy as np
 from musae_tf.data import workers
 from musae_tf.data.build import build
 from musae_tf.data.folder import FolderSource
-from musae_tf.data.guard import Limits
+from musae_tf.data.workers import FileLimits
 from musae_tf.music.layouts import get_layout
 
 class Harmful(FolderSource):
@@ -29,7 +29,7 @@ class Harmful(FolderSource):
         return super().load(item)
 
 if __name__ == "__main__":
-    workers.Limits = lambda: Limits(seconds=0.5, memory=5 * 10**8, patience=6)
+    workers.Limits = lambda: FileLimits(seconds=0.5, memory=5 * 10**8, patience=6)
     summary = build(Harmful(sys.argv[1]), sys.argv[2], get_layout("voices"), workers=2)
     print(summary.songs, summary.rejected)
 """

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import matplotlib
 
-from musae_tf.data import Dataset, build, get_source
+from musae_tf.data import Dataset, FolderSource, build
 from musae_tf.music import get_layout
 from tests.client.certificates import make_certificates
 from tests.corpus import band_song, four_voice_song
@@ -46,7 +46,7 @@ class World:
             (path / name).symlink_to(ROOT / name)
         for old, new in GENRES.items():
             shutil.copytree(songs / old, path / "songs" / new)
-        build(get_source("folder", root=path / "songs"), path / "datasets/corpus", get_layout("voices"), workers=1)
+        build(FolderSource(path / "songs"), path / "datasets/corpus", get_layout("voices"), workers=1)
         shutil.copytree(run, path / "runs/NAME")
         self._rename(path / "runs/NAME/run.json")
         for name in ("ONE", "OTHER"):

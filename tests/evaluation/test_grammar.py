@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from musae_tf.data.corpus import CorpusSource
 from musae_tf.evaluation.grammar import AMOUNTS, BARS, TITLES, grammar, likeness, shuffled_voices
 from musae_tf.music import HOLD, REST, get_layout, tokenize
-from musae_tf.music.phrases import transpose
+from musae_tf.music.grid import transpose
 from tests.corpus import random_tokens
 
 LAYOUTS = [get_layout("voices"), get_layout("band"), get_layout("lpd5"), get_layout("band", drums="voice")]

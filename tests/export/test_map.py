@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from musae_tf.data import Dataset, build, get_source
+from musae_tf.data import Dataset, FolderSource, build
 from musae_tf.export import export
 from musae_tf.export.map import PHRASES_A_SONG, _plane, map_of_draws, map_of_songs
 from musae_tf.models.inference import encode, sample_latent
@@ -58,7 +58,7 @@ def test_of_many_songs_every_genre_has_its_share(model, tmp_path):
     write_songs(tmp_path / "songs", songs=8)
     for path in sorted((tmp_path / "songs" / "dances").iterdir())[2:]:
         path.unlink()
-    build(get_source("folder", root=tmp_path / "songs"), tmp_path / "data", get_layout("voices"), workers=1)
+    build(FolderSource(tmp_path / "songs"), tmp_path / "data", get_layout("voices"), workers=1)
     dataset = Dataset.open(tmp_path / "data")
     few = map_of_songs(model, dataset, songs=4)
     assert len(few.title) == 4

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from musae_tf.data import Dataset, build, get_source
-from musae_tf.data.check import check
-from musae_tf.data.folder import FolderSource
-from musae_tf.data.labels import Labels
+from musae_tf.data import Dataset, FolderSource, LmdSource, LpdSource, build
+from musae_tf.data.info import check
+from musae_tf.data.lakh import Labels
 from musae_tf.errors import DatasetError
 from tests import corpus
 from tests.data.msd import folder_of, write_midi, write_npz
@@ -43,7 +42,7 @@ def fuzz_midi(work: Path, files: int, seed: int, workers: int) -> dict:
     for name, data in zip(names, mutants("*.mid", MIDI, files, seed), strict=True):
         (work / "music" / name).write_bytes(data)
     corpus.band_song(4).write(work / "music" / "good.mid")
-    return built(get_source("folder", root=work / "music"), work / "set", [*names, "good.mid"], workers)
+    return built(FolderSource(work / "music"), work / "set", [*names, "good.mid"], workers)
 
 
 def fuzz_npz(work: Path, files: int, seed: int, workers: int) -> dict:
@@ -56,7 +55,7 @@ def fuzz_npz(work: Path, files: int, seed: int, workers: int) -> dict:
         names.append(path.relative_to(work / "npz").as_posix())
     good = write_npz(work / "npz", track(files), "good", corpus.band_song(4))
     names.append(good.relative_to(work / "npz").as_posix())
-    return built(get_source("lpd", npz=work / "npz"), work / "set", names, workers)
+    return built(LpdSource(work / "npz"), work / "set", names, workers)
 
 
 def fuzz_h5(work: Path, files: int, seed: int, workers: int) -> dict:
@@ -67,7 +66,7 @@ def fuzz_h5(work: Path, files: int, seed: int, workers: int) -> dict:
         path = folder_of(work / "h5", track(number)) / f"{track(number)}.h5"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    return built(get_source("lmd", midi=work / "midi", labels=[work / "h5"]), work / "set", names, workers)
+    return built(LmdSource(work / "midi", labels=[work / "h5"]), work / "set", names, workers)
 
 
 def fuzz_tables(work: Path, files: int, seed: int) -> dict:

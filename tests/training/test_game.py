@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from musae_tf.config import config_from_dict
-from musae_tf.data import Dataset, build, get_source
+from musae_tf.data import Dataset, FolderSource, build
 from musae_tf.evaluation import HeldOut, QuickEvaluator
 from musae_tf.evaluation.quick import prior_match
 from musae_tf.models.inference import encode
@@ -29,7 +29,7 @@ CONFIG = {
 def dataset(tmp_path_factory) -> Dataset:
     folder = tmp_path_factory.mktemp("game")
     write_songs(folder / "songs", songs=48, bars=12)
-    build(get_source("folder", root=folder / "songs"), folder / "dataset", get_layout("voices"), split=(0.5, 0.1, 0.4))
+    build(FolderSource(folder / "songs"), folder / "dataset", get_layout("voices"), split=(0.5, 0.1, 0.4))
     return Dataset.open(folder / "dataset")
 
 

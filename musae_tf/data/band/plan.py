@@ -1,11 +1,88 @@
-"""What a song is to be: key, tempo, form, grooves and chords, drawn at random from what its genre allows."""
+"""What a song is to be: key, tempo, form, grooves and chords, drawn at random from what its genre allows.
 
+The facts about mma's library are in grooves.json: names of files, of their grooves by what these are for (introductions
+and endings of at most four bars and fills of at most two, with their lengths), and of drum patterns. The grouping into
+genres is ours: mma has none.
+"""
+
+import json
 from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from musae_tf.data.band.harmony import HARMONY, NOTES, Chord, Harmony, chord, progression, section
-from musae_tf.data.band.table import GrooveFile
+from musae_tf.data.band.genres import HARMONY, NOTES, Chord, Harmony, chord, progression, section
+
+MERGED = {
+    "ballad": "ballad",
+    "blues": "blues",
+    "bossa_samba": "latin",
+    "country_folk": "country",
+    "dance": "pop",
+    "funk_soul": "pop",
+    "hardrock": "rock",
+    "jazz": "jazz",
+    "latin": "latin",
+    "march_polka": "oldtime",
+    "oldtime": "oldtime",
+    "pop": "pop",
+    "rock": "rock",
+    "rocknroll": "rock",
+}
+"""The fourteen genres, and the eight that they are merged to. Neighbours that no classifier tells apart share one."""
+
+
+class Groove(NamedTuple):
+    """A groove that lasts a given number of bars."""
+
+    name: str
+    bars: int
+
+
+class GrooveFile(NamedTuple):
+    """A file of the library, its genre, and its grooves as mma takes them (`file:groove`).
+
+    `drums` are drum patterns of other files that only this file's family may use, so that songs of two families share
+    none. Files of one `family` have grooves in common and stay in one part of the split.
+    """
+
+    path: str
+    genre: str
+    family: str
+    main: tuple[str, ...]
+    intro: tuple[Groove, ...]
+    fill: tuple[Groove, ...]
+    end: tuple[Groove, ...]
+    drums: tuple[str, ...]
+
+
+@cache
+def groove_files() -> dict[str, tuple[GrooveFile, ...]]:
+    """The groove files of every genre, in the order of the table."""
+    table = json.loads(files(__package__).joinpath("grooves.json").read_text(encoding="utf-8"))
+    family = {path: twins[0] for twins in table["twins"] for path in twins}
+    return {genre: _of_genre(genre, entry, family) for genre, entry in sorted(table["genres"].items())}
+
+
+def _of_genre(genre: str, entry: dict[str, Any], family: dict[str, str]) -> tuple[GrooveFile, ...]:
+    patterns = [f"{path}:{name}" for path, names in entry["drums"].items() for name in names]
+    families = list(dict.fromkeys(family.get(path, path) for path in entry["files"]))
+    # Neighbouring patterns of a file are often alike, so each family gets a stretch of them.
+    dealt: dict[str, list[str]] = {name: [] for name in families}
+    for number, pattern in enumerate(patterns):
+        dealt[families[number * len(families) // len(patterns)]].append(pattern)
+    found = []
+    for path, grooves in entry["files"].items():
+        kinds = {
+            kind: tuple(Groove(f"{path}:{name}", bars) for name, bars in grooves.get(kind, {}).items())
+            for kind in ("intro", "fill", "end")
+        }
+        own = family.get(path, path)
+        main = tuple(f"{path}:{name}" for name in grooves["main"])
+        found.append(GrooveFile(path, genre, own, main, **kinds, drums=tuple(dealt[own])))
+    return tuple(found)
+
 
 TEMPO = {
     "ballad": (60, 92),
@@ -34,7 +111,7 @@ SECTION = 8
 TWELVE = 12
 
 
-class Bar(NamedTuple):
+class PlannedBar(NamedTuple):
     """One bar: its groove, the pattern its drums are taken from (None: the groove's own), and one or two chords."""
 
     groove: str
@@ -42,7 +119,7 @@ class Bar(NamedTuple):
     chords: tuple[Chord, ...]
 
 
-class Plan(NamedTuple):
+class SongPlan(NamedTuple):
     """A song before it is played.
 
     `main` is the range of bars between introduction and ending. `seed` decides what mma and the arrangement draw.
@@ -54,12 +131,12 @@ class Plan(NamedTuple):
     tonic: int
     minor: bool
     tempo: int
-    bars: tuple[Bar, ...]
+    bars: tuple[PlannedBar, ...]
     main: range
     seed: int
 
 
-def make_plan(file: GrooveFile, dice: Random) -> Plan:
+def make_plan(file: GrooveFile, dice: Random) -> SongPlan:
     """Draw a song over the grooves of one file."""
     harmony = HARMONY[file.genre]
     tonic, minor = dice.randrange(12), dice.random() < harmony.minor
@@ -69,14 +146,14 @@ def make_plan(file: GrooveFile, dice: Random) -> Plan:
     home = chord("i" if minor else "I", tonic)
     if file.intro and dice.random() < INTRO:
         groove = dice.choice(file.intro)
-        before = [Bar(groove.name, None, bar.chords) for bar in main[-groove.bars :]]
+        before = [PlannedBar(groove.name, None, bar.chords) for bar in main[-groove.bars :]]
     if file.end and dice.random() < END:
         groove = dice.choice(file.end)
         chords = [home] if groove.bars == 1 else [*[chord("V7", tonic)] * (groove.bars - 1), home]
-        after = [Bar(groove.name, None, (one,)) for one in chords]
+        after = [PlannedBar(groove.name, None, (one,)) for one in chords]
     groove = main[0].groove.partition(":")[2].lower()
     key = f"{NOTES[tonic]} {'minor' if minor else 'major'}"
-    return Plan(
+    return SongPlan(
         title=f"{file.path}: {groove}",
         genre=file.genre,
         key=key,
@@ -89,7 +166,7 @@ def make_plan(file: GrooveFile, dice: Random) -> Plan:
     )
 
 
-def score(plan: Plan, drums: bool = False) -> str:
+def score(plan: SongPlan, drums: bool = False) -> str:
     """The plan in mma's language; with `drums`, of the drum patterns that come from elsewhere."""
     lines = [f"Tempo {plan.tempo}", f"RndSeed {plan.seed + drums}"]
     playing = None
@@ -102,7 +179,7 @@ def score(plan: Plan, drums: bool = False) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _main(file: GrooveFile, harmony: Harmony, tonic: int, minor: bool, dice: Random) -> list[Bar]:
+def _main(file: GrooveFile, harmony: Harmony, tonic: int, minor: bool, dice: Random) -> list[PlannedBar]:
     rounds = harmony.minor_rounds if minor else harmony.rounds
     if dice.random() < harmony.round_share:
         cells = dice.choice(rounds)
@@ -118,9 +195,9 @@ def _main(file: GrooveFile, harmony: Harmony, tonic: int, minor: bool, dice: Ran
         drums = {letter: dice.choice(file.drums) for letter in "ABC"}
     bars = []
     for letter, chords_of in zip(letters, sections, strict=True):
-        played = [Bar(grooves[letter], drums[letter], bar) for bar in chords_of]
+        played = [PlannedBar(grooves[letter], drums[letter], bar) for bar in chords_of]
         if file.fill and dice.random() < FILL:
             fill = dice.choice(file.fill)
-            played[-fill.bars :] = [Bar(fill.name, None, bar.chords) for bar in played[-fill.bars :]]
+            played[-fill.bars :] = [PlannedBar(fill.name, None, bar.chords) for bar in played[-fill.bars :]]
         bars += played
     return bars

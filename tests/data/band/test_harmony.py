@@ -2,8 +2,8 @@ from random import Random
 
 import pytest
 
-from musae_tf.data.band.harmony import HARMONY, TONES, Chord, chord, progression, section
-from musae_tf.data.band.table import MERGED
+from musae_tf.data.band.genres import HARMONY, TONES, Chord, chord, progression, section
+from musae_tf.data.band.plan import MERGED
 
 
 @pytest.mark.parametrize(

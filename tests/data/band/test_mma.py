@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from musae_tf.cli import main
-from musae_tf.data.band import mma as module
-from musae_tf.data.band.mma import Mma, find_mma, render
-from musae_tf.data.band.table import groove_files
+from musae_tf.data.band import songs as module
+from musae_tf.data.band.plan import groove_files
+from musae_tf.data.band.songs import Mma, find_mma, render
 from musae_tf.errors import DatasetError, MusicError
 from musae_tf.music import Song
 

@@ -4,8 +4,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musae_tf.data.band.plan import TEMPO, Bar, make_plan, score
-from musae_tf.data.band.table import groove_files
+from musae_tf.data.band.plan import TEMPO, PlannedBar, groove_files, make_plan, score
 
 FILES = [file for files in groove_files().values() for file in files]
 
@@ -53,4 +52,4 @@ def test_all_that_may_happen_does():
     assert any(len(bar.chords) == 2 for plan in plans for bar in plan.bars)
     assert len({plan.tonic for plan in plans}) == 12
     assert {plan.minor for plan in plans} == {True, False}
-    assert isinstance(plans[0].bars[0], Bar)
+    assert isinstance(plans[0].bars[0], PlannedBar)
