@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Concatenate, NamedTuple, ParamSpec, TypeAlias, TypeVar
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
@@ -32,9 +32,11 @@ from musae_tf.protocol.codec import to_array, to_proto
 from musae_tf.protocol.messages import (
     Code,
     GetModelStatusRequest,
+    GetModelStatusResponse,
     ModelSpec,
     ModelVersionStatus,
     PredictRequest,
+    PredictResponse,
 )
 from musae_tf.protocol.services import GET_MODEL_STATUS, PREDICT, Method
 from musae_tf.verbs.description import Description
@@ -70,7 +72,7 @@ class Pause(NamedTuple):
     seconds: float
 
 
-Calls: TypeAlias = Generator[Call | Pause, Message | None, T]
+Calls: TypeAlias = Generator[Call | Pause, Any, T]
 
 
 class VersionStatus(NamedTuple):
@@ -155,7 +157,7 @@ class Exchange:
         """
         session = self._session
         request = self._request("describe", {"request": np.zeros(1, np.int32)}, ["metadata"])
-        reply = yield from self._call(PREDICT, request)
+        reply: PredictResponse = yield from self._call(PREDICT, request)
         text = self._outputs(reply, ["metadata"], 1)[0][0]
         if not isinstance(text, bytes):
             raise WrongModelError(f"model {session.model!r} at {session.target} describes itself in numbers")
@@ -204,10 +206,10 @@ class Exchange:
         request = GetModelStatusRequest(model_spec=ModelSpec(name=self._session.model))
         if self._session.version is not None:
             request.model_spec.version.value = self._session.version
-        reply = yield from self._call(GET_MODEL_STATUS, request)
+        reply: GetModelStatusResponse = yield from self._call(GET_MODEL_STATUS, request)
         return _versions(reply)
 
-    def _request(self, signature: str, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> Message:
+    def _request(self, signature: str, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> PredictRequest:
         session = self._session
         request = PredictRequest(model_spec=ModelSpec(name=session.model, signature_name=signature))
         if session.version is not None:
@@ -219,7 +221,7 @@ class Exchange:
         request.output_filter.extend(outputs)
         return request
 
-    def _outputs(self, reply: Message, names: Sequence[str], rows: int) -> list[np.ndarray]:
+    def _outputs(self, reply: PredictResponse, names: Sequence[str], rows: int) -> list[np.ndarray]:
         arrays = []
         for name in names:
             try:
@@ -232,7 +234,7 @@ class Exchange:
             arrays.append(array)
         return arrays
 
-    def _call(self, method: Method, request: Message) -> Calls[Message]:
+    def _call(self, method: Method, request: Message) -> Calls[Any]:
         attempt = 0
         while True:
             try:
@@ -281,7 +283,7 @@ def _refused_unseen(error: ClientError) -> bool:
     return error.code == "UNAVAILABLE" or (error.code == "RESOURCE_EXHAUSTED" and NO_THREAD in error.details)
 
 
-def _versions(reply: Message) -> list[VersionStatus]:
+def _versions(reply: GetModelStatusResponse) -> list[VersionStatus]:
     return [
         VersionStatus(
             entry.version,

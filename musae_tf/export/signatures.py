@@ -215,8 +215,8 @@ class Servable:
     def _interpolate(
         self, path: str, start: tf.Tensor, end: tf.Tensor, position: tf.Tensor, **dice: tf.Tensor
     ) -> Tensors:
-        ends = (self._encode_block(tokens)[0] for tokens in (start, end))
-        return self._made(self._model.interpolate_latent(*ends, position, path), dice)
+        first, last = (self._encode_block(tokens)[0] for tokens in (start, end))
+        return self._made(self._model.interpolate_latent(first, last, position, path), dice)
 
     def _transfer(
         self, tokens: tf.Tensor, source: tf.Tensor, target: tf.Tensor, strength: tf.Tensor, **dice: tf.Tensor

@@ -1,12 +1,9 @@
 """What a model can be asked for: each verb once, with its arguments, defaults and documentation.
 
-A verb is a generator. It is given the description of the model and its arguments, yields the calls of the model's
-signatures that it needs (`SignatureCall`), is sent their outputs, and returns what was asked for. It does not know
-where the model is: `musae_tf.Musae` carries the calls out in this process, `musae_tf.client` on a server. So the same
-call with the same seed gives the same notes everywhere.
-
-Songs go in and come out phrase by phrase, see `musae_tf.music.pieces`. At temperature 0 nothing is random but the
-prior's draws in `sample`.
+A verb is a generator: given the description of the model and its arguments, it yields the calls of the model's
+signatures that it needs, is sent their outputs, and returns what was asked for. Who carries the calls out, here or on
+a server, it does not know, so the same call with the same seed gives the same notes everywhere. Songs go in and come
+out phrase by phrase, see `musae_tf.music.pieces`.
 """
 
 # ruff: noqa: D417  (these become the docstrings of methods, which are not given the description)
@@ -118,8 +115,8 @@ def interpolate(
 ) -> Steps[list[Song]]:
     """Songs on the way from one to another; the first and the last are the reconstructions of both.
 
-    All are as long as the longer one: the shorter one's phrases are repeated from its beginning. Tempo goes from the
-    one's to the other's by equal ratios; programs are those of the nearer end.
+    All are as long as the longer one: the shorter one's phrases are repeated from its beginning. Tempo goes by equal
+    ratios; programs are those of the nearer end.
 
     Args:
         start: where the way begins.
@@ -137,8 +134,8 @@ def interpolate(
         raise InvalidRequestError(f"path is {path!r}, must be one of {', '.join(pieces.PATHS)}")
     signature = "interpolate" if path == "linear" else f"interpolate_{path}"
     if path != "linear" and signature not in model.signatures:
-        hint = "export it again with this version of musae-tf"
-        raise WrongModelError(f"the model {model.name!r} has no signature {signature!r}", hint=hint)
+        sentence = f"the model {model.name!r} has no signature {signature!r}"
+        raise WrongModelError(sentence, hint="export it again with this version of musae-tf")
     first, first_grid, first_phrases = _read(model, start)
     last, last_grid, last_phrases = _read(model, end)
     rows = max(len(first_phrases), len(last_phrases))
