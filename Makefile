@@ -79,7 +79,7 @@ export: setup ## publish RUN, or the newest run, as the next version below MODEL
 	$(MUSAE) export $(RUN) --to $(MODEL) --keep 3
 
 pretrained: setup # the model that comes with the package, of a finished and evaluated RUN
-	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m musae_tf.pretrained.build $(RUN)
+	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m musae_tf.pretrained.package $(RUN)
 
 serve: export ## answer gRPC and REST with RUN, or the newest run, without a container
 	$(MUSAE) serve $(MODEL) --enable-batching --batching-parameters-file serving/config/batching.config \

@@ -33,12 +33,12 @@ TEMPERATURES = {"greedy": 0.0, "temperature 0.9": 0.9}
 
 def export(base: Path, config: Config) -> None:
     """Write version 1 of a model with fresh weights, and its warm-up records."""
-    from musae_tf.export import Servable
+    from musae_tf.export import ModelSignatures
     from musae_tf.export.verify import requests, write_warmup
     from musae_tf.models import MusAE
 
     model = MusAE(config, (130,) * 4, ("a", "b", "c", "d"))
-    servable = Servable(model, lambda signatures: json.dumps({"signatures": signatures}))
+    servable = ModelSignatures(model, lambda signatures: json.dumps({"signatures": signatures}))
     servable.save(base / "1")
     write_warmup(base / "1", base.name, requests(model, servable.signatures))
 

@@ -176,13 +176,13 @@ class _LiveRun:
 
     def __init__(self, run: "Run", dataset: str | os.PathLike | None, log: Callable[[str], None]):
         from musae_tf.data import Dataset
-        from musae_tf.export import Servable
-        from musae_tf.export.export import dataset_of
+        from musae_tf.export import ModelSignatures
+        from musae_tf.export.version import dataset_of
 
         self._run, self._log = run, log
         self._dataset = dataset_of(run, _quiet) if dataset is None else Dataset.open(dataset)
         self._model = run.load_model()
-        self._servable = Servable(self._model)
+        self._servable = ModelSignatures(self._model)
         self._vectors, self._map = cache(self._find_vectors), cache(self._make_map)
 
     def answer(self, signature: str, inputs: Arrays) -> Arrays:
@@ -197,7 +197,7 @@ class _LiveRun:
 
     def description(self) -> Description:
         """What an export of the run would say of itself."""
-        from musae_tf.export.export import describe
+        from musae_tf.export.version import describe
 
         signatures = {name: signature.to_dict() for name, signature in self._servable.signatures.items()}
         name = self._run.path.resolve().name
@@ -212,13 +212,13 @@ class _LiveRun:
         )
 
     def _attributes(self) -> Attributes | None:
-        from musae_tf.export.export import attribute_facts
+        from musae_tf.export.version import attribute_facts
 
         vectors = self._vectors()
         return None if vectors is None else attributes_of(attribute_facts(vectors))
 
     def _plane(self) -> MapPlane | None:
-        from musae_tf.export.export import map_facts
+        from musae_tf.export.version import map_facts
 
         return plane_of(map_facts(self._map()), self._model.latent)
 

@@ -23,7 +23,7 @@ from musae_tf.cli.shared import (
 )
 
 if TYPE_CHECKING:
-    from musae_tf.cli.pieces import MadePiece
+    from musae_tf.cli.output import MadePiece
     from musae_tf.client import MusaeClient
     from musae_tf.verbs.methods import Verbs
 
@@ -164,16 +164,16 @@ def _add_sample(commands: Commands, call: str, add_model: AddModel) -> Parser:
 
 def sample(arguments: Namespace) -> None:
     """`musae sample` and `musae request sample`."""
-    from musae_tf.cli import pieces
+    from musae_tf.cli import output
 
     with arguments.open(arguments) as opened:
         model = opened.musae.describe()
         genres = [arguments.genre] if arguments.genre else model.genres
         for genre in genres:
             model.genre_number(genre)
-        pieces.check_out(arguments.out, len(genres))
+        output.check_out(arguments.out, len(genres))
         how = (arguments.bars, arguments.temperature, arguments.seed, arguments.tempo)
-        made = [pieces.sampled(genre, arguments.seed, opened.musae.sample(genre, *how)) for genre in genres]
+        made = [output.sampled(genre, arguments.seed, opened.musae.sample(genre, *how)) for genre in genres]
         _write(made, opened, arguments)
     if opened.called is not None:
         written = arguments.report["pieces"][0]["midi"]
@@ -198,13 +198,13 @@ def _add_reconstruct(commands: Commands, call: str, add_model: AddModel) -> Pars
 
 def reconstruct(arguments: Namespace) -> None:
     """`musae reconstruct SONG.mid` and `musae request reconstruct SONG.mid`."""
-    from musae_tf.cli import pieces
+    from musae_tf.cli import output
 
-    pieces.check_out(arguments.out, 1)
+    output.check_out(arguments.out, 1)
     with arguments.open(arguments) as opened:
-        song = pieces.read_song(arguments.song, opened.musae.describe().layout, arguments.bars)
+        song = output.read_song(arguments.song, opened.musae.describe().layout, arguments.bars)
         rebuilt = opened.musae.reconstruct(song, arguments.temperature, arguments.seed)
-        _write([pieces.reconstructed(song, rebuilt)], opened, arguments)
+        _write([output.reconstructed(song, rebuilt)], opened, arguments)
 
 
 def _add_interpolate(commands: Commands, call: str, add_model: AddModel) -> Parser:
@@ -225,15 +225,15 @@ def _add_interpolate(commands: Commands, call: str, add_model: AddModel) -> Pars
 
 def interpolate(arguments: Namespace) -> None:
     """`musae interpolate START.mid END.mid` and `musae request interpolate START.mid END.mid`."""
-    from musae_tf.cli import pieces
+    from musae_tf.cli import output
 
-    pieces.check_out(arguments.out, arguments.points)
+    output.check_out(arguments.out, arguments.points)
     with arguments.open(arguments) as opened:
         layout = opened.musae.describe().layout
-        start, end = (pieces.read_song(path, layout, arguments.bars) for path in (arguments.start, arguments.end))
+        start, end = (output.read_song(path, layout, arguments.bars) for path in (arguments.start, arguments.end))
         how = (arguments.points, arguments.temperature, arguments.seed, arguments.path)
         songs = opened.musae.interpolate(start, end, *how)
-        _write(pieces.interpolated(start, end, songs), opened, arguments)
+        _write(output.interpolated(start, end, songs), opened, arguments)
 
 
 def _add_transfer(commands: Commands, call: str, add_model: AddModel) -> Parser:
@@ -253,20 +253,20 @@ def _add_transfer(commands: Commands, call: str, add_model: AddModel) -> Parser:
 
 def transfer(arguments: Namespace) -> None:
     """`musae transfer SONG.mid --to GENRE` and `musae request transfer SONG.mid --to GENRE`."""
-    from musae_tf.cli import pieces
+    from musae_tf.cli import output
 
-    pieces.check_out(arguments.out, 1)
+    output.check_out(arguments.out, 1)
     with arguments.open(arguments) as opened:
         model = opened.musae.describe()
         for genre in filter(None, (arguments.to, arguments.source)):
             model.genre_number(genre)
-        song = pieces.read_song(arguments.song, model.layout, arguments.bars)
+        song = output.read_song(arguments.song, model.layout, arguments.bars)
         source = arguments.source or opened.musae.infer_genre(song)
         if not arguments.source:
             print(f"{arguments.song}: taken for {source}; --source names another genre")
         how = (arguments.strength, arguments.temperature, arguments.seed)
         moved = opened.musae.transfer(song, arguments.to, source, *how)
-        piece = pieces.transferred(song, source, arguments.to, arguments.strength, moved)
+        piece = output.transferred(song, source, arguments.to, arguments.strength, moved)
         _write([piece], opened, arguments, source=source, to=arguments.to)
 
 
@@ -290,29 +290,29 @@ def _add_change(commands: Commands, call: str, add_model: AddModel) -> Parser:
 
 def change(arguments: Namespace) -> None:
     """`musae change SONG.mid --more NAME --less NAME`, or `--sweep NAME`; and `musae request change`."""
-    from musae_tf.cli import pieces
+    from musae_tf.cli import output
 
-    changes = pieces.wanted(arguments)
-    pieces.check_out(arguments.out, 1 if changes else arguments.points)
+    changes = output.wanted(arguments)
+    output.check_out(arguments.out, 1 if changes else arguments.points)
     with arguments.open(arguments) as opened:
         model = opened.musae.describe()
-        song = pieces.read_song(arguments.song, model.layout, arguments.bars)
+        song = output.read_song(arguments.song, model.layout, arguments.bars)
         model.amounts(changes or {arguments.sweep: 0.0})
         how = (arguments.temperature, arguments.seed)
         if changes:
-            made = [pieces.changed(song, changes, opened.musae.change(song, changes, *how))]
+            made = [output.changed(song, changes, opened.musae.change(song, changes, *how))]
         else:
             songs = opened.musae.sweep(song, arguments.sweep, arguments.points, arguments.strength, *how)
-            made = pieces.swept(song, arguments.sweep, arguments.strength, songs)
+            made = output.swept(song, arguments.sweep, arguments.strength, songs)
         wish = {"changes": changes} if changes else {"sweep": arguments.sweep}
         _write(made, opened, arguments, **wish)
 
 
 def _write(made: Sequence["MadePiece"], opened: Opened, arguments: Namespace, **facts: object) -> None:
-    from musae_tf.cli import pieces
+    from musae_tf.cli import output
 
     layout = opened.musae.describe().layout
-    written = pieces.write_pieces(made, layout, arguments.out, opened.folder, opened.picture, arguments.wav)
+    written = output.write_pieces(made, layout, arguments.out, opened.folder, opened.picture, arguments.wav)
     arguments.report = {**opened.report, **facts, "pieces": written}
 
 

@@ -10,7 +10,7 @@ import grpc
 
 from musae_tf.client import exchange
 from musae_tf.client.connection import Connection, Tls, from_status
-from musae_tf.client.exchange import Call, Calls, Pause, Session, VersionStatus
+from musae_tf.client.exchange import Call, Calls, ClientSession, Pause, VersionStatus
 from musae_tf.errors import ClientError
 from musae_tf.verbs.description import Description
 from musae_tf.verbs.functions import Steps
@@ -50,7 +50,7 @@ class BaseClient:
         retries: int = 4,
         options: Mapping[str, int | str] | None = None,
     ):
-        self._session = Session(target, model, version, label, deadline, retries)
+        self._session = ClientSession(target, model, version, label, deadline, retries)
         self._connection = Connection(target, tls, token, options)
         self._credentials = self._connection.credentials()
         self._metadata = self._connection.metadata()

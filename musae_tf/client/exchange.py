@@ -96,7 +96,7 @@ class SwappedError(Exception):
 
 
 @dataclass
-class Session:
+class ClientSession:
     """What a client asks for, and what it has learnt.
 
     Attributes:
@@ -133,7 +133,7 @@ class Exchange:
         retries: how often each may be sent again.
     """
 
-    def __init__(self, session: Session, expires: float, retries: int):
+    def __init__(self, session: ClientSession, expires: float, retries: int):
         self._session = session
         self._expires = expires
         self._retries = retries
@@ -315,7 +315,7 @@ def pause_before(attempt: int) -> float:
 
 
 def carry_out(
-    session: Session, verb: Callable[Concatenate[Description, P], Steps[T]], *arguments: P.args, **named: P.kwargs
+    session: ClientSession, verb: Callable[Concatenate[Description, P], Steps[T]], *arguments: P.args, **named: P.kwargs
 ) -> Calls[T]:
     """One verb, with these arguments.
 
@@ -336,12 +336,12 @@ def carry_out(
     raise ServerFailedError(f"{session.target} changed the version of {session.model!r} {_SWAPS} times during one call")
 
 
-def status(session: Session) -> Calls[list[VersionStatus]]:
+def status(session: ClientSession) -> Calls[list[VersionStatus]]:
     """The versions of the model that the server knows of."""
     return (yield from Exchange(session, from_now(session.deadline), session.retries).status())
 
 
-def ready(session: Session) -> Calls[bool]:
+def ready(session: ClientSession) -> Calls[bool]:
     """Whether the model answers now."""
     try:
         yield from Exchange(session, from_now(session.deadline), retries=0).ask_description()
@@ -350,7 +350,7 @@ def ready(session: Session) -> Calls[bool]:
     return True
 
 
-def wait_until_ready(session: Session, timeout: float) -> Calls[None]:
+def wait_until_ready(session: ClientSession, timeout: float) -> Calls[None]:
     """Return when the model answers.
 
     Raises:

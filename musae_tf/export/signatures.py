@@ -38,7 +38,7 @@ MAXIMUM_TEMPERATURE = 100.0
 Tensors = dict[str, tf.Tensor]
 
 
-class Signature(NamedTuple):
+class SignatureFunction(NamedTuple):
     """One served function.
 
     Attributes:
@@ -61,7 +61,7 @@ class Signature(NamedTuple):
         }
 
 
-class Servable:
+class ModelSignatures:
     """A model as the functions that are served.
 
     Args:
@@ -107,7 +107,7 @@ class Servable:
         if describe is not None:
             self.add_description(describe)
 
-    def _signatures(self) -> dict[str, Signature]:
+    def _signatures(self) -> dict[str, SignatureFunction]:
         """Those of every model."""
         tokens, code, number, genre, dice = self._tokens, self._code, self._number, self._genre, self._dice
         posterior = {"mean": code, "log_variance": code, "genre_scores": _rows(tf.float32, len(self._model.genres))}
@@ -115,19 +115,19 @@ class Servable:
         ends = {"start": tokens, "end": tokens, "position": number, **dice}
         moved = {"tokens": tokens, "source": genre, "target": genre, "strength": number, **dice}
         return {
-            "encode": Signature({"tokens": tokens}, posterior, self._encode),
-            "decode": Signature({"latent": code, **dice}, drawn, self._decode),
-            "sample": Signature({"genre": genre, **dice}, self._music, self._sample),
-            "reconstruct": Signature({"tokens": tokens, **dice}, self._music, self._reconstruct),
-            "interpolate": Signature(ends, self._music, partial(self._interpolate, "linear")),
-            ARC: Signature(ends, self._music, partial(self._interpolate, "spherical")),
-            "transfer": Signature(moved, self._music, self._transfer),
+            "encode": SignatureFunction({"tokens": tokens}, posterior, self._encode),
+            "decode": SignatureFunction({"latent": code, **dice}, drawn, self._decode),
+            "sample": SignatureFunction({"genre": genre, **dice}, self._music, self._sample),
+            "reconstruct": SignatureFunction({"tokens": tokens, **dice}, self._music, self._reconstruct),
+            "interpolate": SignatureFunction(ends, self._music, partial(self._interpolate, "linear")),
+            ARC: SignatureFunction(ends, self._music, partial(self._interpolate, "spherical")),
+            "transfer": SignatureFunction(moved, self._music, self._transfer),
         }
 
     def add_attributes(self, attributes: AttributeVectors) -> None:
         """Add the signature `change`, which moves along these vectors."""
         inputs = {"tokens": self._tokens, "amounts": _rows(tf.float32, len(attributes.names)), **self._dice}
-        self.signatures["change"] = Signature(inputs, self._music, partial(self._change, attributes.directions))
+        self.signatures["change"] = SignatureFunction(inputs, self._music, partial(self._change, attributes.directions))
 
     def add_map(self, latent_map: LatentMap) -> None:
         """Add the signature `map`, which answers with these points."""
@@ -141,12 +141,14 @@ class Servable:
         self._limits["point"] = _Limits(0, last, f"from 0 to {last}")
         outputs = {"position": _rows(tf.float32, 2), "genre": self._genre, "title": _rows(tf.string),
                    "latent": self._code}  # fmt: skip
-        self.signatures["map"] = Signature({"point": self._genre}, outputs, partial(self._points, columns), False)
+        self.signatures["map"] = SignatureFunction(
+            {"point": self._genre}, outputs, partial(self._points, columns), False
+        )
 
     def add_description(self, describe: Callable[[Mapping[str, Any]], str]) -> None:
         """Add the signature `describe`, with the text that is made of all signatures as JSON, its own included."""
         request, text = {"request": _rows(tf.int32)}, {"metadata": _rows(tf.string)}
-        self.signatures["describe"] = Signature(request, text, self._describe, False)
+        self.signatures["describe"] = SignatureFunction(request, text, self._describe, False)
         self.metadata = describe({name: signature.to_dict() for name, signature in self.signatures.items()})
 
     @property
@@ -295,7 +297,7 @@ def _checked(inputs: Tensors, specs: Mapping[str, tf.TensorSpec], limits: Mappin
         return {name: tf.identity(tensor) for name, tensor in shaped.items()}
 
 
-def _in_blocks(signature: Signature, inputs: Tensors) -> Tensors:
+def _in_blocks(signature: SignatureFunction, inputs: Tensors) -> Tensors:
     rows = tf.shape(next(iter(inputs.values())))[0]
     blocks = (rows + BLOCK - 1) // BLOCK
     index = tf.minimum(tf.range(blocks * BLOCK), rows - 1)

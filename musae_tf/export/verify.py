@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from musae_tf.errors import ExportError
 from musae_tf.export.fresh import ANSWERED, WAYS
-from musae_tf.export.signatures import DEFAULT, SERVING_DEFAULT, Signature, reason
+from musae_tf.export.signatures import DEFAULT, SERVING_DEFAULT, SignatureFunction, reason
 from musae_tf.models import MusAE
 from musae_tf.progress import progress
 from musae_tf.protocol.codec import to_proto
@@ -42,7 +42,7 @@ class Request(NamedTuple):
     inputs: dict[str, np.ndarray]
 
 
-def requests(model: MusAE, signatures: Mapping[str, Signature]) -> list[Request]:
+def requests(model: MusAE, signatures: Mapping[str, SignatureFunction]) -> list[Request]:
     """Requests of every signature, the default one included, at all BATCH_SIZES; the same for the same shapes."""
     random = np.random.default_rng(1)
     signatures = {**signatures, SERVING_DEFAULT: signatures[DEFAULT]}
@@ -53,7 +53,9 @@ def requests(model: MusAE, signatures: Mapping[str, Signature]) -> list[Request]
     ]
 
 
-def example(model: MusAE, signature: Signature, rows: int, random: np.random.Generator) -> dict[str, np.ndarray]:
+def example(
+    model: MusAE, signature: SignatureFunction, rows: int, random: np.random.Generator
+) -> dict[str, np.ndarray]:
     """Random inputs of a signature, all of them allowed; half of the rows are greedy."""
     genres = len(model.genres)
     integers: dict[str, tuple[int, Any]] = {

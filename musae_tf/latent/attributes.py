@@ -39,15 +39,15 @@ class AttributeVectors:
         """The row of an attribute.
 
         Raises:
-            RunError: no such attribute; the message lists the known ones.
+            UnknownAttributeError: no such attribute; the message lists the known ones.
         """
-        return pieces.attribute_number(self.names, name, RunError)
+        return pieces.attribute_number(self.names, name)
 
     def move(self, codes: np.ndarray, changes: dict[str, float]) -> np.ndarray:
         """Codes float [N, D] moved by so many units of each attribute (negative: less of it), float32 [N, D].
 
         Raises:
-            RunError: no such attribute.
+            UnknownAttributeError: no such attribute.
         """
         moved = np.array(codes, np.float32)
         # In one order whoever asks, and that of the served graph: sums of floats depend on it.

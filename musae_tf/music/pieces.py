@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from musae_tf.errors import MusaeError
+from musae_tf.errors import InvalidRequestError, UnknownAttributeError, UnknownGenreError
 from musae_tf.music.grid import DEFAULT_TEMPO, STEPS_PER_BAR, Grid, cut, detokenize, join
 from musae_tf.music.layouts import Layout
 from musae_tf.music.song import Song
@@ -144,25 +144,25 @@ def likeliest(genre_scores: np.ndarray) -> int:
     return int(np.argmax(np.mean(genre_scores, axis=0)))
 
 
-def genre_number(genres: Sequence[str], genre: str, error: type[MusaeError]) -> int:
+def genre_number(genres: Sequence[str], genre: str) -> int:
     """The number of a genre of a model.
 
     Raises:
-        MusaeError: of the type `error`, no such genre; the message lists the known ones.
+        UnknownGenreError: no such genre; the message lists the known ones.
     """
-    return _number("genre", genres, genre, error)
+    return _number("genre", genres, genre, UnknownGenreError)
 
 
-def attribute_number(attributes: Sequence[str], attribute: str, error: type[MusaeError]) -> int:
+def attribute_number(attributes: Sequence[str], attribute: str) -> int:
     """The place of an attribute among those of a model.
 
     Raises:
-        MusaeError: of the type `error`, no such attribute; the message lists the known ones.
+        UnknownAttributeError: no such attribute; the message lists the known ones.
     """
-    return _number("attribute", attributes, attribute, error)
+    return _number("attribute", attributes, attribute, UnknownAttributeError)
 
 
-def _number(kind: str, names: Sequence[str], name: str, error: type[MusaeError]) -> int:
+def _number(kind: str, names: Sequence[str], name: str, error: type[InvalidRequestError]) -> int:
     if name in names:
         return names.index(name)
     near = difflib.get_close_matches(name, names, n=1)

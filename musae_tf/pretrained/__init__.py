@@ -1,5 +1,5 @@
 """The trained model that comes with the package: `musae sample --pretrained`."""
 
-from musae_tf.pretrained.store import has_pretrained, pretrained_run
+from musae_tf.pretrained.archive import has_pretrained, pretrained_run
 
 __all__ = ["has_pretrained", "pretrained_run"]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from musae_tf.errors import MusicError, UnknownAttributeError, UnknownGenreError, WrongModelError
+from musae_tf.errors import MusicError, WrongModelError
 from musae_tf.music import Layout, pieces
 
 FORMAT = 1
@@ -131,7 +131,7 @@ class Description:
         """Read what the signature `describe` returned.
 
         Args:
-            text: a JSON object; `musae_tf.export.export.describe` says what is in it.
+            text: a JSON object; `musae_tf.export.version.describe` says what is in it.
             version: the version that answered.
             target: where the model is, for messages.
 
@@ -171,7 +171,7 @@ class Description:
         Raises:
             UnknownGenreError: no such genre; the message lists those there are.
         """
-        return pieces.genre_number(self.genres, genre, UnknownGenreError)
+        return pieces.genre_number(self.genres, genre)
 
     def amounts(self, changes: Mapping[str, float]) -> np.ndarray:
         """What the signature `change` takes, float32 [A], for so much of the named attributes and 0 of all others.
@@ -185,7 +185,7 @@ class Description:
             raise WrongModelError(f"the model {self.name!r} has no attribute vectors", hint=self.remedy)
         names, amounts = attributes.names, np.zeros(len(attributes.names), np.float32)
         for name, amount in changes.items():
-            amounts[pieces.attribute_number(names, name, UnknownAttributeError)] = amount
+            amounts[pieces.attribute_number(names, name)] = amount
         return amounts
 
 

@@ -22,7 +22,7 @@ from musae_tf.client import (
     VersionStatus,
     WrongModelError,
 )
-from musae_tf.client.exchange import Exchange, Session
+from musae_tf.client.exchange import ClientSession, Exchange
 from musae_tf.errors import MusaeError
 from tests.client.scripted import DESCRIPTION
 from tests.corpus import four_voice_song
@@ -192,6 +192,6 @@ def test_a_closed_client_says_so(scripted, ask):
 
 
 def test_a_request_without_rows_is_not_sent():
-    exchange = Exchange(Session("localhost:1", "musae"), time.monotonic() + 10, retries=0)
+    exchange = Exchange(ClientSession("localhost:1", "musae"), time.monotonic() + 10, retries=0)
     with pytest.raises(InvalidRequestError, match="'encode' has no rows, must have 1 or more"):
         next(exchange.predict("encode", {"tokens": np.zeros((0, 4, 4), np.int32)}, "latent"))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from musae_tf.export import Servable, Version
+from musae_tf.export import ModelSignatures, Version
 from musae_tf.export.map import map_of_songs
 from musae_tf.export.publish import versions
 from musae_tf.latent import AttributeVectors
@@ -43,8 +43,8 @@ def signatures(servable):
 
 
 @pytest.fixture(scope="session")
-def servable(model, songs, attributes) -> Servable:
-    return Servable(model, str, songs, attributes)
+def servable(model, songs, attributes) -> ModelSignatures:
+    return ModelSignatures(model, str, songs, attributes)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from musae_tf.cli import main
 from musae_tf.export import ExportError
-from musae_tf.export import export as exporting
+from musae_tf.export import version as exporting
 from musae_tf.export.publish import new_version, size, versions
 from musae_tf.export.signatures import SERVING_DEFAULT
 from musae_tf.export.verify import MAXIMUM, WARMUP, requests

@@ -10,7 +10,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.python.framework import kernels
 
 from musae_tf.config import load_config
-from musae_tf.export import Servable, export, export_run, signatures
+from musae_tf.export import ModelSignatures, export_run, signatures, version
 from musae_tf.export.verify import requests
 from musae_tf.models import MusAE
 from musae_tf.models.layers import recurrent
@@ -45,7 +45,7 @@ def graph_of(folder: Path) -> tf.compat.v1.GraphDef:
     return saved.meta_graphs[0].graph_def
 
 
-def graphs(servable: Servable) -> list[tf.compat.v1.GraphDef]:
+def graphs(servable: ModelSignatures) -> list[tf.compat.v1.GraphDef]:
     return [function.graph.as_graph_def() for function in servable.functions.values()]
 
 
@@ -79,18 +79,18 @@ def gpu(monkeypatch):
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_no_recurrence_of_either_kind_is_left_to_cudnn(gpu, cell):
     config = load_config(CONFIGS / "tiny.yaml", [f"model.cell={cell}", "music.bars=1"])
-    served = graphs(Servable(MusAE(config, (130, 130), ("only",)), str))
+    served = graphs(ModelSignatures(MusAE(config, (130, 130), ("only",)), str))
     assert set().union(*map(unservable, served)) == set()
 
 
 def test_where_a_gpu_is_seen_cudnn_must_be_kept_out(gpu, tiny_run, monkeypatch):
     monkeypatch.setattr(signatures, "leave_cudnn", lambda model: None)
-    careless = graphs(Servable(tiny_run.load_model(), str))
+    careless = graphs(ModelSignatures(tiny_run.load_model(), str))
     assert any("CudnnRNNV3" in unservable(graph) for graph in careless)
 
 
 def test_a_model_built_for_a_gpu_is_exported_for_any_machine(gpu, tiny_run, tmp_path, monkeypatch):
     # One signature runs both networks; other tests check them all.
-    monkeypatch.setattr(export, "requests", lambda *them: requests(*them)[-1:])
-    version = export_run(tiny_run, tmp_path / "tunes", lambda sentence: None)
-    assert unservable(graph_of(version.folder)) == set()
+    monkeypatch.setattr(version, "requests", lambda *them: requests(*them)[-1:])
+    published = export_run(tiny_run, tmp_path / "tunes", lambda sentence: None)
+    assert unservable(graph_of(published.folder)) == set()

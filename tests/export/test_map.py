@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from musae_tf.data import Dataset, FolderSource, build
-from musae_tf.export import export
+from musae_tf.export import version
 from musae_tf.export.map import PHRASES_A_SONG, _plane, map_of_draws, map_of_songs
 from musae_tf.models.inference import encode, sample_latent
 from musae_tf.music import get_layout
@@ -77,9 +77,9 @@ def test_without_the_dataset_there_is_no_map_no_vectors_and_a_sentence(tiny_run,
     facts = {**tiny_run.facts, "dataset": {**tiny_run.facts["dataset"], **change}}
     said = []
     run = Run(tiny_run.path, tiny_run.config, facts)
-    dataset = export.dataset_of(run, said.append)
-    assert (dataset, export._map_of_songs(model, dataset, said.append)) == (None, None)
-    assert export._attributes(run, model, dataset, said.append) is None
+    dataset = version.dataset_of(run, said.append)
+    assert (dataset, version._map_of_songs(model, dataset, said.append)) == (None, None)
+    assert version._attributes(run, model, dataset, said.append) is None
     assert words in said[0]
     assert "no map" in said[1]
     assert "no attribute vectors" in said[2]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from musae_tf.export import Servable
+from musae_tf.export import ModelSignatures
 from musae_tf.export.signatures import ARC, BLOCK, DEFAULT, SERVING_DEFAULT
 from musae_tf.export.verify import SCRIPT, example
 from musae_tf.models import MusAE
@@ -212,7 +212,7 @@ def test_nonsense_is_an_invalid_argument(session, model, signatures, signature, 
 
 def test_every_track_has_its_own_limit(tiny_run):
     drums_and_voice = MusAE(tiny_run.config, (512, 130), ("only",))
-    served = Servable(drums_and_voice, str)
+    served = ModelSignatures(drums_and_voice, str)
     tokens = np.broadcast_to(np.int32([511, 129]), (2, 32, 2))
     assert served("encode", {"tokens": tokens})["genre_scores"].shape == (2, 1)
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"from 0 to \[511, 129\], track by track"):

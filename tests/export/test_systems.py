@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from musae_tf.export import Servable
+from musae_tf.export import ModelSignatures
 from musae_tf.export.verify import requests
 from musae_tf.models import FittedPrior, MusAE
 from tests.training.systems import KINDS, tiny
@@ -18,7 +18,7 @@ def test_a_saved_model_answers_like_the_live_one(kind, tmp_path):
     if isinstance(model.prior, FittedPrior):
         rng = np.random.default_rng(0)
         model.prior.fit(rng.normal(2.0, 3.0, (90, 8)), np.full((90, 8), 0.1), np.arange(90) % 2)
-    servable = Servable(model, str)
+    servable = ModelSignatures(model, str)
     servable.save(tmp_path / "model")
     loaded = tf.saved_model.load(str(tmp_path / "model"))
     for name, inputs in requests(model, servable.signatures):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from musae_tf.errors import RunError
+from musae_tf.errors import RunError, UnknownAttributeError
 from musae_tf.latent import AttributeVectors, fit_directions
 
 RNG = np.random.default_rng(3)
@@ -46,7 +46,9 @@ def test_moving_adds_so_many_units_and_leaves_the_codes_alone():
 
 
 def test_names_that_are_not_there_get_the_list_of_those_that_are():
-    with pytest.raises(RunError, match=r"'soprano:note'.*did you mean soprano:notes\?.*notes, soprano:notes"):
+    with pytest.raises(
+        UnknownAttributeError, match=r"'soprano:note'.*did you mean soprano:notes\?.*notes, soprano:notes"
+    ):
         some_attributes().move(np.zeros((1, 3)), {"soprano:note": 1.0})
 
 

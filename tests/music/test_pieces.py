@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from musae_tf.errors import MusicError
+from musae_tf.errors import UnknownGenreError
 from musae_tf.music import REST, get_layout, pieces, tokenize
 from tests.corpus import changing_metre_song, four_voice_song
 
@@ -79,6 +79,6 @@ def test_one_odd_phrase_does_not_decide_the_genre():
 
 
 def test_genres_by_name():
-    assert pieces.genre_number(("dances", "hymns"), "hymns", MusicError) == 1
-    with pytest.raises(MusicError, match=r"'hymms'.*did you mean hymns\?.*dances, hymns"):
-        pieces.genre_number(("dances", "hymns"), "hymms", MusicError)
+    assert pieces.genre_number(("dances", "hymns"), "hymns") == 1
+    with pytest.raises(UnknownGenreError, match=r"'hymms'.*did you mean hymns\?.*dances, hymns"):
+        pieces.genre_number(("dances", "hymns"), "hymms")

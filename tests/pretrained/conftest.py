@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from musae_tf.pretrained import store
+from musae_tf.pretrained import archive as store
 
 
 @pytest.fixture(scope="session")
@@ -12,12 +12,12 @@ def package(shared, evaluated_run, tiny_dataset) -> Path:
     """A folder with archive and card. Tests must leave it as it is."""
 
     def make(folder: Path) -> None:
-        from musae_tf.export import export
-        from musae_tf.pretrained.build import build
+        from musae_tf.export import version
+        from musae_tf.pretrained.package import build
 
         folder.mkdir()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(export, "verify", lambda *_: None)  # tests of exports have them checked
+            patch.setattr(version, "verify", lambda *_: None)  # tests of exports have them checked
             build(evaluated_run, tiny_dataset, folder, lambda text: None)
 
     return shared("package", make)

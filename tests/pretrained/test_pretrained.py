@@ -17,12 +17,12 @@ from musae_tf.config import config_hash
 from musae_tf.export.map import map_of_draws
 from musae_tf.models.inference import decode, encode
 from musae_tf.music import Song
-from musae_tf.pretrained import store
-from musae_tf.pretrained.build import MOST_BYTES, round_weights
-from musae_tf.pretrained.build import main as build_main
+from musae_tf.pretrained import archive as store
+from musae_tf.pretrained.package import MOST_BYTES, round_weights
+from musae_tf.pretrained.package import main as build_main
 from musae_tf.training import Run
 from tests.corpus import four_voice_song
-from tests.pretrained.test_store import CODE
+from tests.pretrained.test_archive import CODE
 
 EXPORT = "export/musae/1"
 FILES_OF_THE_ARCHIVE = {

@@ -13,7 +13,7 @@ from musae_tf.data import Dataset
 from musae_tf.errors import DatasetError, ExportError
 from musae_tf.export.map import map_of_draws, map_of_songs
 from musae_tf.export.publish import Version, new_version, size
-from musae_tf.export.signatures import Servable, leave_cudnn
+from musae_tf.export.signatures import ModelSignatures, leave_cudnn
 from musae_tf.export.verify import requests, verify, write_warmup
 from musae_tf.files import write_text
 from musae_tf.latent import AttributeVectors
@@ -63,7 +63,7 @@ def export_run(
         dataset = dataset_of(run, log)
         latent_map = _map_of_songs(model, dataset, log) if songs else map_of_draws(model)
         attributes = _attributes(run, model, dataset, log)
-        servable = Servable(
+        servable = ModelSignatures(
             model,
             lambda signatures: describe(run, name, number, signatures, latent_map, attributes),
             latent_map,

@@ -1,6 +1,6 @@
 """Make the model that comes with the package of a trained and evaluated run: `make pretrained RUN=runs/NAME`.
 
-python -m musae_tf.pretrained.build RUN [--dataset PATH] [--to FOLDER]
+python -m musae_tf.pretrained.package RUN [--dataset PATH] [--to FOLDER]
 """
 
 import argparse
@@ -32,7 +32,7 @@ from musae_tf.latent.of_run import attributes_path, is_current
 from musae_tf.models import MusAE
 from musae_tf.models.inference import decode, encode
 from musae_tf.music.metrics import onset_f1
-from musae_tf.pretrained.store import ARCHIVE, pack
+from musae_tf.pretrained.archive import ARCHIVE, pack
 from musae_tf.training import Run
 
 CARD = "card.md"

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from musae_tf.errors import RunError
-from musae_tf.pretrained import store
-from musae_tf.pretrained.store import FILES, cache_folder, is_whole, pack, pretrained_run, unpack
+from musae_tf.pretrained import archive as store
+from musae_tf.pretrained.archive import FILES, cache_folder, is_whole, pack, pretrained_run, unpack
 
-CODE = "import sys, pathlib; from musae_tf.pretrained import store; store.ARCHIVE = pathlib.Path(sys.argv[1])\n"
+CODE = (
+    "import sys, pathlib; from musae_tf.pretrained import archive as store; store.ARCHIVE = pathlib.Path(sys.argv[1])\n"
+)
 
 
 def files(folder: Path) -> dict[str, bytes]:
