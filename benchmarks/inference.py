@@ -37,7 +37,7 @@ def export(base: Path, config: Config) -> None:
     from musae_tf.export.verify import requests, write_warmup
     from musae_tf.models import MusAE
 
-    model = MusAE(config, (130,) * 4, ("a", "b", "c", "d"))
+    model = MusAE.for_training(config, (130,) * 4, ("a", "b", "c", "d"))
     servable = ModelSignatures(model, lambda signatures: json.dumps({"signatures": signatures}))
     servable.save(base / "1")
     write_warmup(base / "1", base.name, requests(model, servable.signatures))

@@ -25,7 +25,7 @@ from musae_tf.config import Config, load_config
 from musae_tf.models.tokens import decode_tokens
 
 TORCH = "torch==2.13.0"
-PLAIN = ["model.kind=vae", "model.core=step", "model.noise_floor=0", "regularisation.points=[[0, 0.1]]",
+PLAIN = ["model.kind=vae", "model.core=step", "model.min_posterior_std=0", "regularisation.weight_schedule=[[0, 0.1]]",
          "regularisation.infomax=0", "regularisation.order=0"]  # fmt: skip
 """What makes the preset a plain autoencoder."""
 
@@ -64,7 +64,7 @@ def decoder_of(step: TrainingStep, rows: int):
     """Greedy decoding of a batch, to be called."""
     codes = tf.random.stateless_normal([rows, step.model.latent], [1, 2])
     nothing = tf.zeros([rows]), tf.zeros([rows, 2], tf.int32)
-    graph = tf.function(lambda latent: decode_tokens(step.model.decoder(latent), *nothing)[0], autograph=False)
+    graph = tf.function(lambda latent: decode_tokens(step.model.logits(latent), *nothing)[0], autograph=False)
     return lambda: np.asarray(graph(codes))
 
 

@@ -12,10 +12,10 @@ import tensorflow as tf
 from musae_tf.config import Config
 from musae_tf.data import Dataset, TrainingBatches
 from musae_tf.models import MusAE
-from musae_tf.models.train_step import Game
+from musae_tf.models.train_step import TrainStep
 from musae_tf.training import Place
 from musae_tf.training.distribute import choose_strategy, distribute
-from musae_tf.training.trainer import Steps
+from musae_tf.training.trainer import DistributedSteps
 
 SEED = 1
 
@@ -41,22 +41,23 @@ class TrainingStep:
         keras.utils.set_random_seed(SEED)
         strategy, _ = choose_strategy("one", Place())
         with strategy.scope():
-            self.model = MusAE(config, vocabulary_sizes, [f"genre {number}" for number in range(genres)])
-            train_step = Game(self.model, config)
+            names = [f"genre {number}" for number in range(genres)]
+            self.model = MusAE.for_training(config, vocabulary_sizes, names)
+            train_step = TrainStep(self.model, config.training, config.regularisation, SEED)
         self._phrases = phrases(config, vocabulary_sizes, genres)
         self.rows, self._number = config.training.batch_size, 0
 
-        def run(tokens: tf.Tensor, genre: tf.Tensor, step: tf.Tensor, weight: tf.Tensor) -> dict[str, tf.Tensor]:
-            return strategy.run(train_step.step, args=(tokens, genre, step, weight))
+        def run(tokens: tf.Tensor, genre: tf.Tensor, step: tf.Tensor) -> dict[str, tf.Tensor]:
+            return strategy.run(train_step, args=(tokens, genre, step))
 
         specs = [tf.TensorSpec(x.shape, x.dtype) for x in self._phrases]
         self.function: Callable = tf.function(run, autograph=False).get_concrete_function(
-            *specs, tf.TensorSpec([], tf.int64), tf.TensorSpec([], tf.float32)
+            *specs, tf.TensorSpec([], tf.int64)
         )
 
     def __call__(self) -> float:
         """Make a step; returns the reconstruction loss."""
-        numbers = self.function(*self._phrases, tf.constant(self._number, tf.int64), tf.constant(0.1))
+        numbers = self.function(*self._phrases, tf.constant(self._number, tf.int64))
         self._number += 1
         return float(numbers["reconstruction"])
 
@@ -72,8 +73,9 @@ class FedSteps:
         self._strategy, self.devices = choose_strategy("auto", Place.from_environment())
         with self._strategy.scope():
             keras.utils.set_random_seed(config.seed)
-            train_step = Game(MusAE(config, dataset.layout.vocabulary_sizes, dataset.genres), config)
-        self._steps = Steps(self._strategy, train_step, config, None)
+            model = MusAE.for_training(config, dataset.layout.vocabulary_sizes, dataset.genres)
+            train_step = TrainStep(model, config.training, config.regularisation, config.seed)
+        self._steps = DistributedSteps(self._strategy, train_step)
         data = config.data
         index = dataset.phrases("train", config.music.bars, sounding=data.sounding)
         self._batches = TrainingBatches(index, config.training.batch_size, config.seed, data.transpose, data.balance)
@@ -85,5 +87,5 @@ class FedSteps:
     def run(self, batches: Iterator, steps: int) -> None:
         """Make some steps, and wait for the last."""
         for _ in range(steps):
-            told = self._steps.play(*next(batches), (False, False))
-        told.numpy()
+            flags = self._steps.run(*next(batches), (False, False))
+        flags.numpy()

@@ -36,7 +36,7 @@ def settings(quick: bool) -> dict[str, Config]:
 
 
 def at_the_size_of(paper: Config, preset: Config) -> Config:
-    """The authors' model and game with the sizes of a preset."""
+    """The authors' model and losses with the sizes of a preset."""
     keys = ("latent", "encoder_units", "encoder_layers", "decoder_units", "decoder_layers")
     model = replace(paper.model, **{key: getattr(preset.model, key) for key in keys})
     training = replace(paper.training, batch_size=preset.training.batch_size)

@@ -9,10 +9,26 @@ from typing import Any
 from musae_tf.errors import ConfigError
 
 # Keys of configurations: old name to new.
-CONFIG_KEYS: dict[str, str] = {}
+CONFIG_KEYS: dict[str, str] = {
+    "model.noise_floor": "model.min_posterior_std",
+    "prior.drawn_noise": "prior.sample_noise_scale",
+    "prior.reach": "prior.transfer_scale",
+    "regularisation.between": "regularisation.interpolation",
+    "regularisation.points": "regularisation.weight_schedule",
+}
 # Keys of configurations that are gone, with what is done now whatever they say: a run whose value was another cannot
 # be loaded.
-REMOVED_CONFIG_KEYS: dict[str, Any] = {}
+REMOVED_CONFIG_KEYS: dict[str, Any] = {
+    "critic.label": "concatenate",
+    "critic.spectral": False,
+    "model.cell": "lstm",
+    "regularisation.free_bits": 0.0,
+    "regularisation.noise_warmup_steps": 0,
+    "regularisation.sliced_wasserstein": 0.0,
+    "training.average": 0.0,
+    "training.token_noise": 0.0,
+    "training.weight_decay": 0.0,
+}
 # Flags of the command line: old name to new.
 FLAGS: dict[str, str] = {}
 # Keys of JSON files, by the name of the file (run.json, evaluation.json, ...), at whatever depth: old name to new.
@@ -44,12 +60,18 @@ def renew_config(tree: Mapping[str, Any]) -> dict[str, Any]:
                 raise ConfigError(f"{old} is {value!r}; since 0.2 only {REMOVED_CONFIG_KEYS[old]!r} can be loaded")
             _take(renewed, old)
         elif old in CONFIG_KEYS:
-            *sections, last = CONFIG_KEYS[old].split(".")
-            section = renewed
-            for name in sections:
-                section = section.setdefault(name, {})
-            section[last] = _take(renewed, old)
+            _put(renewed, CONFIG_KEYS[old], _take(renewed, old))
     return renewed
+
+
+def first_config(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration of this version, complete, with the names of version 0.1."""
+    first = _copy(tree)
+    for old, new in CONFIG_KEYS.items():
+        _put(first, old, _take(first, new))
+    for old, value in REMOVED_CONFIG_KEYS.items():
+        _put(first, old, value)
+    return first
 
 
 def refuse_old_config(tree: Mapping[str, Any]) -> None:
@@ -85,6 +107,13 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 def _copy(tree: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _copy(value) if isinstance(value, Mapping) else value for key, value in tree.items()}
+
+
+def _put(tree: dict[str, Any], dotted: str, value: Any) -> None:
+    *sections, last = dotted.split(".")
+    for name in sections:
+        tree = tree.setdefault(name, {})
+    tree[last] = value
 
 
 def _take(tree: dict[str, Any], dotted: str) -> Any:

@@ -245,7 +245,7 @@ def _add_transfer(commands: Commands, call: str, add_model: AddModel) -> Parser:
     parser.add_argument("song", metavar="SONG.mid", help="the piece")
     parser.add_argument("--to", required=True, metavar="GENRE", help="genre to move to")
     parser.add_argument("--source", metavar="GENRE", help="genre that the piece is in (default: the model decides)")
-    amount = "0 stays, 1 goes prior.reach times the way between the genres (default: 1)"
+    amount = "0 stays, 1 goes prior.transfer_scale times the way between the genres (default: 1)"
     parser.add_argument("--strength", type=number(0, 10), default=1.0, metavar="X", help=amount)
     _add_first_bars(parser)
     return parser

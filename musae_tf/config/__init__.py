@@ -14,6 +14,7 @@ import yaml
 
 from musae_tf.config.presets import find_config
 from musae_tf.config.schema import (
+    Architecture,
     Config,
     CriticConfig,
     DataConfig,
@@ -25,9 +26,10 @@ from musae_tf.config.schema import (
     TrainingConfig,
 )
 from musae_tf.errors import ConfigError
-from musae_tf.renamed import refuse_old_config, renew_config
+from musae_tf.renamed import first_config, refuse_old_config, renew_config
 
 __all__ = [
+    "Architecture",
     "Config",
     "CriticConfig",
     "DataConfig",
@@ -80,8 +82,8 @@ def config_from_dict(tree: dict[str, Any], origin: str, stored: bool = False) ->
         raise ConfigError(f"{origin}: {error}") from None
 
 
-def config_to_dict(config: Config) -> dict[str, Any]:
-    """Plain lists, dicts, numbers and texts, as YAML and JSON hold them."""
+def config_to_dict(config: Any) -> dict[str, Any]:
+    """A configuration or a section of it as plain lists, dicts, numbers and texts, as YAML and JSON hold them."""
     return _plain(dataclasses.asdict(config))
 
 
@@ -91,8 +93,11 @@ def config_to_yaml(config: Config) -> str:
 
 
 def config_hash(config: Config) -> str:
-    """Hash of all that a configuration says, but for where the dataset lies: its content has a hash of its own."""
-    tree = config_to_dict(config)
+    """Hash of all that a configuration says, but for where the dataset lies: its content has a hash of its own.
+
+    It is taken under the names of version 0.1, so that what was measured before a key was renamed is known again.
+    """
+    tree = first_config(config_to_dict(config))
     del tree["data"]["path"]
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
 

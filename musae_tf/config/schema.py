@@ -52,20 +52,20 @@ class ModelConfig:
     kind: Literal["musae_gm", "musae", "vae", "cvae", "autoencoder"] = "musae_gm"
     core: Literal["beat", "step"] = "beat"
     decoder: Literal["flat", "hierarchical"] = "flat"
-    cell: Literal["lstm", "gru"] = "lstm"
     latent: int = 128
     embedding: int = 32
     encoder_units: int = 384
     encoder_layers: int = 1
     decoder_units: int = 512
     decoder_layers: int = 1
-    noise_floor: float = 0.1
+    min_posterior_std: float = 0.1
 
     def __post_init__(self) -> None:
         for key in ("latent", "encoder_units", "encoder_layers", "decoder_units", "decoder_layers"):
             _check(getattr(self, key) >= 1, f"model.{key}", getattr(self, key), "1 or more")
         _check(self.embedding >= 0, "model.embedding", self.embedding, "0 (one-hot) or more")
-        _check(0.0 <= self.noise_floor < 1.0, "model.noise_floor", self.noise_floor, "0 <= noise_floor < 1")
+        floor = self.min_posterior_std
+        _check(0.0 <= floor < 1.0, "model.min_posterior_std", floor, "0 or more, below 1")
 
 
 @dataclass(frozen=True)
@@ -74,16 +74,16 @@ class PriorConfig:
 
     geometry: Literal["flower", "simplex", "learned"] = "simplex"
     fitted: bool = False
-    drawn_noise: float = 1.0
-    reach: float = 1.0
+    sample_noise_scale: float = 1.0
+    transfer_scale: float = 1.0
     separation: float = 6.0
     axes: int = 8
     radial_variance: float = 0.1
     tangential_variance: float = 0.001
 
     def __post_init__(self) -> None:
-        _check(0 <= self.drawn_noise <= 1, "prior.drawn_noise", self.drawn_noise, "0 to 1")
-        _check(self.reach > 0, "prior.reach", self.reach, "more than 0")
+        _check(0 <= self.sample_noise_scale <= 1, "prior.sample_noise_scale", self.sample_noise_scale, "0 to 1")
+        _check(self.transfer_scale > 0, "prior.transfer_scale", self.transfer_scale, "more than 0")
         _check(self.separation >= 0, "prior.separation", self.separation, "0 or more")
         _check(self.axes >= 1, "prior.axes", self.axes, "1 or more")
         for key in ("radial_variance", "tangential_variance"):
@@ -104,12 +104,10 @@ class StyleConfig:
 
 @dataclass(frozen=True)
 class CriticConfig:
-    """The discriminator: a Wasserstein critic with gradient penalty, and its side of the game."""
+    """The discriminator, a Wasserstein critic with gradient penalty, and how it is trained."""
 
     units: tuple[int, ...] = (512, 512)
     activation: Literal["tanh", "relu", "leaky_relu", "gelu"] = "leaky_relu"
-    label: Literal["concatenate", "project"] = "concatenate"
-    spectral: bool = False
     steps: int = 5
     learning_rate: float = 5e-4
     beta_1: float = 0.0
@@ -130,27 +128,25 @@ class CriticConfig:
 
 @dataclass(frozen=True)
 class RegularisationConfig:
-    """What pulls the codes to the prior: its weight as points (step, weight), joined by steps or by lines, and more."""
+    """What pulls the codes to the prior: the schedule of its weight, (step, weight), and further terms of the loss."""
 
-    points: tuple[tuple[int, float], ...] = ((0, 0.0), (200, 1.0))
-    between: Literal["step", "linear"] = "linear"
-    free_bits: float = 0.0
+    weight_schedule: tuple[tuple[int, float], ...] = ((0, 0.0), (200, 1.0))
+    interpolation: Literal["step", "linear"] = "linear"
     infomax: float = 0.0
     order: float = 0.0
     divergence: float = 0.0
-    sliced_wasserstein: float = 0.0
-    noise_warmup_steps: int = 0
 
     def __post_init__(self) -> None:
-        steps = [step for step, _ in self.points]
+        steps = [step for step, _ in self.weight_schedule]
+        found = [list(point) for point in self.weight_schedule]
         _check(
             bool(steps) and steps[0] == 0 and steps == sorted(set(steps)),
-            "regularisation.points",
-            [list(point) for point in self.points],
+            "regularisation.weight_schedule",
+            found,
             "[[0, weight], [step, weight], ...] with rising steps",
         )
-        _check(min(w for _, w in self.points) >= 0, "regularisation.points", self.points, "weights of 0 or more")
-        for key in ("free_bits", "infomax", "order", "divergence", "sliced_wasserstein", "noise_warmup_steps"):
+        _check(min(w for _, w in self.weight_schedule) >= 0, "regularisation.weight_schedule", found, "0 or more")
+        for key in ("infomax", "order", "divergence"):
             _check(getattr(self, key) >= 0, f"regularisation.{key}", getattr(self, key), "0 (off) or more")
 
 
@@ -167,9 +163,6 @@ class TrainingConfig:
     clip_norm: float = 1.0
     clip_value: float = 0.0
     skip_norm: float = 1e4
-    weight_decay: float = 0.0
-    token_noise: float = 0.0
-    average: float = 0.0
     precision: Literal["float32", "bfloat16"] = "float32"
     accumulate: int = 1
     strategy: Literal["auto", "one", "mirrored", "multiworker"] = "auto"
@@ -192,10 +185,8 @@ class TrainingConfig:
             "keep_checkpoints",
         ):
             _check(getattr(self, key) >= 1, f"training.{key}", getattr(self, key), "1 or more")
-        for key in ("minutes", "warmup_steps", "clip_norm", "clip_value", "skip_norm", "weight_decay"):
+        for key in ("minutes", "warmup_steps", "clip_norm", "clip_value", "skip_norm"):
             _check(getattr(self, key) >= 0, f"training.{key}", getattr(self, key), "0 (off) or more")
-        for key in ("token_noise", "average"):
-            _check(0 <= getattr(self, key) < 1, f"training.{key}", getattr(self, key), "0 (off) or more, below 1")
         _check(
             self.batch_size % self.accumulate == 0,
             "training.batch_size",
@@ -208,6 +199,32 @@ class TrainingConfig:
             "training.final_learning_rate",
             self.final_learning_rate,
             "0 to 1 (a share)",
+        )
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What it takes to build a model; how it is trained is not among it."""
+
+    music: MusicConfig = field(default_factory=MusicConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    prior: PriorConfig = field(default_factory=PriorConfig)
+    style: StyleConfig = field(default_factory=StyleConfig)
+    critic: CriticConfig = field(default_factory=CriticConfig)
+
+    def __post_init__(self) -> None:
+        beats = 4 * self.music.bars
+        _check(
+            self.model.core != "beat" or self.model.latent % beats == 0,
+            "model.latent",
+            self.model.latent,
+            f"with model.core beat, a multiple of {beats}, the beats of a phrase",
+        )
+        _check(
+            self.model.core != "beat" or self.model.decoder == "flat" or self.model.decoder_units % 4 == 0,
+            "model.decoder_units",
+            self.model.decoder_units,
+            "with model.core beat and model.decoder hierarchical, a multiple of 4, the beats of a bar",
         )
 
 
@@ -230,40 +247,25 @@ class Config:
         usable = bool(self.name) and all(c.isalnum() or c in "-_." for c in self.name) and self.name[0].isalnum()
         _check(usable, "name", self.name, "letters, digits, '-', '_', '.'")
         _check(0 <= self.seed < 2**31, "seed", self.seed, "0 to 2147483647")
-        beats = 4 * self.music.bars
-        _check(
-            self.model.core != "beat" or self.model.latent % beats == 0,
-            "model.latent",
-            self.model.latent,
-            f"with model.core beat, a multiple of {beats}, the beats of a phrase",
-        )
-        _check(
-            self.model.core != "beat" or self.model.decoder == "flat" or self.model.decoder_units % 4 == 0,
-            "model.decoder_units",
-            self.model.decoder_units,
-            "with model.core beat and model.decoder hierarchical, a multiple of 4, the beats of a bar",
-        )
-        _check(
-            self.training.accumulate == 1 or not self.regularisation.sliced_wasserstein,
-            "training.accumulate",
-            self.training.accumulate,
-            "1 with regularisation.sliced_wasserstein, which compares all codes of a step at once",
-        )
-        # An option that the system has no use for would be a silent lie in its configuration.
-        for key, kinds in _ONLY_OF.items():
-            value = getattr(self.regularisation, key)
-            _check(
-                not value or self.model.kind in kinds,
-                f"regularisation.{key}",
-                value,
-                f"0 with model.kind {self.model.kind}; it is for {', '.join(kinds)}",
-            )
+        check_regularisation(self.regularisation, self.architecture.model)
+
+    @property
+    def architecture(self) -> Architecture:
+        """What of it a model is built from."""
+        return Architecture(self.music, self.model, self.prior, self.style, self.critic)
 
 
-# Which systems have a use for an option of the regularisation.
-_ONLY_OF = {
-    "free_bits": ("vae", "cvae"),
-    "infomax": ("musae_gm", "musae"),
-    "divergence": ("musae_gm",),
-    "sliced_wasserstein": ("musae_gm", "musae"),
-}
+def check_regularisation(regularisation: RegularisationConfig, model: ModelConfig) -> None:
+    """Refuse an option that the system has no use for, which would be a silent lie in its configuration.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    for key, kinds in (("infomax", ("musae_gm", "musae")), ("divergence", ("musae_gm",))):
+        value = getattr(regularisation, key)
+        _check(
+            not value or model.kind in kinds,
+            f"regularisation.{key}",
+            value,
+            f"0 with model.kind {model.kind}; it is for {', '.join(kinds)}",
+        )

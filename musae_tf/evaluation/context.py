@@ -115,7 +115,7 @@ class EvaluationContext:
         return inference.sample_latent(self.model, genre, row_seeds(SEED, stream, len(genre)))
 
     def draw_prior(self, genre: np.ndarray, stream: int) -> np.ndarray:
-        """`draw`, but from the prior itself, which has all of the noise of the codes (`prior.drawn_noise`)."""
+        """`draw`, but from the prior itself, which has all of the noise of the codes (`prior.sample_noise_scale`)."""
         return inference.sample_prior(self.model, genre, row_seeds(SEED, stream, len(genre)))
 
     def draw_target(self, genre: np.ndarray, stream: int) -> np.ndarray:

@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from musae_tf.config import ModelConfig
-from musae_tf.models.layers import STEPS_PER_BEAT, BeatTransform, FrequencyDense, SplitCode, recurrent
+from musae_tf.models.layers import LSTM, STEPS_PER_BEAT, BeatTransform, FrequencyDense, SplitCode
 from musae_tf.models.relative import PITCHES, REACH, SILENT, around_pitch, over_pitch, sounding, sounding_next
 from musae_tf.models.tokens import is_kit, kit_logits, widths
 from musae_tf.music import KIT_PIECES
@@ -86,7 +86,7 @@ class AutoregressiveDecoder(keras.layers.Layer):
     """p(x | z) as a product over steps and tracks.
 
     Args:
-        config: sizes; `decoder_units` U and `embedding`, and `cell`.
+        config: sizes; `decoder_units` U and `embedding`.
         steps: T, a multiple of 4.
         vocabulary_sizes: symbols of each of the K tracks.
         style: axes of the code before those of z, which have no frequencies.
@@ -109,18 +109,18 @@ class AutoregressiveDecoder(keras.layers.Layer):
         self._frequency.build((self.beats, None, config.latent // self.beats))
         self._known_beat = _dense(beat, units // 2, "known_beat", "gelu")
         self._known = keras.layers.Bidirectional(
-            recurrent(units // 4, self.beats, sequences=True, name="known", cell=config.cell), name="known_both"
+            LSTM(units // 4, return_sequences=True, name="known"), name="known_both"
         )
         self._known.build((None, self.beats, units // 2))
         self._plan = _dense(units // 2 + latent + 2 + units, units, "plan", "gelu")
         # The draft: from the plan alone to the logits of all symbols.
-        self._draft = recurrent(units, self.beats, sequences=True, name="draft", cell=config.cell)
+        self._draft = LSTM(units, return_sequences=True, name="draft")
         self._draft.build((None, self.beats, units))
         self._draft_beat = _dense(2 * units, units, "draft_beat", "gelu")
         self._draft_logits = _dense(units, STEPS_PER_BEAT * sum(self._widths), "draft_logits")
         # What was heard, beat by beat.
         self._heard = _dense(beat, 3 * units // 4, "heard", "gelu")
-        self._recurrence = recurrent(units, self.beats, sequences=True, name="recurrence", cell=config.cell)
+        self._recurrence = LSTM(units, return_sequences=True, name="recurrence")
         self._recurrence.build((None, self.beats, units + 3 * units // 4))
         self._beat = _dense(2 * units, units, "beat", "gelu")
         self._steps = _dense(units, STEPS_PER_BEAT * self.tracks * self.hidden, "steps")

@@ -1,12 +1,24 @@
-"""The discriminator: a Wasserstein critic on codes and genres."""
+"""The discriminator: Wasserstein critics on codes and genres."""
+
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
 from musae_tf.config import CriticConfig
 
-# Rounds of the power iteration: enough for a tenth of the value even where random weights have many that are close.
-_ROUNDS = 8
+
+class CodeCritic(NamedTuple):
+    """A critic, the axes of the code that it judges, and whether it sees the genre. `name` begins its metrics."""
+
+    name: str
+    network: keras.Model
+    axes: slice
+    sees_genre: bool
+
+    def __call__(self, codes: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
+        """Scores float32 [B] of its own axes, float32 [B, d], with one-hot genres float32 [B, G]."""
+        return self.network((codes, label) if self.sees_genre else codes)
 
 
 def build_critic(config: CriticConfig, latent: int, genres: int) -> keras.Model:
@@ -15,8 +27,7 @@ def build_critic(config: CriticConfig, latent: int, genres: int) -> keras.Model:
     An MLP with a linear output, float32 whatever the precision policy: its gradient penalty needs the resolution.
 
     Args:
-        config: sizes; `label` "concatenate" puts the genre beside the code, "project" adds to the score the product of
-            the last features with a vector a genre (Miyato and Koyama 2018).
+        config: sizes.
         latent: D, axes of the codes that it judges.
         genres: G; 0 for a critic D(z) that sees no genre.
 
@@ -25,38 +36,9 @@ def build_critic(config: CriticConfig, latent: int, genres: int) -> keras.Model:
         float32 [B].
     """
     code = keras.Input((latent,), dtype="float32", name="latent")
-    genre = keras.Input((genres,), dtype="float32", name="genre") if genres else None
-    beside = genre is not None and config.label == "concatenate"
-    features = keras.layers.Concatenate(dtype="float32", name="latent_and_genre")([code, genre]) if beside else code
-    dense = SpectralDense if config.spectral else keras.layers.Dense
+    inputs = (code, keras.Input((genres,), dtype="float32", name="genre")) if genres else code
+    features = keras.layers.Concatenate(dtype="float32", name="latent_and_genre")(inputs) if genres else code
     for layer, units in enumerate(config.units):
-        features = dense(units, activation=config.activation, dtype="float32", name=f"dense_{layer}")(features)
-    score = dense(1, dtype="float32", name="score")(features)
-    if genre is not None and not beside:
-        direction = dense(config.units[-1], use_bias=False, dtype="float32", name="genre_direction")(genre)
-        score += keras.layers.Dot(axes=-1, dtype="float32", name="projection")([features, direction])
-    inputs = code if genre is None else (code, genre)
+        features = keras.layers.Dense(units, config.activation, dtype="float32", name=f"dense_{layer}")(features)
+    score = keras.layers.Dense(1, dtype="float32", name="score")(features)
     return keras.Model(inputs, keras.layers.Flatten(dtype="float32")(score)[:, 0], name="critic")
-
-
-@keras.saving.register_keras_serializable(package="musae_tf")
-class SpectralDense(keras.layers.Dense):
-    """A dense layer whose weights are divided by their largest singular value (Miyato et al. 2018).
-
-    The power iteration starts anew at each call instead of going on from the last one: there is no state that replicas
-    would have to agree on or that a checkpoint could lose.
-    """
-
-    def call(self, inputs):
-        outputs = tf.matmul(inputs, self.kernel / largest_singular_value(tf.convert_to_tensor(self.kernel)))
-        return self.activation(outputs + self.bias if self.use_bias else outputs)
-
-
-def largest_singular_value(matrix: tf.Tensor) -> tf.Tensor:
-    """The largest singular value of float32 [N, M], by power iteration; its gradient is that of u' W v."""
-    fixed = tf.stop_gradient(matrix)
-    left = tf.linalg.l2_normalize(tf.random.stateless_normal([fixed.shape[0], 1], [0, 1]))
-    for _ in range(_ROUNDS):
-        right = tf.linalg.l2_normalize(tf.matmul(fixed, left, transpose_a=True))
-        left = tf.linalg.l2_normalize(tf.matmul(fixed, right))
-    return tf.matmul(left, tf.matmul(matrix, right), transpose_a=True)[0, 0]

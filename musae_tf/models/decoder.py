@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from musae_tf.config import ModelConfig
-from musae_tf.models.layers import STEPS_PER_BEAT, BeatTransform, FrequencyDense, Repeated, SplitCode, recurrent
+from musae_tf.models.layers import LSTM, STEPS_PER_BEAT, BeatTransform, FrequencyDense, Repeated, SplitCode
 from musae_tf.models.tokens import KitLogits, is_kit, kit_logits, widths
 from musae_tf.music import STEPS_PER_BAR
 
@@ -59,20 +59,20 @@ def build_decoder(config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, 
 def _conductor(latent, config: ModelConfig, bars: int):
     features = keras.layers.RepeatVector(bars, name="repeat_for_bars")(latent)
     for layer in range(config.decoder_layers):
-        features = _started_by(latent, features, config, bars, f"conductor_{layer}")
+        features = _started_by(latent, features, config, f"conductor_{layer}")
     return features
 
 
-def _started_by(latent, features, config: ModelConfig, steps: int, name: str):
+def _started_by(latent, features, config: ModelConfig, name: str):
     """A recurrence over `features` whose initial states come from the code."""
-    cell = recurrent(config.decoder_units, steps, sequences=True, name=name, cell=config.cell)
+    cell = LSTM(config.decoder_units, return_sequences=True, name=name)
     return cell(features, initial_state=_first_states(latent, config, name))
 
 
 def _first_states(latent, config: ModelConfig, name: str) -> list:
     return [
         keras.layers.Dense(config.decoder_units, activation="tanh", name=f"{name}_{state}")(latent)
-        for state in (("hidden", "carry") if config.cell == "lstm" else ("hidden",))
+        for state in ("hidden", "carry")
     ]
 
 
@@ -80,11 +80,11 @@ def _step_logits(latent, config: ModelConfig, steps: int, vocabulary_sizes: tupl
     logits = []
     for track, (size, width) in enumerate(zip(vocabulary_sizes, widths(vocabulary_sizes), strict=True)):
         names = [f"track_{track}_lstm_{layer}" for layer in range(config.decoder_layers)]
-        cell = recurrent(config.decoder_units, steps, sequences=True, name=names[0], cell=config.cell)
+        cell = LSTM(config.decoder_units, return_sequences=True, name=names[0])
         first = Repeated(cell, steps, name=f"{names[0]}_repeated")
         features = first(latent, _first_states(latent, config, names[0]))
         for name in names[1:]:
-            features = _started_by(latent, features, config, steps, name)
+            features = _started_by(latent, features, config, name)
         numbers = keras.layers.Dense(width, dtype="float32", name=f"track_{track}_logits")(features)
         logits.append(KitLogits(name=f"track_{track}_kit")(numbers) if is_kit(size) else numbers)
     return tuple(logits)
@@ -102,7 +102,7 @@ def _beat_logits(latent, config: ModelConfig, steps: int, vocabulary_sizes: tupl
     plan = keras.layers.Dense(units, activation="gelu", name="plan")(plan)
     features = plan
     for layer in range(config.decoder_layers):
-        features = recurrent(units, beats, sequences=True, name=f"lstm_{layer}", cell=config.cell)(features)
+        features = LSTM(units, return_sequences=True, name=f"lstm_{layer}")(features)
     # The plan joins again after the recurrence, a short way from the code to each beat.
     features = keras.layers.Concatenate(name="beat_and_plan")([features, plan])
     features = keras.layers.Dense(units, activation="gelu", name="beat")(features)

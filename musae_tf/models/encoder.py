@@ -6,14 +6,7 @@ import keras
 import tensorflow as tf
 
 from musae_tf.config import ModelConfig
-from musae_tf.models.layers import (
-    STEPS_PER_BEAT,
-    BeatTransform,
-    FrequencyDense,
-    JoinCode,
-    TokenEmbedding,
-    recurrent,
-)
+from musae_tf.models.layers import LSTM, STEPS_PER_BEAT, BeatTransform, FrequencyDense, JoinCode, TokenEmbedding
 
 
 def build_encoder(config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...], genres: int) -> keras.Model:
@@ -32,7 +25,7 @@ def build_encoder(config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, 
     """
     tokens = keras.Input((steps, len(vocabulary_sizes)), dtype="int32", name="tokens")
     embedding = TokenEmbedding(vocabulary_sizes, config.embedding, name="embedding")(tokens)
-    features = (_beat_features if config.core == "beat" else _step_features)(embedding, config, steps)
+    features = (_beat_features if config.core == "beat" else _step_features)(embedding, config)
     # Latent codes stay float32 under mixed precision: the critic and the prior need their resolution.
     outputs = [_head(features, config.latent, "mean", "zeros")]
     if config.kind != "autoencoder":
@@ -64,23 +57,21 @@ def _head(features, latent: int, name: str, bias):
     return JoinCode(dtype="float32", name=f"{name}_code")(head(features))
 
 
-def _step_features(embedding, config: ModelConfig, steps: int):
+def _step_features(embedding, config: ModelConfig):
     features = embedding
     for layer in range(config.encoder_layers):
         last, one_hot = layer == config.encoder_layers - 1, layer == 0 and not config.embedding
-        cell = recurrent(
-            config.encoder_units, steps, sequences=not last, name=f"lstm_{layer}", cell=config.cell, one_hot=one_hot
-        )
+        cell = LSTM(config.encoder_units, one_hot, return_sequences=not last, name=f"lstm_{layer}")
         features = keras.layers.Bidirectional(cell, name=f"bilstm_{layer}")(features)
     return features
 
 
-def _beat_features(embedding, config: ModelConfig, steps: int):
-    beats = steps // STEPS_PER_BEAT
+def _beat_features(embedding, config: ModelConfig):
+    beats = embedding.shape[1] // STEPS_PER_BEAT
     features = keras.layers.Reshape((beats, STEPS_PER_BEAT * embedding.shape[-1]), name="beats")(embedding)
     beat = features = keras.layers.Dense(2 * config.encoder_units, activation="gelu", name="beat")(features)
     for layer in range(config.encoder_layers):
-        cell = recurrent(config.encoder_units, beats, sequences=True, name=f"lstm_{layer}", cell=config.cell)
+        cell = LSTM(config.encoder_units, return_sequences=True, name=f"lstm_{layer}")
         features = keras.layers.Bidirectional(cell, name=f"bilstm_{layer}")(features)
     # What a beat holds goes past the recurrence as well, a short way from the notes to the code.
     features = keras.layers.Concatenate(name="context_and_beat")([features, beat])

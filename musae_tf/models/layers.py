@@ -5,7 +5,6 @@ import numpy as np
 import tensorflow as tf
 
 from musae_tf.models import recurrence
-from musae_tf.models.recurrence import UNROLL_LIMIT
 from musae_tf.models.tokens import expected_strokes, is_kit, struck
 from musae_tf.music import KIT_PIECES
 
@@ -161,19 +160,9 @@ class FrequencyDense(keras.layers.Layer):
         return {**super().get_config(), "units": self.units, "bias_initializer": bias}
 
 
-def recurrent(
-    units: int, steps: int, *, sequences: bool, name: str, cell: str = "lstm", one_hot: bool = False
-) -> keras.layers.Layer:
-    """An LSTM or GRU over `steps` steps, of one-hot vectors or others. Its name does not say which of the two."""
-    if cell == "lstm":
-        return LSTM(units, return_sequences=sequences, name=name, one_hot=one_hot)
-    unroll = steps <= UNROLL_LIMIT and not _on_gpu()
-    return keras.layers.GRU(units, return_sequences=sequences, unroll=unroll, name=name)
-
-
 @keras.saving.register_keras_serializable(package="musae_tf")
 class LSTM(keras.layers.LSTM):
-    """The LSTM of Keras as `recurrent` makes it, which runs on a CPU by `recurrence`.
+    """The LSTM of Keras, which runs on a CPU by `recurrence`.
 
     Args:
         one_hot: whether its inputs are mostly zeros. The numbers are the same; the zeros are not multiplied.
@@ -241,12 +230,12 @@ class Repeated(keras.layers.Layer):
 
 
 def recurrences_of(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
-    """The LSTMs and GRUs that a layer is or is made of."""
+    """The LSTMs that a layer is or is made of."""
     if isinstance(layer, keras.layers.Bidirectional):
         return [layer.forward_layer, layer.backward_layer]
     if isinstance(layer, Repeated):
         return [layer.member]
-    return [layer] if isinstance(layer, keras.layers.LSTM | keras.layers.GRU) else []
+    return [layer] if isinstance(layer, keras.layers.LSTM) else []
 
 
 def _on_gpu() -> bool:

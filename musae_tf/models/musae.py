@@ -9,41 +9,38 @@ All share encoder, decoder and this interface, so that a comparison changes one 
     cvae         MixturePrior, or FittedPrior       KL divergence to the genre's Gaussian
     autoencoder  FittedPrior, after training        nothing
 
-The model knows no optimizer and no file format. Shapes: B rows, T steps, K tracks, D latent axes, G genres.
+It is a Keras model: `compile` and `fit` train it on one device or under MirroredStrategy, with the callbacks of Keras.
+`musae train` makes the same steps and adds what a long run needs: resuming to the same curve, several workers, early
+alarms. Shapes: B rows, T steps, K tracks, D latent axes, G genres.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any
 
 import keras
 import tensorflow as tf
 
-from musae_tf.config import Config, config_from_dict, config_to_dict
-from musae_tf.models.critic import build_critic
+from musae_tf.config import (
+    Architecture,
+    Config,
+    RegularisationConfig,
+    TrainingConfig,
+    config_from_dict,
+    config_to_dict,
+)
+from musae_tf.models.critic import CodeCritic, build_critic
 from musae_tf.models.decoder import build_decoder
 from musae_tf.models.encoder import build_encoder, reader
 from musae_tf.models.prior import FittedPrior, GenrePrior, build_prior, build_target, normal_divergence
 from musae_tf.models.tokens import PROPERTIES, decode_tokens, is_kit
+from musae_tf.models.train_step import TrainStep, reconstruction
 from musae_tf.music import STEPS_PER_BAR
 
 # The codes of an autoencoder are points; this deviation has a logarithm.
 _POINT = 1e-6
 # Sine of an angle below which arc and line are the same in float32, and from one code to its opposite there is no arc.
 _PARALLEL = 1e-3
-
-
-class CodeCritic(NamedTuple):
-    """A critic, the axes of the code that it judges, and whether it sees the genre. `name` begins its metrics."""
-
-    name: str
-    network: keras.Model
-    axes: slice
-    sees_genre: bool
-
-    def __call__(self, codes: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
-        """Scores float32 [B] of its own axes, float32 [B, d], with one-hot genres float32 [B, G]."""
-        return self.network((codes, label) if self.sees_genre else codes)
 
 
 @keras.saving.register_keras_serializable(package="musae_tf")
@@ -54,16 +51,30 @@ class MusAE(keras.Model):
         config: which system, sizes, prior and critic.
         vocabulary_sizes: symbols of each of the K tracks.
         genres: names of the G genres, in the order of their numbers.
+        property_head: whether to have the linear reading of properties from the code, `order`, that
+            `regularisation.order` trains.
+        dtype: what encoder and decoder compute in, as for any layer of Keras: float32 or mixed_bfloat16, by default the
+            global policy. Weights, codes, prior and critics are float32 either way.
     """
 
-    def __init__(self, config: Config, vocabulary_sizes: Sequence[int], genres: Sequence[str], **kwargs):
-        super().__init__(name="musae", **kwargs)
+    def __init__(
+        self,
+        config: Architecture,
+        vocabulary_sizes: Sequence[int],
+        genres: Sequence[str],
+        property_head: bool = False,
+        dtype: Any = None,
+        **kwargs: Any,
+    ):
+        # Of the model itself float32: a mixed policy would reach the variables of its layers that are not.
+        super().__init__(**{"name": "musae", **kwargs}, dtype="float32")
+        self._networks_policy = keras.dtype_policies.get(dtype) if dtype else keras.config.dtype_policy()
         self.config = config
         self.vocabulary_sizes = tuple(vocabulary_sizes)
         self.genres = tuple(genres)
         self.steps = config.music.bars * STEPS_PER_BAR
         kind, count = config.model.kind, len(self.genres)
-        with computing_in(config.training.precision):
+        with computing_in(self._networks_policy):
             self.encoder = build_encoder(config.model, self.steps, self.vocabulary_sizes, count)
             self.decoder = build_decoder(config.model, self.steps, self.vocabulary_sizes, self.style)
         if kind == "musae_gm":
@@ -73,11 +84,82 @@ class MusAE(keras.Model):
             self.style_critic = build_critic(config.critic, count, 0)
         self.prior = build_prior(config, count)
         self._own_target = build_target(config, count)
-        if config.regularisation.order:
+        self.order = None
+        if property_head:
             self.order = keras.layers.Dense(len(self.vocabulary_sizes) * PROPERTIES, dtype="float32", name="order")
             self.order.build((None, self.latent))
         self._read = reader(self.encoder)
         self.built = True
+
+    @classmethod
+    def for_training(cls, config: Config, vocabulary_sizes: Sequence[int], genres: Sequence[str]) -> "MusAE":
+        """The model that a configuration of a run asks for."""
+        dtype = "float32" if config.training.precision == "float32" else f"mixed_{config.training.precision}"
+        return cls(config.architecture, vocabulary_sizes, genres, config.regularisation.order > 0, dtype)
+
+    def compile(
+        self,
+        training: TrainingConfig | None = None,
+        regularisation: RegularisationConfig | None = None,
+        seed: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        """Make ready for `fit`, with the losses and optimizers of `musae train`.
+
+        Args:
+            training: steps, learning rate, limits of the gradient and parts of a batch. What belongs to the loop
+                around the steps is left to `fit`: batches come from its dataset, checkpoints from its callbacks.
+            regularisation: terms of the autoencoder's loss.
+            seed: of the noise.
+            kwargs: `run_eagerly` and `steps_per_execution` of Keras.
+
+        Raises:
+            ConfigError: the system has no use for an option.
+        """
+        with self.distribute_strategy.scope():
+            self._make_step = TrainStep(
+                self, training or TrainingConfig(), regularisation or RegularisationConfig(), seed
+            )
+            # XLA knows no cuDNN.
+            super().compile(self._make_step.groups["autoencoder"].optimizer, jit_compile=False, **kwargs)
+            self._means = [keras.metrics.Mean(name=name) for name in self._make_step.metrics]
+        if self.critics:
+            self.critic_optimizer = self._make_step.groups["critic"].optimizer
+
+    def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One step of `fit` with tokens int32 [b, T, K] and genres int32 [b], as many on every replica."""
+        tokens, genre = data
+        numbers = self._make_step(tokens, genre, tf.cast(tf.convert_to_tensor(self.optimizer.iterations), tf.int64))
+        replicas = tf.distribute.get_replica_context().num_replicas_in_sync
+        for tracker in (self._loss_tracker, *self._means):
+            tracker.update_state(replicas * numbers[tracker.name])
+        return self.get_metrics_result()
+
+    def test_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Reconstruction loss and accuracy, without noise, of tokens int32 [b, T, K] and genres int32 [b]."""
+        tokens, _ = data
+        logits = self(tokens)
+        loss = reconstruction(logits, tokens)
+        hits = tf.stack([tf.argmax(track, -1, tf.int32) for track in logits], -1) == tokens
+        numbers = {"reconstruction": loss, "accuracy": tf.reduce_mean(tf.cast(hits, tf.float32), axis=[1, 2])}
+        self._loss_tracker.update_state(loss)
+        trackers = [tracker for tracker in self._means if tracker.name in numbers]
+        for tracker in trackers:
+            tracker.update_state(numbers[tracker.name])
+        return {tracker.name: tracker.result() for tracker in (self._loss_tracker, *trackers)}
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """What `compile` was told, as plain values."""
+        if not self.compiled:
+            return {}
+        step = self._make_step
+        parts = {"training": step.training, "regularisation": step.regularisation}
+        return {"seed": step.seed, **{name: config_to_dict(part) for name, part in parts.items()}}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as the saved model was."""
+        whole = config_from_dict({**config, **config_to_dict(self.config)}, "model", stored=True)
+        self.compile(whole.training, whole.regularisation, whole.seed)
 
     @property
     def style(self) -> int:
@@ -118,9 +200,9 @@ class MusAE(keras.Model):
 
     @property
     def autoencoder_variables(self) -> list:
-        """What the autoencoder's player moves: encoder, decoder and, if learned, the target's means."""
+        """What the autoencoder's loss trains: encoder, decoder and, if learned, the target's means."""
         parts = [self.encoder, self.decoder, *([self.target] if self.target else [])]
-        parts += [self.order] if self.config.regularisation.order else []
+        parts += [self.order] if self.order else []
         return [variable for part in parts for variable in part.trainable_variables]
 
     @property
@@ -130,34 +212,32 @@ class MusAE(keras.Model):
 
     @property
     def critic_variables(self) -> list:
-        """What the critics' player moves."""
+        """What the critics' loss trains."""
         return [variable for critic in self.critics for variable in critic.network.trainable_variables]
 
     def call(self, tokens):
         """Reconstruct: tokens int32 [B, T, K] to logits, K tensors float32 [B, T, V_k], from the posterior mean."""
-        return self.decoder(self.encode(tokens)[0])
+        return self.logits(self.encode(tokens)[0])
 
-    def encode(
-        self, tokens: tf.Tensor, training: bool = False, floor: tf.Tensor | None = None
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def encode(self, tokens: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
         """The posterior of each phrase: tokens int32 [B, T, K] to mean and standard deviation, float32 [B, D].
 
-        The standard deviation never falls below `floor`, by default `model.noise_floor`, which keeps neighbouring codes
-        sounding alike. A model of kind musae has its style before z, with the deviation `style.deviation`; the codes of
-        an autoencoder are points.
+        The standard deviation never falls below `model.min_posterior_std`, which keeps neighbouring codes sounding
+        alike. A model of kind musae has its style before z, with the deviation `style.deviation`; the codes of an
+        autoencoder are points.
         """
-        return self._posterior(self.encoder(tokens, training=training), floor)
+        return self._posterior(self.encoder(tokens, training=training))
 
     def encode_expected(self, logits: Sequence[tf.Tensor]) -> tf.Tensor:
         """The posterior mean of music that is only known by its logits, with gradients to them: float32 [B, D]."""
-        return self._posterior(self._read([tf.nn.softmax(track) for track in logits]), None)[0]
+        return self._posterior(self._read([tf.nn.softmax(track) for track in logits]))[0]
 
-    def _posterior(self, outputs, floor: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+    def _posterior(self, outputs) -> tuple[tf.Tensor, tf.Tensor]:
         mean, *rest = keras.tree.flatten(outputs)
         if not rest:
             return mean, tf.fill(tf.shape(mean), _POINT)
         log_variance, *style = rest
-        floor = self.config.model.noise_floor if floor is None else floor
+        floor = self.config.model.min_posterior_std
         deviation = tf.sqrt(tf.exp(log_variance) + floor * floor)
         if style:
             mean = tf.concat([style[0], mean], axis=-1)
@@ -173,19 +253,23 @@ class MusAE(keras.Model):
             return normal_divergence(mean, deviation)
         return self.target.divergence(mean, deviation, genre)
 
+    def logits(self, latent: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, ...]:
+        """Codes float32 [B, D] to the logits of every step, K tensors float32 [B, T, V_k]."""
+        return self.decoder(latent, training=training)
+
     def decode(self, latent: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Codes float32 [B, D] to tokens int32 [B, T, K] and log-probability float32 [B].
 
         `temperature` float32 [B] (0 is greedy) and `seed` int32 [B, 2] belong to the rows.
         """
-        return decode_tokens(self.decoder(latent), temperature, seed)
+        return decode_tokens(self.logits(latent), temperature, seed)
 
     def sample_latent(self, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """One code of each genre int32 [B] to make music of, float32 [B, D]; `seed` int32 [B, 2] belongs to the row."""
         return self._by_row(self.prior.draw, genre, seed)
 
     def sample_prior(self, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """One code from the prior of each genre int32 [B], float32 [B, D]; differs with `prior.drawn_noise` below 1."""
+        """One code from the prior of each genre int32 [B], float32 [B, D]; see `prior.sample_noise_scale`."""
         return self._by_row(self.prior.sample, genre, seed)
 
     def _by_row(self, draw: Callable, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -242,33 +326,35 @@ class MusAE(keras.Model):
             latent: float32 [B, D].
             source: int32 [B]; -1 takes the genre whose component explains the code best.
             target: int32 [B].
-            strength: float32 [B]; 0 stays, 1 goes `prior.reach` times the way between the means.
+            strength: float32 [B]; 0 stays, 1 goes `prior.transfer_scale` times the way between the means.
         """
-        strength *= self.config.prior.reach
+        strength *= self.config.prior.transfer_scale
         inferred = tf.argmax(self.prior.genre_scores(latent), axis=-1, output_type=tf.int32)
         return self.prior.transfer(latent, tf.where(source < 0, inferred, source), target, strength)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "config": config_to_dict(self.config),
             "vocabulary_sizes": self.vocabulary_sizes,
             "genres": self.genres,
+            "property_head": self.order is not None,
+            "dtype": self._networks_policy.name,
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
-        settings = config_from_dict(config["config"], "model", stored=True)
-        return cls(settings, config["vocabulary_sizes"], config["genres"])
+    def from_config(cls, config: dict[str, Any], custom_objects: object = None) -> "MusAE":
+        if "training" in config["config"]:  # before 0.2 a model was built from the configuration of its run
+            whole = config_from_dict(config["config"], "model", stored=True)
+            return cls.for_training(whole, config["vocabulary_sizes"], config["genres"])
+        own = {**config, "config": config_from_dict(config["config"], "model", stored=True).architecture}
+        return cls(**own)
 
 
 @contextmanager
-def computing_in(precision: str) -> Iterator[None]:
-    """Layers made inside the block compute in `precision`, float32 or bfloat16; their weights are float32 either way.
-
-    Layers that were given a dtype keep it: heads of the encoder, logits, priors and critics are float32.
-    """
+def computing_in(policy: keras.DTypePolicy) -> Iterator[None]:
+    """Layers made inside the block compute by the policy, but for those that are given a dtype."""
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32" if precision == "float32" else f"mixed_{precision}")
+    keras.config.set_dtype_policy(policy)
     try:
         yield
     finally:

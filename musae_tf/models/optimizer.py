@@ -1,8 +1,7 @@
-"""A player's optimizer: Adam, the variables that it moves, and the curves of learning rate and weight."""
+"""What updates the weights: Adam on summed gradients, a group of variables with its limits, and two schedules."""
 
-import bisect
-import math
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -12,29 +11,42 @@ from musae_tf.config import RegularisationConfig, TrainingConfig
 
 @keras.saving.register_keras_serializable(package="musae_tf")
 class SummedAdam(keras.optimizers.Adam):
-    """The Adam of Keras, state and numbers, but for three things.
+    """The Adam of Keras, state and numbers, on gradients that all replicas have summed up already.
 
-    TensorFlow's own kernel moves a variable: one pass over memory where Keras makes ten. Gradients are taken as they
-    are, the same on every replica: Keras would sum them over the replicas itself, but the norm that they are clipped by
-    is that of the sum, so the sum must come first. And a gradient whose first number is not finite leaves its variable
-    and its moments as they are; only weight decay goes on.
+    `Adam.apply` would sum them itself, but the norm that they are clipped by is that of the sum, so the sum must come
+    first; and whether an update is made at all is only known then. TensorFlow's own kernel updates a variable: one pass
+    over memory where Keras makes ten.
     """
 
-    def _all_reduce_sum_gradients(self, grads_and_vars):
-        return list(grads_and_vars)
+    def update(self, gradients: Sequence[tf.Tensor], usable: tf.Tensor, learning_rate: tf.Tensor) -> None:
+        """Update all variables that it was built for, if the gradients are usable. Call it in the context of a replica.
 
-    def update_step(self, gradient, variable, learning_rate):
-        """One variable's share of a move, called by Keras on the device that has the variable."""
-        number = self._get_variable_index(variable)
-        moments = (self._momentums[number].value, self._velocities[number].value)
+        Args:
+            gradients: one a variable, the same on every replica.
+            usable: bool scalar, the same on every replica. Without it weights and moments stay as they are, while
+                `iterations` goes on.
+            learning_rate: float32 scalar.
+        """
+        context = tf.distribute.get_replica_context()
+        # The condition is inside, since replicas cannot meet inside one.
+        context.merge_call(self._update_on_all, args=(list(gradients), usable, learning_rate))
+        self.iterations.assign_add(1)
+
+    def _update_on_all(self, strategy, gradients, usable, learning_rate) -> None:
+        slots = zip(self._trainable_variables, self._momentums, self._velocities, gradients, strict=True)
+        for variable, momentum, velocity, gradient in slots:
+            arguments = (momentum.value, velocity.value, gradient, usable, learning_rate)
+            strategy.extended.update(variable.value, self._update_one, args=arguments, group=False)
+
+    def _update_one(self, variable, momentum, velocity, gradient, usable, learning_rate) -> None:
         step = tf.cast(self.iterations + 1, variable.dtype)
         beta_1, beta_2 = (tf.constant(beta, variable.dtype) for beta in (self.beta_1, self.beta_2))
 
-        def move() -> None:
+        def update() -> None:
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.handle,
-                m=moments[0].handle,
-                v=moments[1].handle,
+                m=momentum.handle,
+                v=velocity.handle,
                 beta1_power=tf.pow(beta_1, step),
                 beta2_power=tf.pow(beta_2, step),
                 lr=tf.cast(learning_rate, variable.dtype),
@@ -44,53 +56,50 @@ class SummedAdam(keras.optimizers.Adam):
                 grad=gradient,
             )
 
-        tf.cond(tf.math.is_finite(tf.reshape(gradient, [-1])[0]), move, lambda: None)
+        tf.cond(usable, update, lambda: None)
 
 
-class Player:
-    """Moves its own variables and no others: explicit lists, since toggling `trainable` is unguarded in Keras.
+class OptimizerGroup:
+    """An optimizer with its variables and no others: explicit lists, since toggling `trainable` is unguarded in Keras.
 
     Build it inside the scope of the strategy it will run under. The optimizer's slots are made here: those created
     later are lost by a restore.
 
     Args:
-        optimizer: a SummedAdam, not yet built.
-        variables: what it moves.
-        learning_rate: at its highest.
+        optimizer: not yet built.
+        variables: what it updates.
         clip_norm: largest norm of the gradient; 0 for no limit.
         clip_value: largest value in it; 0 for no limit.
-        skip_norm: norm of a gradient above which the move is not made; 0 for no limit. It is never made with a gradient
+        skip_norm: norm of a gradient above which no update is made; 0 for no limit. None is ever made with a gradient
             that is not finite.
     """
 
     def __init__(
         self,
-        optimizer: keras.optimizers.Optimizer,
-        variables: list,
-        learning_rate: float,
+        optimizer: SummedAdam,
+        variables: list[keras.Variable],
         clip_norm: float = 0.0,
         clip_value: float = 0.0,
         skip_norm: float = 0.0,
     ):
         self.optimizer = optimizer
         self.variables = variables
-        self._learning_rate = learning_rate
         self._clip_norm, self._clip_value, self._skip_norm = clip_norm, clip_value, skip_norm
         optimizer.build(variables)
-
-    def set_learning_rate(self, share: float) -> None:
-        """Take a share of the full learning rate from now on."""
-        self.optimizer.learning_rate = self._learning_rate * share
 
     def gradients(self, tape: tf.GradientTape, loss: tf.Tensor) -> list[tf.Tensor]:
         """The gradient of this replica's share of the loss: one tensor a variable."""
         return [tf.convert_to_tensor(g) for g in tape.gradient(loss, [v.value for v in self.variables])]
 
-    def move(self, shares: Sequence[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        """Make one move in the context of a replica, whose shares of the gradient these are.
+    def update(self, shares: Sequence[tf.Tensor], rate: Any = 1.0) -> tuple[tf.Tensor, tf.Tensor]:
+        """Make one update in the context of a replica.
+
+        Args:
+            shares: this replica's shares of the gradient.
+            rate: share of the optimizer's learning rate to take.
 
         Returns:
-            Norm of the gradient over all replicas before it was clipped, and whether the move was made: float32 and
+            Norm of the gradient over all replicas before it was clipped, and whether the update was made: float32 and
             bool, scalars.
         """
         gradients, context = list(shares), tf.distribute.get_replica_context()
@@ -104,28 +113,34 @@ class Player:
         if self._clip_value:
             limit = self._clip_value / factor
             gradients = [tf.clip_by_value(gradient, -limit, limit) for gradient in gradients]
-        # Not a number is the optimizer's sign to stand still.
-        factor = tf.where(usable, factor, float("nan"))
         gradients = [factor * gradient for gradient in gradients]
-        self.optimizer.apply(gradients, self.variables)
+        self.optimizer.update(gradients, usable, rate * tf.convert_to_tensor(self.optimizer.learning_rate))
         return norm, usable
 
 
-def learning_rate_share(config: TrainingConfig, step: int) -> float:
-    """Share of the full learning rate at a step: linear warm-up, then a half cosine down to `final_learning_rate`."""
-    if step < config.warmup_steps:
-        return (step + 1) / config.warmup_steps
-    progress = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
-    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-    return config.final_learning_rate + (1 - config.final_learning_rate) * cosine
+def learning_rate_schedule(config: TrainingConfig) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Share of the full learning rates by the number of a step, from 1: warm-up, then a half cosine down.
+
+    Called with the step and not set in an optimizer, which would count its own updates: the critic makes several a
+    step, and the rates of both players have to fall together.
+    """
+    return keras.optimizers.schedules.CosineDecay(
+        0.0 if config.warmup_steps else 1.0,
+        max(1, config.steps - config.warmup_steps),
+        config.final_learning_rate,
+        warmup_target=1.0 if config.warmup_steps else None,
+        warmup_steps=config.warmup_steps,
+    )
 
 
-def regularisation_weight(config: RegularisationConfig, step: int) -> float:
-    """Weight of the adversarial term at a step."""
-    steps = [point for point, _ in config.points]
-    weights = [weight for _, weight in config.points]
-    at = bisect.bisect_right(steps, step) - 1
-    if config.between == "step" or at == len(steps) - 1:
-        return weights[at]
-    share = (step - steps[at]) / (steps[at + 1] - steps[at])
-    return weights[at] + share * (weights[at + 1] - weights[at])
+def regularisation_weight(config: RegularisationConfig, step: tf.Tensor) -> tf.Tensor:
+    """Weight of the adversarial or KL term at a step, an int64 scalar, from 0: float32 scalar."""
+    steps, weights = (list(column) for column in zip(*config.weight_schedule, strict=True))
+    at = tf.searchsorted(tf.constant(steps, tf.int64), [step], side="right")[0] - 1
+    after = tf.minimum(at + 1, len(steps) - 1)
+    before_weight, after_weight = (tf.gather(tf.constant(weights, tf.float32), number) for number in (at, after))
+    if config.interpolation == "step":
+        return before_weight
+    first, last = (tf.cast(tf.gather(tf.constant(steps, tf.int64), number), tf.float32) for number in (at, after))
+    share = tf.math.divide_no_nan(tf.cast(step, tf.float32) - first, last - first)
+    return before_weight + share * (after_weight - before_weight)

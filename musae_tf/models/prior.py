@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from musae_tf.config import Config, PriorConfig
+from musae_tf.config import Architecture, PriorConfig
 from musae_tf.errors import ConfigError
 
 tfd = tfp.distributions
@@ -55,17 +55,17 @@ class GenrePrior(keras.layers.Layer, abc.ABC):
         return latent + strength[:, tf.newaxis] * (tf.gather(means, target) - tf.gather(means, source))
 
 
-def build_prior(config: Config, genres: int) -> GenrePrior:
+def build_prior(config: Architecture, genres: int) -> GenrePrior:
     """The prior of a system: where the codes of each genre are drawn from."""
     kind, latent = config.model.kind, config.model.latent
     if kind == "musae":
         return StylePrior(latent, genres, config.style.deviation, name="prior")
     if kind in ("musae_gm", "cvae") and not config.prior.fitted:
         return MixturePrior.from_prior_config(config.prior, latent, genres, "prior")
-    return FittedPrior(latent, genres, config.prior.drawn_noise, name="prior")
+    return FittedPrior(latent, genres, config.prior.sample_noise_scale, name="prior")
 
 
-def build_target(config: Config, genres: int) -> "MixturePrior | None":
+def build_target(config: Architecture, genres: int) -> "MixturePrior | None":
     """What training pulls the codes to where the prior is fitted to them afterwards; None for no Gaussian a genre."""
     if config.prior.fitted and config.model.kind in ("musae_gm", "cvae"):
         return MixturePrior.from_prior_config(config.prior, config.model.latent, genres, "target")
@@ -81,7 +81,7 @@ class MixturePrior(GenrePrior):
             radius, `tangential_variance` on every other axis (Valenti et al. 2020, section 3; the authors' settings).
         simplex: unit covariance; each genre has `axes` axes of its own on which its mean is raised, so that any two
             means are `separation` standard deviations apart.
-        learned: starts as simplex; the means are variables that the autoencoder's player moves.
+        learned: starts as simplex; the means are variables that the autoencoder's loss trains.
     """
 
     def __init__(
@@ -202,17 +202,17 @@ class FittedPrior(GenrePrior):
     (ex-post density estimation, Ghosh et al. 2020). Others it takes the last step: what a critic leaves of the
     difference between codes and prior is in the covariances for the greater part. Standard normal until `fit`.
 
-    Music is made of draws with `drawn_noise` times the variance that the posteriors themselves have, from 0 to 1. With
-    1 they are distributed as the codes of training; with less they are nearer to the posterior means, which is where
-    music is decoded from when it is encoded first.
+    Music is made of draws with `sample_noise_scale` times the variance that the posteriors themselves have, from 0 to
+    1. With 1 they are distributed as the codes of training; with less they are nearer to the posterior means, which is
+    where music is decoded from when it is encoded first.
     """
 
-    def __init__(self, latent: int, genres: int, drawn_noise: float = 1.0, **kwargs):
+    def __init__(self, latent: int, genres: int, sample_noise_scale: float = 1.0, **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"})
-        self.latent, self.genres, self.drawn_noise = latent, genres, drawn_noise
+        self.latent, self.genres, self.sample_noise_scale = latent, genres, sample_noise_scale
         self.means = self.add_weight(name="means", shape=(genres, latent), initializer="zeros", trainable=False)
         self.scales = self._add_scales("scales")
-        self.drawn_scales = self._add_scales("drawn_scales") if drawn_noise < 1 else self.scales
+        self.drawn_scales = self._add_scales("drawn_scales") if sample_noise_scale < 1 else self.scales
         self.built = True
 
     def _add_scales(self, name: str) -> keras.Variable:
@@ -244,7 +244,7 @@ class FittedPrior(GenrePrior):
             noise = np.diag(np.mean(deviation[rows].astype(np.float64) ** 2, axis=0))
             means.append(mean[rows].mean(axis=0))
             scales.append(np.linalg.cholesky(covariance + noise))
-            drawn.append(np.linalg.cholesky(covariance + self.drawn_noise * noise))
+            drawn.append(np.linalg.cholesky(covariance + self.sample_noise_scale * noise))
         self.means.assign(np.stack(means))
         self.scales.assign(np.stack(scales))
         self.drawn_scales.assign(np.stack(drawn))
@@ -259,7 +259,7 @@ class FittedPrior(GenrePrior):
         return tfd.MultivariateNormalTriL(tf.gather(self.means, genre), tf.gather(scales, genre))
 
     def get_config(self):
-        own = {"latent": self.latent, "genres": self.genres, "drawn_noise": self.drawn_noise}
+        own = {"latent": self.latent, "genres": self.genres, "sample_noise_scale": self.sample_noise_scale}
         return {**super().get_config(), **own}
 
 

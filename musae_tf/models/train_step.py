@@ -1,40 +1,62 @@
-"""The losses of both players and one train step, top to bottom as in the paper."""
+"""One train step, top to bottom as in the paper (Valenti, Carta and Bacciu 2020).
 
-import math
+The critic's loss with its gradient penalty; the autoencoder's loss, reconstruction and the terms that make one system
+differ from another; and the step, which first updates the critic and then the autoencoder. Two losses, two optimizers
+and two explicit lists of variables: in one summed loss the adversarial terms of the two would cancel.
+
+`musae train` runs it on all replicas of a job, `MusAE.fit` inside Keras. Shapes: b rows of this replica, T steps, K
+tracks, D latent axes, G genres.
+"""
+
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import tensorflow as tf
 
-from musae_tf.config import Config
-from musae_tf.models.musae import MusAE
+from musae_tf.config import RegularisationConfig, TrainingConfig
+from musae_tf.config.schema import check_regularisation
+from musae_tf.errors import ConfigError
 from musae_tf.models.noise import Noise
-from musae_tf.models.optimizer import Player, SummedAdam
+from musae_tf.models.optimizer import OptimizerGroup, SummedAdam, learning_rate_schedule, regularisation_weight
 from musae_tf.models.tokens import order_of
 
-# Of the sliced Wasserstein distance: how many directions, and how far genres are moved apart, in units of the code.
-_DIRECTIONS, _SHIFT = 256, 3.0
+if TYPE_CHECKING:
+    from musae_tf.models.musae import MusAE
+
+# Every so many rows of a batch the genre is read back from a draw: it costs a decoding and an encoding.
+_READ_BACK = 4
 
 
-def reconstruction(logits: Sequence[tf.Tensor], tokens: tf.Tensor) -> tf.Tensor:
-    """Cross-entropy of each phrase in nats: mean over the T steps, summed over the K tracks.
+def critic_loss(
+    model: MusAE, posterior_codes: tf.Tensor, prior_codes: tf.Tensor, label: tf.Tensor, mix: tf.Tensor, penalty: float
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """What the critics make small: the negative gap between prior and posterior scores, and the gradient penalty.
 
     Args:
-        logits: K tensors float32 [B, T, V_k].
-        tokens: int32 [B, T, K].
+        model: whose critics they are.
+        posterior_codes: float32 [b, D], draws from the posteriors.
+        prior_codes: float32 [b, D], draws from the prior of the same genres.
+        label: one-hot float32 [b, G].
+        mix: float32 [b, 1], uniform in 0..1.
+        penalty: weight of the gradient penalty.
 
     Returns:
-        float32 [B].
+        The loss and its parts by the names of their metrics, float32 [b] each.
     """
-    tracks = [
-        tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tokens[..., track], logits=track_logits)
-        for track, track_logits in enumerate(logits)
-    ]
-    return tf.add_n([tf.reduce_mean(track, axis=-1) for track in tracks])
+    loss, parts = tf.zeros_like(mix[:, 0]), {}
+    for critic in model.critics:
+        fake, real = posterior_codes[:, critic.axes], prior_codes[:, critic.axes]
+        gap = critic_gap(critic(real, label), critic(fake, label))
+        slope = gradient_penalty(lambda codes, critic=critic: critic(codes, label), real, fake, mix)
+        loss += penalty * slope - gap
+        parts |= {f"{critic.name}wasserstein": gap, f"{critic.name}gradient_penalty": slope}
+    return loss, parts
 
 
 def critic_gap(prior_scores: tf.Tensor, posterior_scores: tf.Tensor) -> tf.Tensor:
-    """Estimate of the Wasserstein distance from paired critic scores, float32 [B] each (Arjovsky et al. 2017, eq. 2).
+    """Estimate of the Wasserstein distance from paired critic scores, float32 [b] each (Arjovsky et al. 2017, eq. 2).
 
     The critic makes it large; the encoder, through its posterior scores, makes it small.
     """
@@ -47,13 +69,13 @@ def gradient_penalty(
     """(|grad D| - 1)^2 at random points between prior and posterior codes (Gulrajani et al. 2017, section 4).
 
     Args:
-        critic: codes [B, D] to scores [B], the genre already bound.
-        prior_codes: float32 [B, D].
-        posterior_codes: float32 [B, D].
-        mix: float32 [B, 1], uniform in 0..1.
+        critic: codes [b, D] to scores [b], the genre already bound.
+        prior_codes: float32 [b, D].
+        posterior_codes: float32 [b, D].
+        mix: float32 [b, 1], uniform in 0..1.
 
     Returns:
-        float32 [B].
+        float32 [b].
     """
     between = posterior_codes + mix * (prior_codes - posterior_codes)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -64,57 +86,8 @@ def gradient_penalty(
     return tf.square(tf.sqrt(tf.reduce_sum(tf.square(gradient), axis=-1) + 1e-12) - 1.0)
 
 
-def divergence(nats: tf.Tensor, steps: int, free_bits: float = 0.0) -> tf.Tensor:
-    """The KL term of a variational autoencoder on the scale of `reconstruction`: with weight 1 their sum is the
-    negative evidence lower bound (Kingma and Welling 2014, equation 10) divided by the steps.
-
-    Args:
-        nats: float32 [B], KL divergence of each posterior to the prior.
-        steps: T.
-        free_bits: what costs nothing, per phrase, as in MusicVAE (Roberts et al. 2018).
-
-    Returns:
-        float32 [B].
-    """
-    return tf.maximum(nats - free_bits * math.log(2.0), 0.0) / steps
-
-
-def binary_cross_entropy(label: tf.Tensor, style: tf.Tensor) -> tf.Tensor:
-    """Cross-entropy of styles 0..1 to labels, mean over the genres: float32 [B, G] each to float32 [B]."""
-    style = tf.clip_by_value(style, 1e-7, 1.0 - 1e-7)
-    return -tf.reduce_mean(label * tf.math.log(style) + (1.0 - label) * tf.math.log(1.0 - style), axis=-1)
-
-
-def sliced_wasserstein(codes: tf.Tensor, prior_codes: tf.Tensor, label: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Squared sliced Wasserstein distance between codes and draws of the prior, genre by genre.
-
-    Mean over random directions of the squared distance in one dimension, which sorting gives (Kolouri et al. 2019).
-    Along each direction every genre is shifted by a random amount, the same on both sides, so that the
-    joint distributions of code and genre are compared and not only the codes of all genres together.
-
-    Args:
-        codes: float32 [B, D].
-        prior_codes: float32 [B, D], of the same genres, row by row.
-        label: one-hot float32 [B, G].
-        seed: int [2].
-
-    Returns:
-        float32 scalar.
-    """
-    seeds = tf.random.split(seed, 2)
-    directions = tf.random.stateless_normal([codes.shape[-1], _DIRECTIONS], seeds[0])
-    shifts = _SHIFT * tf.random.stateless_normal([label.shape[-1], _DIRECTIONS], seeds[1])
-    axes, by_genre = tf.math.l2_normalize(directions, axis=0), tf.matmul(label, shifts)
-    one, other = (tf.sort(tf.matmul(points, axes) + by_genre, axis=0) for points in (codes, prior_codes))
-    return tf.reduce_mean(tf.square(one - other))
-
-
-# Every so many rows of a batch the genre is read back from a draw: it costs a decoding and an encoding.
-_READ_BACK = 4
-
-
-class Turn(NamedTuple):
-    """What the autoencoder's player sees of its turn; b rows of this replica."""
+class EncodedBatch(NamedTuple):
+    """What the autoencoder's loss sees; b rows of this replica."""
 
     model: MusAE
     noise: Noise
@@ -136,126 +109,165 @@ class Turn(NamedTuple):
         return self.noise.rows(self.model.target.sample(self.noise.all_genres, self.noise.seed("prior")))
 
 
-class Term(NamedTuple):
-    """A term of the loss."""
+class LossTerm(NamedTuple):
+    """A term of the autoencoder's loss besides the reconstruction."""
 
     name: str
     """Of its metric."""
     weight: float | None
-    """None for the weight of the step, `regularisation.points`."""
-    value: Callable[[Turn], tf.Tensor]
+    """None for the weight of the step, `regularisation.weight_schedule`."""
+    value: Callable[[EncodedBatch], tf.Tensor]
     """float32 [b], or a scalar that every row shares."""
 
 
-def terms_of(config: Config) -> list[Term]:
-    """The terms of a system."""
-    regularisation, kind = config.regularisation, config.model.kind
-    scheduled = {
-        "musae_gm": ("adversarial", _adversarial),
-        "musae": ("adversarial", _adversarial),
-        "vae": ("divergence", _divergence_above(regularisation.free_bits)),
-        "cvae": ("divergence", _divergence_above(regularisation.free_bits)),
-    }
-    terms = [Term(scheduled[kind][0], None, scheduled[kind][1])] if kind in scheduled else []
+def autoencoder_loss(
+    batch: EncodedBatch, terms: Sequence[LossTerm], weight: tf.Tensor
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """What the autoencoder makes small: the reconstruction and the weighted terms of its system.
+
+    Args:
+        batch: phrases and their codes.
+        terms: those of `terms_of`.
+        weight: float32 scalar, that of the scheduled term.
+
+    Returns:
+        The loss and its parts by the names of their metrics, with the accuracy: float32 [b] each.
+    """
+    logits = batch.model.logits(batch.latent, training=True)
+    loss = rebuilt = reconstruction(logits, batch.tokens)
+    hits = [tf.cast(tf.argmax(x, -1, tf.int32) == batch.tokens[..., k], tf.float32) for k, x in enumerate(logits)]
+    parts = {"reconstruction": rebuilt}
+    for term in terms:
+        value = term.value(batch) + tf.zeros_like(rebuilt)
+        loss += (weight if term.weight is None else term.weight) * value
+        parts[term.name] = value
+    return loss, {**parts, "accuracy": tf.reduce_mean(tf.stack(hits), axis=[0, 2]), "loss": loss}
+
+
+def reconstruction(logits: Sequence[tf.Tensor], tokens: tf.Tensor) -> tf.Tensor:
+    """Cross-entropy of each phrase in nats: mean over the T steps, summed over the K tracks.
+
+    Args:
+        logits: K tensors float32 [b, T, V_k].
+        tokens: int32 [b, T, K].
+
+    Returns:
+        float32 [b].
+    """
+    tracks = [
+        tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tokens[..., track], logits=track_logits)
+        for track, track_logits in enumerate(logits)
+    ]
+    return tf.add_n([tf.reduce_mean(track, axis=-1) for track in tracks])
+
+
+def terms_of(model: MusAE, regularisation: RegularisationConfig) -> list[LossTerm]:
+    """The terms of a model's loss."""
+    kind = model.config.model.kind
+    terms = []
+    if model.critics:
+        terms.append(LossTerm("adversarial", None, adversarial))
+    if kind in ("vae", "cvae"):
+        terms.append(LossTerm("divergence", None, divergence))
     if kind == "musae":
-        terms.append(Term("style", config.style.supervision, _style))
+        terms.append(LossTerm("style", model.config.style.supervision, style))
     terms += [
-        Term("infomax", regularisation.infomax, _style_infomax if kind == "musae" else _genre_infomax),
-        Term("order", regularisation.order, _order),
-        Term("divergence", regularisation.divergence, _divergence_above(0.0)),
-        Term("sliced_wasserstein", regularisation.sliced_wasserstein, _sliced_wasserstein),
+        LossTerm("infomax", regularisation.infomax, style_infomax if kind == "musae" else genre_infomax),
+        LossTerm("order", regularisation.order, order),
+        # Beside the critic, which leaves the size of single codes alone.
+        LossTerm("divergence", regularisation.divergence, divergence),
     ]
     return [term for term in terms if term.weight is None or term.weight > 0]
 
 
-def _adversarial(turn: Turn) -> tf.Tensor:
-    """The critics' estimate of the distance between posterior and prior, up to what the player cannot change."""
-    model, label = turn.model, turn.label
-    value = -tf.add_n([critic(turn.latent[:, critic.axes], label) for critic in model.critics])
+def adversarial(batch: EncodedBatch) -> tf.Tensor:
+    """The critics' estimate of the distance between posterior and prior, up to what the autoencoder cannot change."""
+    model, label = batch.model, batch.label
+    value = -tf.add_n([critic(batch.latent[:, critic.axes], label) for critic in model.critics])
     if model.target.trainable_variables:
-        codes = turn.prior_codes()
+        codes = batch.prior_codes()
         value += tf.add_n([critic(codes[:, critic.axes], label) for critic in model.critics])
     return value
 
 
-def _divergence_above(free_bits: float) -> Callable[[Turn], tf.Tensor]:
-    def value(turn: Turn) -> tf.Tensor:
-        nats = turn.model.divergence(turn.mean, turn.deviation, turn.genre)
-        return divergence(nats, turn.model.steps, free_bits)
-
-    return value
-
-
-def _style(turn: Turn) -> tf.Tensor:
-    return binary_cross_entropy(turn.label, turn.mean[:, : turn.model.style])
+def divergence(batch: EncodedBatch) -> tf.Tensor:
+    """The KL term on the scale of `reconstruction`: with weight 1 their sum is the negative evidence lower bound
+    (Kingma and Welling 2014, equation 10) divided by the steps.
+    """
+    return batch.model.divergence(batch.mean, batch.deviation, batch.genre) / batch.model.steps
 
 
-def _style_infomax(turn: Turn) -> tf.Tensor:
+def style(batch: EncodedBatch) -> tf.Tensor:
+    """Cross-entropy of the styles that are read from the phrases to their genres."""
+    return binary_cross_entropy(batch.label, batch.mean[:, : batch.model.style])
+
+
+def style_infomax(batch: EncodedBatch) -> tf.Tensor:
     """The encoder must read the style back from what the decoder makes of it (Valenti et al. 2020)."""
-    read = turn.model.encode_expected(turn.model.decoder(turn.prior_codes(), training=True))
-    return binary_cross_entropy(turn.label, read[:, : turn.model.style])
+    read = batch.model.encode_expected(batch.model.logits(batch.prior_codes(), training=True))
+    return binary_cross_entropy(batch.label, read[:, : batch.model.style])
 
 
-def _genre_infomax(turn: Turn) -> tf.Tensor:
+def genre_infomax(batch: EncodedBatch) -> tf.Tensor:
     """The same for a prior without a style: the genre is read from where the code comes to lie."""
-    codes, genre = turn.prior_codes()[::_READ_BACK], turn.genre[::_READ_BACK]
-    read = turn.model.encode_expected(turn.model.decoder(codes, training=True))
-    logits = turn.model.target.genre_logits(read)
+    codes, genre = batch.prior_codes()[::_READ_BACK], batch.genre[::_READ_BACK]
+    read = batch.model.encode_expected(batch.model.logits(codes, training=True))
+    logits = batch.model.target.genre_logits(read)
     return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=genre, logits=logits))
 
 
-def _order(turn: Turn) -> tf.Tensor:
+def order(batch: EncodedBatch) -> tf.Tensor:
     """Properties of each track must be linear in the code (in Pati and Lerch 2020 they must rise along one axis)."""
-    values, known = order_of(turn.tokens, turn.model.kits)
-    read = tf.reshape(turn.model.order(turn.latent), tf.shape(values))
+    values, known = order_of(batch.tokens, batch.model.kits)
+    read = tf.reshape(batch.model.order(batch.latent), tf.shape(values))
     return tf.reduce_sum(known * tf.square(read - values), axis=[1, 2]) / tf.reduce_sum(known, axis=[1, 2])
 
 
-def _sliced_wasserstein(turn: Turn) -> tf.Tensor:
-    """Sorting needs the rows of all replicas."""
-    noise, genres = turn.noise, turn.label.shape[-1]
-    prior_codes = turn.model.target.sample(noise.all_genres, noise.seed("prior"))
-    label = tf.one_hot(noise.all_genres, genres, dtype=tf.float32)
-    return sliced_wasserstein(noise.all_rows(turn.latent), prior_codes, label, noise.seed("directions"))
+def binary_cross_entropy(label: tf.Tensor, style: tf.Tensor) -> tf.Tensor:
+    """Cross-entropy of styles 0..1 to labels, mean over the genres: float32 [b, G] each to float32 [b]."""
+    style = tf.clip_by_value(style, 1e-7, 1.0 - 1e-7)
+    return -tf.reduce_mean(label * tf.math.log(style) + (1.0 - label) * tf.math.log(1.0 - style), axis=-1)
 
 
-class Game:
-    """A model with its players. Build it inside the scope of the strategy it will run under.
+class TrainStep:
+    """Updates a model: some updates of the critics, if the system has critics, then one of the autoencoder.
+
+    Build it inside the scope of the strategy it will run under.
+
+    Args:
+        model: what is trained.
+        training: rates, limits and parts of a batch.
+        regularisation: terms of the autoencoder's loss.
+        seed: of all noise, together with the number of the step.
 
     Attributes:
-        model: what is trained.
-        players: by name; "autoencoder", and "critic" if the system has critics.
-        metrics: names of the numbers that a step returns: means over the global batch, the norm of the gradient and
-            whether any move of the step was skipped, 0 or 1.
+        model, training, regularisation, seed: as given.
+        groups: the optimizers with their variables; "autoencoder", and "critic" if the system has critics.
+        metrics: names of the numbers of a step: means over the global batch, the norm of the gradient and whether any
+            update of the step was skipped, 0 or 1.
+
+    Raises:
+        ConfigError: the system has no use for an option, or the model no head for one.
     """
 
-    def __init__(self, model: MusAE, config: Config):
+    def __init__(self, model: MusAE, training: TrainingConfig, regularisation: RegularisationConfig, seed: int):
+        check_regularisation(regularisation, model.config.model)
+        if regularisation.order and model.order is None:
+            raise ConfigError(
+                f"regularisation.order is {regularisation.order}; allowed: 0 for a model built without property_head"
+            )
         self.model = model
-        self.config = config
-        training, critic = config.training, config.critic
-        self.players = {
-            "autoencoder": Player(
-                SummedAdam(training.learning_rate, weight_decay=training.weight_decay or None, name="autoencoder_adam"),
-                model.autoencoder_variables,
-                training.learning_rate,
-                training.clip_norm,
-                training.clip_value,
-                training.skip_norm,
-            )
-        }
+        self.training, self.regularisation, self.seed = training, regularisation, seed
+        critic, skip = model.config.critic, training.skip_norm
+        adam = SummedAdam(training.learning_rate, name="autoencoder_adam")
+        variables, limits = model.autoencoder_variables, (training.clip_norm, training.clip_value)
+        self.groups = {"autoencoder": OptimizerGroup(adam, variables, *limits, skip_norm=skip)}
         if model.critics:
-            self.players["critic"] = Player(
-                SummedAdam(
-                    critic.learning_rate,
-                    beta_1=critic.beta_1,
-                    beta_2=0.9 if critic.beta_1 == 0 else 0.999,
-                    name="critic_adam",
-                ),
-                model.critic_variables,
-                critic.learning_rate,
-                skip_norm=training.skip_norm,
-            )
-        self._terms = terms_of(config)
+            beta_2 = 0.9 if critic.beta_1 == 0 else 0.999
+            adam = SummedAdam(critic.learning_rate, beta_1=critic.beta_1, beta_2=beta_2, name="critic_adam")
+            self.groups["critic"] = OptimizerGroup(adam, model.critic_variables, skip_norm=skip)
+        self._terms = terms_of(model, regularisation)
+        self._rate = learning_rate_schedule(training)
         self.metrics = (
             "reconstruction",
             *(term.name for term in self._terms),
@@ -265,134 +277,103 @@ class Game:
             "skipped",
         )
 
-    def set_learning_rates(self, share: float) -> None:
-        """Scale all players' rates together, so that the balance of the game stays as configured."""
-        for player in self.players.values():
-            player.set_learning_rate(share)
+    def reset_learning_rates(self) -> None:
+        """Give the optimizers the rates of the configuration: checkpoints of version 0.1 have those of a step."""
+        self.groups["autoencoder"].optimizer.learning_rate = self.training.learning_rate
+        if self.model.critics:
+            self.groups["critic"].optimizer.learning_rate = self.model.config.critic.learning_rate
 
-    def step(self, tokens: tf.Tensor, genre: tf.Tensor, step: tf.Tensor, weight: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Play one step on this replica's rows; call it through `strategy.run`.
+    def schedules(self, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Of a step, an int64 scalar from 0: share of the full learning rates and weight of the scheduled term."""
+        return self._rate(step + 1), regularisation_weight(self.regularisation, step)
+
+    def __call__(self, tokens: tf.Tensor, genre: tf.Tensor, step: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Make one step with this replica's rows; call it through `strategy.run`.
 
         Args:
-            tokens: int32 [b, T, K], this replica's rows of the global batch.
+            tokens: int32 [b, T, K], this replica's rows of the global batch, as many as any other's.
             genre: int32 [b].
-            step: int64 scalar, the number of the step; with `seed` it fixes all noise.
-            weight: float32 scalar, the weight of `regularisation.points` at this step.
+            step: int64 scalar, the number of the step; with the seed it fixes all noise.
 
         Returns:
-            This replica's share of each of `metrics`, to be summed over replicas.
+            This replica's share of each of `metrics` and of the "loss", to be summed over replicas.
         """
-        noise = Noise(self.config, step, genre)
+        rate, weight = self.schedules(step)
+        noise = Noise(self.seed, step, genre)
         label = tf.one_hot(genre, len(self.model.genres), dtype=tf.float32)
-        player, parts = self.players["autoencoder"], self.config.training.accumulate
-        numbers, usable = {}, tf.constant(True)
-        if parts == 1:
+        group, usable = self.groups["autoencoder"], tf.constant(True)
+        numbers: dict[str, tf.Tensor] = {}
+        # Not by the gradient_accumulation_steps of Keras: it counts whole train steps, each with updates of the critic.
+        if self.training.accumulate == 1:
             with tf.GradientTape() as tape:
-                mean, deviation = self._posterior(tokens, noise, step)
+                mean, deviation = self.model.encode(tokens, training=True)
                 with tape.stop_recording():
-                    # The encoder stands still during the critics' moves, so one encoding serves them all.
-                    numbers, usable = self._critic_moves(mean, deviation, label, noise)
-                loss, own = self._autoencoder_loss(tokens, genre, label, mean, deviation, noise, weight)
-            gradients = player.gradients(tape, loss)
+                    # The encoder stands still during the critics' updates, so one encoding serves them all.
+                    numbers, usable = self._update_critics(mean, deviation, label, noise, rate)
+                loss, own = self._loss(tokens, genre, label, mean, deviation, noise, weight)
+            gradients = group.gradients(tape, loss)
         else:
             if self.model.critics:
-                numbers, usable = self._critic_moves(*self._posterior(tokens, noise, step), label, noise)
-            gradients, own = self._accumulated(tokens, genre, label, noise, step, weight, parts)
-        norm, moved = player.move(gradients)
-        numbers |= own
+                mean, deviation = self.model.encode(tokens, training=True)
+                numbers, usable = self._update_critics(mean, deviation, label, noise, rate)
+            gradients, own = self._accumulated(tokens, genre, label, noise, weight)
+        norm, made = group.update(gradients, rate)
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
-        numbers["gradient_norm"] = norm / replicas
-        numbers["skipped"] = tf.cast(~(usable & moved), tf.float32) / replicas
-        return {name: numbers[name] for name in self.metrics}
+        skipped = tf.cast(~(usable & made), tf.float32)
+        return {**numbers, **own, "gradient_norm": norm / replicas, "skipped": skipped / replicas}
 
-    def _posterior(self, tokens: tf.Tensor, noise: Noise, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return self.model.encode(self._noisy(tokens, noise), training=True, floor=self._floor(step))
+    def _update_critics(self, mean, deviation, label, noise: Noise, rate) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """All updates of the critics, if there are any: metrics of the last, and whether every one was made."""
+        model, critic, usable = self.model, self.model.config.critic, tf.constant(True)
+        parts: dict[str, tf.Tensor] = {}
+        for number in range(critic.steps if model.critics else 0):
+            posterior_codes = mean + deviation * noise.normal(f"posterior {number}", model.latent)
+            prior_codes = noise.rows(model.target.sample(noise.all_genres, noise.seed(f"prior {number}")))
+            mix = noise.uniform(f"mix {number}", 1)
+            with tf.GradientTape() as tape:
+                rows, parts = critic_loss(model, posterior_codes, prior_codes, label, mix, critic.gradient_penalty)
+                loss = self._share(rows, noise)
+            _, made = self.groups["critic"].update(self.groups["critic"].gradients(tape, loss), rate)
+            usable &= made
+        return {name: self._share(rows, noise) for name, rows in parts.items()}, usable
 
-    def _autoencoder_loss(
+    def _loss(
         self, tokens, genre, label, mean, deviation, noise: Noise, weight: tf.Tensor
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """What some rows of this replica add to the loss and to the metrics."""
-        model = self.model
-        latent = mean + deviation * noise.normal("autoencoder", model.latent)
-        logits = model.decoder(latent, training=True)
-        rebuilt = reconstruction(logits, tokens)
-        turn = Turn(model, noise, tokens, genre, label, mean, deviation, latent)
-        values = {term.name: term.value(turn) for term in self._terms}
-        weights = [weight if term.weight is None else term.weight for term in self._terms]
-        penalties = [factor * value for factor, value in zip(weights, values.values(), strict=True)]
-        hits = [tf.cast(tf.argmax(x, -1, tf.int32) == tokens[..., k], tf.float32) for k, x in enumerate(logits)]
-        return self._share(sum(penalties, rebuilt)), {
-            "reconstruction": self._share(rebuilt),
-            **{name: self._share(value + tf.zeros_like(rebuilt)) for name, value in values.items()},
-            "accuracy": self._share(tf.reduce_mean(tf.stack(hits), axis=[0, 2])),
-        }
+        latent = mean + deviation * noise.normal("autoencoder", self.model.latent)
+        batch = EncodedBatch(self.model, noise, tokens, genre, label, mean, deviation, latent)
+        loss, parts = autoencoder_loss(batch, self._terms, weight)
+        return self._share(loss, noise), {name: self._share(rows, noise) for name, rows in parts.items()}
 
     def _accumulated(
-        self, tokens, genre, label, noise: Noise, step: tf.Tensor, weight: tf.Tensor, parts: int
+        self, tokens, genre, label, noise: Noise, weight: tf.Tensor
     ) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
         """Gradient and metrics of this replica's rows, worked through in parts: only one needs memory at a time."""
-        player, count = self.players["autoencoder"], genre.shape[0] // parts
-        names: list[str] = []
+        group, parts = self.groups["autoencoder"], self.training.accumulate
+        count = genre.shape[0] // parts
+        names = ("reconstruction", *(term.name for term in self._terms), "accuracy", "loss")
 
         def body(part, gradients, numbers):
             rows = slice(part * count, (part + 1) * count)
             own, own_tokens = noise.part(part * count, count), tf.ensure_shape(tokens[rows], [count, *tokens.shape[1:]])
             with tf.GradientTape() as tape:
-                mean, deviation = self._posterior(own_tokens, own, step)
-                loss, found = self._autoencoder_loss(own_tokens, genre[rows], label[rows], mean, deviation, own, weight)
-            names[:] = found
-            gradients = [old + new for old, new in zip(gradients, player.gradients(tape, loss), strict=True)]
-            return part + 1, gradients, numbers + tf.stack(list(found.values()))
+                mean, deviation = self.model.encode(own_tokens, training=True)
+                loss, found = self._loss(own_tokens, genre[rows], label[rows], mean, deviation, own, weight)
+            gradients = [old + new for old, new in zip(gradients, group.gradients(tape, loss), strict=True)]
+            return part + 1, gradients, numbers + tf.stack([found[name] for name in names])
 
-        zeros = [tf.zeros(variable.shape) for variable in player.variables]
+        zeros = [tf.zeros(variable.shape) for variable in group.variables]
         _, gradients, numbers = tf.while_loop(
             lambda part, *sums: part < parts,
             body,
-            (tf.constant(0), zeros, tf.zeros(2 + len(self._terms))),
+            (tf.constant(0), zeros, tf.zeros(len(names))),
             parallel_iterations=1,
             maximum_iterations=parts,
         )
         return gradients, dict(zip(names, tf.unstack(numbers), strict=True))
 
-    def _share(self, rows: tf.Tensor) -> tf.Tensor:
+    @staticmethod
+    def _share(rows: tf.Tensor, noise: Noise) -> tf.Tensor:
         """What float32 [b], the rows of this replica, add to the mean over the global batch: a scalar."""
-        return tf.reduce_sum(rows) / self.config.training.batch_size
-
-    def _noisy(self, tokens: tf.Tensor, noise: Noise) -> tf.Tensor:
-        """The tokens with some replaced by any of their track's symbols."""
-        rate, shape = self.config.training.token_noise, tokens.shape[1:]
-        if not rate:
-            return tokens
-        others = noise.draws("tokens", tf.constant(self.model.vocabulary_sizes), *shape)
-        return tf.where(noise.uniform("replaced", *shape) < rate, others, tokens)
-
-    def _floor(self, step: tf.Tensor) -> tf.Tensor | None:
-        steps = self.config.regularisation.noise_warmup_steps
-        if not steps:
-            return None
-        return self.config.model.noise_floor * tf.minimum(tf.cast(step + 1, tf.float32) / steps, 1.0)
-
-    def _critic_moves(self, mean, deviation, label, noise: Noise) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        """All moves of the critics, if there are any: metrics of the last, and whether every one was made."""
-        numbers, usable = {}, tf.constant(True)
-        for move in range(self.config.critic.steps if self.model.critics else 0):
-            numbers, made = self._critic_move(mean, deviation, label, noise, move)
-            usable &= made
-        return numbers, usable
-
-    def _critic_move(self, mean, deviation, label, noise: Noise, move: int) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        model, numbers, player = self.model, {}, self.players["critic"]
-        posterior_codes = mean + deviation * noise.normal(f"posterior {move}", model.latent)
-        prior_codes = noise.rows(model.target.sample(noise.all_genres, noise.seed(f"prior {move}")))
-        mix = noise.uniform(f"mix {move}", 1)
-        with tf.GradientTape() as tape:
-            loss = 0.0
-            for critic in model.critics:
-                fake, real = posterior_codes[:, critic.axes], prior_codes[:, critic.axes]
-                gap = critic_gap(critic(real, label), critic(fake, label))
-                penalty = gradient_penalty(lambda codes, critic=critic: critic(codes, label), real, fake, mix)
-                loss += self._share(self.config.critic.gradient_penalty * penalty - gap)
-                numbers[f"{critic.name}wasserstein"] = self._share(gap)
-                numbers[f"{critic.name}gradient_penalty"] = self._share(penalty)
-        _, made = player.move(player.gradients(tape, loss))
-        return numbers, made
+        return tf.reduce_sum(rows) / tf.cast(noise.batch, tf.float32)

@@ -1,4 +1,4 @@
-"""The two-player training under `tf.distribute`, its curves, checkpoints and run folders."""
+"""Training under `tf.distribute`: the loop, its curves, checkpoints and run folders."""
 
 from musae_tf.training.checkpoints import SOUND_RATE, read_log
 from musae_tf.training.distribute import Place

@@ -49,7 +49,7 @@ class Alarms:
                 )
 
     def check_skipped(self, step: int, in_a_row: int) -> None:
-        """Look at the number of steps up to this one, in a row, in which a move was skipped.
+        """Look at the number of steps up to this one, in a row, in which an update was skipped.
 
         Raises:
             TrainingError: too many.
@@ -72,7 +72,7 @@ class Alarms:
         if self.dead >= _DEAD_EVALUATIONS:
             raise TrainingError(
                 f"stopped at step {step}: {self.dead} evaluations in a row decode to nothing but {symbol}; lower "
-                "the weight in regularisation.points, start it later, or raise training.learning_rate"
+                "the weight in regularisation.weight_schedule, start it later, or raise training.learning_rate"
             )
 
     def _dead_symbol(self, rebuilt: np.ndarray, original: np.ndarray) -> str | None:

@@ -63,7 +63,7 @@ SOUND_RATE = 22050
 """Samples a second of what can be heard in TensorBoard."""
 
 
-class Logs:
+class Curves:
     """Writes each number to log.jsonl and to TensorBoard.
 
     Args:

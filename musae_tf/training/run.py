@@ -31,7 +31,6 @@ from musae_tf.errors import RunError
 from musae_tf.files import write_text
 from musae_tf.models import MusAE
 from musae_tf.music import Layout
-from musae_tf.training.average import WeightAverage
 from musae_tf.training.distribute import Place
 
 # How long a worker waits for the chief to make the run folder.
@@ -147,10 +146,10 @@ class Run:
     def build_model(self) -> MusAE:
         """A model of this run's configuration with fresh weights, seeded."""
         keras.utils.set_random_seed(self.config.seed)
-        return MusAE(self.config, self.layout.vocabulary_sizes, self.genres)
+        return MusAE.for_training(self.config, self.layout.vocabulary_sizes, self.genres)
 
     def load_model(self) -> MusAE:
-        """The model with the weights of the newest checkpoint: their moving average, if the run keeps one.
+        """The model with the weights of the newest checkpoint.
 
         A run whose checkpoints were removed has those of its newest export; what only training needs, as the critic, is
         fresh. The model computes in float32, whatever `training.precision` is: the weights always are.
@@ -162,11 +161,7 @@ class Run:
         if newest is None:
             return self._load_export()
         model = self._build_exact()
-        average = self.average_of(model)
-        parts = {"model": model, "average": average.averages} if average else {"model": model}
-        tf.train.Checkpoint(**parts).restore(newest).expect_partial().assert_existing_objects_matched()
-        if average:
-            average.put()
+        tf.train.Checkpoint(model=model).restore(newest).expect_partial().assert_existing_objects_matched()
         return model
 
     def _build_exact(self) -> MusAE:
@@ -182,11 +177,6 @@ class Run:
         weights = [variable.value for variable in model.music_variables]
         tf.train.Checkpoint(weights=weights).read(str(stored)).expect_partial().assert_existing_objects_matched()
         return model
-
-    def average_of(self, model: MusAE) -> WeightAverage | None:
-        """A new moving average of a model's weights, as `training.average` asks for; None if it does not."""
-        decay = self.config.training.average
-        return WeightAverage(model.autoencoder_variables, decay) if decay else None
 
 
 def _usual_tempos(dataset: Dataset) -> dict[str, float]:

@@ -168,7 +168,7 @@ def transfer(
         music: the piece; tempo and programs are kept.
         to: genre to move to.
         source: genre that it is in; None takes the one of `infer_genre`.
-        strength: 0 stays, 1 goes `prior.reach` of the training times the way between the genres' means.
+        strength: 0 stays, 1 goes `prior.transfer_scale` of the training times the way between the genres' means.
         temperature: 0 takes the most probable symbols, 1 draws as the model believes.
         seed: 0 or more.
 

@@ -24,7 +24,7 @@ SYSTEMS = (
 SEEDS = (1, 2, 3)
 
 FRONTIER = {"musae_gm": (0.3, 1.0, 3.0, 10.0), "vae": (0.25, 1.0, 2.5, 5.0)}
-"""Multiples of a system's `regularisation.points`, for the curve of reconstruction against prior match: one seed."""
+"""Multiples of a system's weight schedule, for the curve of reconstruction against prior match: one seed."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Cell:
         """What is trained. `overrides` such as training.steps=10 hold for the whole study."""
         config = load_config(FOLDER / "systems" / f"{self.system}.yaml", [f"seed={self.seed}", *overrides])
         points = [(step, weight * self.factor) for step, weight in _shortened(config)]
-        return replace(config, regularisation=replace(config.regularisation, points=tuple(points)))
+        return replace(config, regularisation=replace(config.regularisation, weight_schedule=tuple(points)))
 
 
 def _shortened(config: Config) -> Iterator[tuple[int, float]]:
@@ -54,8 +54,8 @@ def _shortened(config: Config) -> Iterator[tuple[int, float]]:
     That is the preset's, unless the system has one of its own, which is written for the steps of base.yaml.
     """
     preset, study = load_config(PRESET), load_config(FOLDER / "base.yaml")
-    points, before = config.regularisation.points, -1
-    origin = preset if points == preset.regularisation.points else study
+    points, before = config.regularisation.weight_schedule, -1
+    origin = preset if points == preset.regularisation.weight_schedule else study
     for step, weight in points:
         # No two points at one step, however short the training.
         before = max(round(step * config.training.steps / origin.training.steps), before + 1)

@@ -211,7 +211,7 @@ def test_nonsense_is_an_invalid_argument(session, model, signatures, signature, 
 
 
 def test_every_track_has_its_own_limit(tiny_run):
-    drums_and_voice = MusAE(tiny_run.config, (512, 130), ("only",))
+    drums_and_voice = MusAE.for_training(tiny_run.config, (512, 130), ("only",))
     served = ModelSignatures(drums_and_voice, str)
     tokens = np.broadcast_to(np.int32([511, 129]), (2, 32, 2))
     assert served("encode", {"tokens": tokens})["genre_scores"].shape == (2, 1)

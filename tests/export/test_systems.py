@@ -14,7 +14,7 @@ OTHERS = [kind for kind in KINDS if kind != "musae_gm"]  # that one is tested th
 
 @pytest.mark.parametrize("kind", OTHERS)
 def test_a_saved_model_answers_like_the_live_one(kind, tmp_path):
-    model = MusAE(tiny(kind), (130,) * 4, ("a", "b"))
+    model = MusAE.for_training(tiny(kind), (130,) * 4, ("a", "b"))
     if isinstance(model.prior, FittedPrior):
         rng = np.random.default_rng(0)
         model.prior.fit(rng.normal(2.0, 3.0, (90, 8)), np.full((90, 8), 0.1), np.arange(90) % 2)

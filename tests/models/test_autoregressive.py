@@ -209,13 +209,6 @@ def test_longer_phrases(bars):
     assert logits[1].shape == (2, 16 * bars, 512)
 
 
-def test_gru():
-    model = decoder_of((130,), cell="gru")
-    tokens, _ = music(model, 2, temperature=0.0)
-    logits, _ = model.taught(3.0 * codes(2), tf.ones(2), tf.constant(tokens))
-    np.testing.assert_array_equal(greedy(logits[0]), tokens[..., 0])
-
-
 def test_damage():
     tokens = tf.reshape(tf.range(2 * 4 * 2), [2, 4, 2])
     wrong, hidden = np.zeros((2, 2, 4, 2), bool)

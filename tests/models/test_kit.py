@@ -63,14 +63,14 @@ def test_layouts_without_a_kit_have_the_variables_that_they_had():
         (["table", "embeddings"], (520, 4))
     ]
     for core in ("beat", "step"):
-        decoder = MusAE(small(core), SIZES["voices"], ("a",)).decoder
+        decoder = MusAE.for_training(small(core), SIZES["voices"], ("a",)).decoder
         assert not [name for name in (layer.name for layer in decoder.layers) if "kit" in name]
 
 
 @pytest.mark.parametrize("core", ["beat", "step"])
 @pytest.mark.parametrize("decoder", ["flat", "hierarchical"])
 def test_a_decoder_says_nine_numbers_a_step_of_a_kit_and_survives_saving(core, decoder, tmp_path):
-    model = MusAE(small(core, 2, decoder=decoder, decoder_units=8), SIZES["band"], ("a", "b"))
+    model = MusAE.for_training(small(core, 2, decoder=decoder, decoder_units=8), SIZES["band"], ("a", "b"))
     name, width = ("logits", 4 * (9 + 390)) if core == "beat" else ("track_0_logits", 9)
     assert model.decoder.get_layer(name).units == width
     model.save(tmp_path / "model.keras")

@@ -21,7 +21,7 @@ def small(core: str = "beat", bars: int = 1, **model) -> Config:
         "embedding": 4,
         "encoder_units": 6,
         "decoder_units": 6,
-        "noise_floor": 0.2,
+        "min_posterior_std": 0.2,
         **model,
     }
     return config_from_dict(
@@ -40,7 +40,7 @@ def tokens_for(sizes, rows: int = 3, bars: int = 1) -> np.ndarray:
 def test_shapes_and_dtypes(layout, core, embedding, layers, bars):
     sizes = SIZES[layout]
     config = small(core, bars, embedding=embedding, encoder_layers=layers, decoder_layers=layers)
-    model = MusAE(config, sizes, ("a", "b"))
+    model = MusAE.for_training(config, sizes, ("a", "b"))
     tokens = tokens_for(sizes, bars=bars)
     mean, deviation = model.encode(tokens)
     assert mean.shape == deviation.shape == (3, 8)
@@ -53,8 +53,8 @@ def test_shapes_and_dtypes(layout, core, embedding, layers, bars):
     assert all((decoded.numpy()[..., track] < size).all() for track, size in enumerate(sizes))
 
 
-def test_noise_floor_bounds_the_posterior():
-    model = MusAE(small(noise_floor=0.2), SIZES["voices"], ("a", "b"))
+def test_min_posterior_std_bounds_the_posterior():
+    model = MusAE.for_training(small(min_posterior_std=0.2), SIZES["voices"], ("a", "b"))
     bias = model.encoder.get_layer("log_variance").bias
     bias.assign(tf.fill(bias.shape, -60.0))
     _, deviation = model.encode(tokens_for(SIZES["voices"]))
@@ -63,7 +63,7 @@ def test_noise_floor_bounds_the_posterior():
 
 def test_the_code_reaches_every_step_and_every_step_reaches_the_code():
     for core in ("beat", "step"):
-        model = MusAE(small(core), SIZES["voices"], ("a", "b"))
+        model = MusAE.for_training(small(core), SIZES["voices"], ("a", "b"))
         tokens = tokens_for(SIZES["voices"], rows=1)
         base = model.encode(tokens)[0].numpy()
         for step in range(16):
@@ -79,7 +79,7 @@ def test_the_code_reaches_every_step_and_every_step_reaches_the_code():
 
 
 def test_a_row_gives_the_same_tokens_whatever_it_is_batched_with():
-    model = MusAE(small(), SIZES["band"], ("a", "b"))
+    model = MusAE.for_training(small(), SIZES["band"], ("a", "b"))
     latent = np.random.default_rng(2).normal(size=(40, 8)).astype(np.float32)
     seeds = row_seeds(3, 0, 40)
     for temperature in (0.0, 0.9):
@@ -94,7 +94,7 @@ def test_a_row_gives_the_same_tokens_whatever_it_is_batched_with():
 
 
 def test_temperature_zero_is_the_most_probable_and_others_follow_the_softmax():
-    model = MusAE(small(), SIZES["voices"], ("a", "b"))
+    model = MusAE.for_training(small(), SIZES["voices"], ("a", "b"))
     latent = tf.zeros([1, 8])
     logits = model.decoder(latent)
     greedy, _ = model.decode(latent, tf.zeros(1), tf.zeros([1, 2], tf.int32))
@@ -111,7 +111,7 @@ def test_temperature_zero_is_the_most_probable_and_others_follow_the_softmax():
 
 
 def test_latent_operations():
-    model = MusAE(small(), SIZES["voices"], ("a", "b"))
+    model = MusAE.for_training(small(), SIZES["voices"], ("a", "b"))
     start, end = model.prior.means.numpy()
     rows = tf.constant(np.stack([start, start]), tf.float32)
     middle = model.interpolate_latent(rows, tf.constant(np.stack([end, end])), tf.constant([0.0, 0.5])).numpy()
@@ -119,13 +119,15 @@ def test_latent_operations():
     moved = model.transfer_latent(rows, tf.constant([0, -1]), tf.constant([1, 1]), tf.constant([1.0, 1.0])).numpy()
     np.testing.assert_allclose(moved, [end, end], atol=1e-6)
     config = small()
-    far = MusAE(replace(config, prior=replace(config.prior, reach=1.5)), SIZES["voices"], ("a", "b"))
+    far = MusAE.for_training(
+        replace(config, prior=replace(config.prior, transfer_scale=1.5)), SIZES["voices"], ("a", "b")
+    )
     beyond = far.transfer_latent(rows, tf.constant([0, -1]), tf.constant([1, 1]), tf.constant([1.0, 0.0])).numpy()
     np.testing.assert_allclose(beyond, [start + 1.5 * (end - start), start], atol=1e-6)
 
 
 def test_great_arcs_are_those_of_scipy_and_lines_where_there_is_no_angle():
-    model = MusAE(small(), SIZES["voices"], ("a", "b"))
+    model = MusAE.for_training(small(), SIZES["voices"], ("a", "b"))
     start, end = np.random.default_rng(2).standard_normal((2, 6, 16))
     ends = np.stack([start, end]) / np.linalg.norm([start, end], axis=-1, keepdims=True)
 
@@ -143,7 +145,7 @@ def test_great_arcs_are_those_of_scipy_and_lines_where_there_is_no_angle():
 
 
 def test_great_arcs_keep_the_usual_distance_from_the_origin_where_lines_do_not():
-    model = MusAE(small(), SIZES["voices"], ("a", "b"))
+    model = MusAE.for_training(small(), SIZES["voices"], ("a", "b"))
     one, other = np.random.default_rng(1).standard_normal((2, 50, 128)).astype(np.float32)
     for path, square in (("linear", 64), ("spherical", 128)):
         middle = model.interpolate_latent(tf.constant(one), tf.constant(other), tf.fill([50], 0.5), path)
@@ -151,7 +153,7 @@ def test_great_arcs_keep_the_usual_distance_from_the_origin_where_lines_do_not()
 
 
 def test_survives_saving(tmp_path):
-    model = MusAE(small("step"), SIZES["voices"], ("a", "b"))
+    model = MusAE.for_training(small("step"), SIZES["voices"], ("a", "b"))
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     tokens = tokens_for(SIZES["voices"])
@@ -161,7 +163,7 @@ def test_survives_saving(tmp_path):
 
 
 def test_inference_takes_any_number_of_rows():
-    model = MusAE(small(), SIZES["voices"], ("a", "b"))
+    model = MusAE.for_training(small(), SIZES["voices"], ("a", "b"))
     tokens = np.repeat(tokens_for(SIZES["voices"]), 25, axis=0)
     mean, deviation = encode(model, tokens)
     assert mean.shape == deviation.shape == (75, 8)

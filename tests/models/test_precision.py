@@ -1,4 +1,4 @@
-"""Mixed precision: encoder and decoder compute in bfloat16, everything that the game turns on is float32."""
+"""Mixed precision: encoder and decoder compute in bfloat16, everything that the critics turn on is float32."""
 
 import keras
 import numpy as np
@@ -14,7 +14,7 @@ from tests.training.systems import KINDS, tiny
 def build(kind: str, core: str = "beat") -> MusAE:
     tree = config_to_dict(tiny(kind, precision="bfloat16"))
     tree["model"]["core"] = core
-    return MusAE(config_from_dict(tree, "test"), (130,) * 4, ("a", "b"))
+    return MusAE.for_training(config_from_dict(tree, "test"), (130,) * 4, ("a", "b"))
 
 
 @pytest.mark.parametrize("core", ["beat", "step"])
@@ -46,7 +46,7 @@ def test_codes_keep_the_resolution_of_float32():
 
 def test_the_policy_is_put_back_whatever_happens():
     def fail() -> None:
-        with computing_in("bfloat16"):
+        with computing_in(keras.DTypePolicy("mixed_bfloat16")):
             assert keras.layers.Dense(1).compute_dtype == "bfloat16"
             raise KeyError
 

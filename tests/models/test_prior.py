@@ -159,7 +159,7 @@ def test_music_can_be_made_of_draws_with_less_of_the_noise():
         np.testing.assert_allclose(np.cov(drawn.T), variance * np.eye(3), atol=0.3)
         np.testing.assert_allclose(np.cov(draws(prior, 1).T), 6.25 * np.eye(3), atol=0.4)
         again = keras.layers.deserialize(keras.layers.serialize(prior))
-        assert again.drawn_noise == share
+        assert again.sample_noise_scale == share
 
 
 def test_a_prior_fitted_to_few_phrases_still_has_a_density():

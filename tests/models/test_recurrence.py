@@ -122,7 +122,9 @@ def test_a_model_has_the_same_numbers_either_way(by_keras):
 
     keras.utils.set_random_seed(1)
     sizes = (130, 130)
-    model = MusAE(small("step", 3, encoder_layers=2, decoder_layers=2), sizes, ("a", "b"))  # 48 steps: loops
+    model = MusAE.for_training(
+        small("step", 3, encoder_layers=2, decoder_layers=2), sizes, ("a", "b")
+    )  # 48 steps: loops
     tokens = tf.constant(tokens_for(sizes, bars=3))
     variables = [*model.encoder.trainable_variables, *model.decoder.trainable_variables]
     function = lambda x: model.decoder(model.encoder(tokens, training=True)[0] + x, training=True)  # noqa: E731

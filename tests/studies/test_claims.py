@@ -39,11 +39,11 @@ def test_the_schedule_is_at_the_same_shares_of_any_training():
     preset = load_config(PRESET)
     for steps in (3000, 1000, 10):
         share = steps / preset.training.steps
-        expected = [(round(step * share), weight) for step, weight in preset.regularisation.points]
-        assert list(Cell("musae", 1).config((f"training.steps={steps}",)).regularisation.points) == expected
-    assert Cell("vae", 1).config().regularisation.points == ((0, 0.0), (600, 0.2))
-    assert Cell("vae", 1).config(("training.steps=300",)).regularisation.points == ((0, 0.0), (120, 0.2))
-    weights = [weight for _, weight in Cell("vae", 1, 2.5).config(("training.steps=2",)).regularisation.points]
+        expected = [(round(step * share), weight) for step, weight in preset.regularisation.weight_schedule]
+        assert list(Cell("musae", 1).config((f"training.steps={steps}",)).regularisation.weight_schedule) == expected
+    assert Cell("vae", 1).config().regularisation.weight_schedule == ((0, 0.0), (600, 0.2))
+    assert Cell("vae", 1).config(("training.steps=300",)).regularisation.weight_schedule == ((0, 0.0), (120, 0.2))
+    weights = [weight for _, weight in Cell("vae", 1, 2.5).config(("training.steps=2",)).regularisation.weight_schedule]
     assert weights == [0.0, 0.5]
 
 

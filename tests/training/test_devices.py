@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from musae_tf.errors import ConfigError
 from musae_tf.models import MusAE
-from musae_tf.models.train_step import Game
+from musae_tf.models.train_step import TrainStep
 from musae_tf.training import Place, distribute
 from musae_tf.training.distribute import choose_strategy
 from tests.training.systems import tiny
@@ -102,14 +102,14 @@ def test_a_strategy_that_does_not_fit_the_job_is_refused(kind, place, words):
 
 def ops_of_a_step(config) -> set[str]:
     keras.utils.set_random_seed(1)
-    game = Game(MusAE(config, (130,) * 4, ("a", "b")), config)
+    model = MusAE.for_training(config, (130,) * 4, ("a", "b"))
+    train_step = TrainStep(model, config.training, config.regularisation, config.seed)
     specs = (
         tf.TensorSpec([16, 16, 4], tf.int32),
         tf.TensorSpec([16], tf.int32),
         tf.TensorSpec([], tf.int64),
-        tf.TensorSpec([], tf.float32),
     )
-    graph = tf.function(game.step).get_concrete_function(*specs).graph.as_graph_def()
+    graph = tf.function(train_step).get_concrete_function(*specs).graph.as_graph_def()
     nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
     assert not any(node.attr["_XlaMustCompile"].b for node in nodes), "cuDNN and XLA do not go together"
     return {node.op for node in nodes}

@@ -1,4 +1,4 @@
-"""The adversarial game does its work: with it the codes of each genre match its prior, without it they do not."""
+"""The adversarial term does its work: with it the codes of each genre match its prior, without it they do not."""
 
 import numpy as np
 import pytest
@@ -13,9 +13,9 @@ from musae_tf.training import Run, train
 from tests.conftest import write_songs
 
 CONFIG = {
-    "name": "game",
+    "name": "adversarial",
     "music": {"bars": 1},
-    "model": {"latent": 8, "embedding": 8, "encoder_units": 32, "decoder_units": 32, "noise_floor": 0.5},
+    "model": {"latent": 8, "embedding": 8, "encoder_units": 32, "decoder_units": 32, "min_posterior_std": 0.5},
     "prior": {"separation": 4.0, "axes": 2},
     "critic": {"units": [128, 128], "steps": 8, "learning_rate": 1e-3},
     "training": {
@@ -27,14 +27,14 @@ CONFIG = {
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory) -> Dataset:
-    folder = tmp_path_factory.mktemp("game")
+    folder = tmp_path_factory.mktemp("adversarial")
     write_songs(folder / "songs", songs=48, bars=12)
     build(FolderSource(folder / "songs"), folder / "dataset", get_layout("voices"), split=(0.5, 0.1, 0.4))
     return Dataset.open(folder / "dataset")
 
 
 def accuracies(dataset: Dataset, folder, weight: float) -> dict[str, float]:
-    config = config_from_dict({**CONFIG, "regularisation": {"points": [[0, weight]]}}, "test")
+    config = config_from_dict({**CONFIG, "regularisation": {"weight_schedule": [[0, weight]]}}, "test")
     run = Run.create(folder, config, dataset)
     assert train(run, dataset, QuickEvaluator(run, dataset)) == 0
     held_out = HeldOut.read(dataset, config, "test")
@@ -46,8 +46,8 @@ def test_posteriors_match_their_components_only_with_the_adversarial_term(datase
     without = accuracies(dataset, tmp_path / "without", 0.0)
     assert set(without) == {"hymns", "dances"}
     assert min(without.values()) >= 0.90, without
-    with_game = accuracies(dataset, tmp_path / "with", 2.0)
-    assert max(with_game.values()) <= 0.70, with_game
+    with_it = accuracies(dataset, tmp_path / "with", 2.0)
+    assert max(with_it.values()) <= 0.70, with_it
 
 
 def test_the_two_sample_test_knows_equal_from_different():
