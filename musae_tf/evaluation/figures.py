@@ -12,8 +12,8 @@ import numpy as np
 from musae_tf.errors import RunError
 from musae_tf.evaluation.grammar import BARS, TITLES
 from musae_tf.files import atomic_path
-from musae_tf.latent import ATTRIBUTES, attribute_values, phrase_properties
 from musae_tf.music import Layout
+from musae_tf.music.properties import ATTRIBUTES, attribute_values, phrase_properties
 from musae_tf.training import read_log
 
 if TYPE_CHECKING:

@@ -14,8 +14,15 @@ from sklearn.preprocessing import StandardScaler
 
 from musae_tf.evaluation.per_song import Ratio
 from musae_tf.evaluation.statistics import known_mean
-from musae_tf.latent import ATTRIBUTES, PROPERTIES, AttributeVectors, attribute_values, phrase_properties
-from musae_tf.latent.properties import TOTAL
+from musae_tf.latent import AttributeVectors
+from musae_tf.music.properties import (
+    ATTRIBUTES,
+    PROPERTIES,
+    TOTAL,
+    attribute_values,
+    phrase_properties,
+    properties_of_all,
+)
 from musae_tf.progress import progress
 
 if TYPE_CHECKING:
@@ -41,7 +48,9 @@ def measure_order(context: "EvaluationContext") -> dict[str, Any]:
     tracks = [*layout.names, TOTAL]
     values: dict[str, dict[str, float]] = {}
     for track, name in enumerate(tracks):
-        one, other = (_of_track(properties, track) for properties in (train, truth))
+        one, other = (
+            properties_of_all(properties) if name == TOTAL else properties[:, track] for properties in (train, truth)
+        )
         ratios = probe_properties(context.train_codes, one, context.codes, other, context.song_names)
         values[name] = {}
         for number, (key, ratio) in enumerate(zip(PROPERTIES, ratios, strict=True)):
@@ -51,20 +60,6 @@ def measure_order(context: "EvaluationContext") -> dict[str, Any]:
             context.record("probe_r2", f"{name}:{key}", rows, ratio.parts, ratio.wholes)
             values[name][key] = ratio.value()
     return {"probe_r2": values, "sweeps": _sweeps(context)}
-
-
-def _of_track(properties: np.ndarray, track: int) -> np.ndarray:
-    """[N, K, P] to [N, P]; the number after the last track stands for all: counts add up, pitches are those of any."""
-    if track < properties.shape[1]:
-        return properties[:, track]
-    counts = np.nansum(properties[..., :3], axis=1)
-    pitched = np.isfinite(properties[..., 3])
-    highest = np.where(pitched, properties[..., 3], -np.inf).max(axis=1)
-    lowest = np.where(pitched, properties[..., 4], np.inf).min(axis=1)
-    onsets = np.where(pitched, properties[..., 2], 0)
-    mean = (np.nan_to_num(properties[..., 5]) * onsets).sum(axis=1) / np.maximum(onsets.sum(axis=1), 1)
-    pitches = np.stack([highest, lowest, mean], axis=1)
-    return np.concatenate([counts, np.where(pitched.any(axis=1)[:, np.newaxis], pitches, np.nan)], axis=1)
 
 
 def probe_properties(

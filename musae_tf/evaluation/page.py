@@ -19,7 +19,7 @@ from musae_tf.evaluation.headlines import HEADLINES
 from musae_tf.evaluation.latent_order import STRENGTHS
 from musae_tf.evaluation.per_song import ALL
 from musae_tf.evaluation.realism import KINDS
-from musae_tf.latent import PROPERTIES
+from musae_tf.music.properties import PROPERTIES
 
 # Anchors and titles of the sections, and the key of the result without which there is none.
 _SECTIONS = (

@@ -8,9 +8,9 @@ from musae_tf.data import Dataset
 from musae_tf.data.pipeline import held_out_phrases
 from musae_tf.errors import RunError
 from musae_tf.latent.attributes import AttributeVectors, fit_directions
-from musae_tf.latent.properties import attribute_names, attribute_values
 from musae_tf.models import MusAE
 from musae_tf.models.inference import decode, encode
+from musae_tf.music.properties import attribute_names, attribute_values
 from musae_tf.training import Run
 
 FILE = "attributes.npz"

@@ -33,9 +33,10 @@ from musae_tf.models.critic import CodeCritic, build_critic
 from musae_tf.models.decoder import build_decoder
 from musae_tf.models.encoder import build_encoder, reader
 from musae_tf.models.prior import FittedPrior, GenrePrior, build_prior, build_target, normal_divergence
-from musae_tf.models.tokens import PROPERTIES, decode_tokens, is_kit
+from musae_tf.models.tokens import decode_tokens, is_kit
 from musae_tf.models.train_step import TrainStep, reconstruction
 from musae_tf.music import STEPS_PER_BAR
+from musae_tf.music.properties import PROPERTIES
 
 # The codes of an autoencoder are points; this deviation has a logarithm.
 _POINT = 1e-6
@@ -86,7 +87,8 @@ class MusAE(keras.Model):
         self._own_target = build_target(config, count)
         self.order = None
         if property_head:
-            self.order = keras.layers.Dense(len(self.vocabulary_sizes) * PROPERTIES, dtype="float32", name="order")
+            properties = len(self.vocabulary_sizes) * len(PROPERTIES)
+            self.order = keras.layers.Dense(properties, dtype="float32", name="order")
             self.order.build((None, self.latent))
         self._read = reader(self.encoder)
         self.built = True

@@ -50,15 +50,12 @@ class KitLogits(keras.layers.Layer):
         return kit_logits(log_odds)
 
 
-PROPERTIES = 6
-"""Held steps, silent steps, onsets, and the highest, lowest and mean pitch of the onsets."""
-
 # Counts are in eighths of a phrase, pitches in thirds of an octave from middle C.
 _SHARE, _SEMITONES, _CENTRE = 1 / 8, 4.0, 60.0
 
 
 def order_of(tokens: tf.Tensor, kits: tuple[bool, ...]) -> tuple[tf.Tensor, tf.Tensor]:
-    """The properties of every track, and which of them there are.
+    """The six properties of every track (`musae_tf.music.properties`) in units of a model, and which of them there are.
 
     Args:
         tokens: int32 [B, T, K].

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from musae_tf.cli import main
-from musae_tf.latent import AttributeVectors, attribute_values
+from musae_tf.latent import AttributeVectors
 from musae_tf.music import Song, tokenize
 from musae_tf.music.pieces import phrases_of
+from musae_tf.music.properties import attribute_values
 from tests.corpus import four_voice_song
 
 

@@ -14,7 +14,7 @@ from musae_tf.evaluation.latent_order import probe_properties, sweep_correlation
 from musae_tf.evaluation.per_song import Ratio, mean_of
 from musae_tf.evaluation.prior_match import share_above, sliced_wasserstein, two_sample_test
 from musae_tf.evaluation.statistics import FEATURES, overlap_features, overlapped_area
-from musae_tf.latent import phrase_properties
+from musae_tf.music.properties import phrase_properties
 
 RNG = np.random.default_rng(11)
 

@@ -3,10 +3,10 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musae_tf.latent import phrase_properties
-from musae_tf.models.tokens import PROPERTIES, order_of
+from musae_tf.models.tokens import order_of
 from musae_tf.music import HOLD, REST, get_layout
 from musae_tf.music.grid import canonical
+from musae_tf.music.properties import PROPERTIES, phrase_properties
 
 
 @settings(max_examples=30, deadline=None)
@@ -20,7 +20,7 @@ def test_order_is_that_of_the_properties_that_are_measured(seed, held):
     tokens[..., 0] = np.where(event[..., 0] < 0.6, 0, rng.integers(0, 512, tokens.shape[:-1]))
     tokens = np.stack([canonical(phrase, layout) for phrase in tokens]).reshape(3, 32, 4)
     values, known = (tensor.numpy() for tensor in order_of(tf.constant(tokens, tf.int32), (True, False, False, False)))
-    assert values.shape == known.shape == (3, 4, PROPERTIES)
+    assert values.shape == known.shape == (3, 4, len(PROPERTIES))
     truth = phrase_properties(tokens, layout)
     truth[:, 0, 2] = (tokens[..., 0] > 0).sum(axis=1)  # steps with strokes, where the measured count all strokes
     np.testing.assert_array_equal(known > 0, np.isfinite(truth))

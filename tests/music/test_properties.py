@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from musae_tf.latent import ATTRIBUTES, attribute_names, attribute_values, phrase_properties
 from musae_tf.music import HOLD, REST, detokenize, get_layout
+from musae_tf.music.properties import ATTRIBUTES, attribute_names, attribute_values, phrase_properties
 from tests.corpus import random_tokens
 
 VOICES = get_layout("voices")

@@ -1,4 +1,4 @@
-"""Low-level properties of phrases: what the latent space is said to be ordered by, and what can be asked for.
+"""Low-level properties of phrases: what a latent space is said to be ordered by, and what can be asked for.
 
 The six of Valenti, Carta and Bacciu (2020), by which they order their latent space: held steps, silent steps, onsets,
 and the highest, lowest and mean pitch, of each track. Three attributes that a listener would ask for are made of them.
@@ -8,9 +8,9 @@ import warnings
 
 import numpy as np
 
-from musae_tf.music import REST, STEPS_PER_BAR, Layout
-from musae_tf.music.grid import SILENT, onsets, sounding_pitch
-from musae_tf.music.vocabulary import KIT, STROKES
+from musae_tf.music.grid import SILENT, STEPS_PER_BAR, onsets, sounding_pitch
+from musae_tf.music.layouts import Layout
+from musae_tf.music.vocabulary import KIT, REST, STROKES
 
 PROPERTIES = ("holds", "rests", "onsets", "highest", "lowest", "mean_pitch")
 """Names of the six properties, in the order of the last axis of `phrase_properties`."""
@@ -57,6 +57,21 @@ def phrase_properties(tokens: np.ndarray, layout: Layout) -> np.ndarray:
             result[:, track, 1] = (tokens[..., track] == KIT.rest).sum(axis=1)
             result[:, track, 2] = STROKES[tokens[..., track]].sum(axis=1)
     return result
+
+
+def properties_of_all(properties: np.ndarray) -> np.ndarray:
+    """The six properties of all tracks together: float64 [N, 6] of `phrase_properties` [N, K, 6].
+
+    Counts add up, pitches are those of any track; NaN where no track has one.
+    """
+    counts = np.nansum(properties[..., :3], axis=1)
+    pitched = np.isfinite(properties[..., 3])
+    highest = np.where(pitched, properties[..., 3], -np.inf).max(axis=1)
+    lowest = np.where(pitched, properties[..., 4], np.inf).min(axis=1)
+    onsets = np.where(pitched, properties[..., 2], 0)
+    mean = (np.nan_to_num(properties[..., 5]) * onsets).sum(axis=1) / np.maximum(onsets.sum(axis=1), 1)
+    pitches = np.stack([highest, lowest, mean], axis=1)
+    return np.concatenate([counts, np.where(pitched.any(axis=1)[:, np.newaxis], pitches, np.nan)], axis=1)
 
 
 def attribute_names(layout: Layout) -> tuple[str, ...]:
