@@ -88,7 +88,7 @@ def library() -> types.SimpleNamespace:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     found = importlib.util.find_spec("tensorflow")
     if found is None or not found.submodule_search_locations:
-        raise ServeError("the server needs the package tensorflow, which is not here: pip install 'musae-tf[train]'")
+        raise ServeError("the server needs the package tensorflow, which is not here: pip install 'musae-tf[server]'")
     folder = Path(found.submodule_search_locations[0])
     path = next((folder / name for name in _NAMES if (folder / name).is_file()), None)
     if path is None:

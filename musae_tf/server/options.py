@@ -85,6 +85,8 @@ class Options:
         inter_op_threads: threads for operations side by side; 0 leaves it to TensorFlow.
         rest_timeout: seconds that a REST request may take.
         rest_connections: REST connections open at once.
+        rest_connections_each: REST connections of one address.
+        max_rest_bytes: most bytes of the body of a REST request: while JSON is read, everything else goes slower.
         cors: whether browsers on other sites may call the REST API.
         as_content: answer with `tensor_content` in place of typed fields.
         health: whether to offer the gRPC health service; the container does so only if asked.
@@ -118,6 +120,8 @@ class Options:
     inter_op_threads: int = 0
     rest_timeout: float = 30
     rest_connections: int = 256
+    rest_connections_each: int = 64
+    max_rest_bytes: int = 8 * 2**20
     cors: bool = False
     as_content: bool = False
     health: bool = True

@@ -1,17 +1,21 @@
 """The REST API and the Prometheus metrics, on a port of their own."""
 
+import asyncio
+import contextlib
 import json
-import logging
 import re
-import socket
-import threading
 import time
 import urllib.parse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from musae_tf.protocol.messages import (
     GetModelMetadataRequest,
@@ -20,14 +24,23 @@ from musae_tf.protocol.messages import (
     PredictRequest,
     SignatureDefMap,
 )
+from musae_tf.server.connections import error_page
 from musae_tf.server.handlers import Handlers
 from musae_tf.server.json_tensor import parse_body, read_inputs, signature_name, write_outputs
 from musae_tf.server.options import Options
+from musae_tf.server.predict import Prediction
 from musae_tf.server.signature import DEFAULT
 from musae_tf.server.status import Code, StatusError, as_status, invalid
 
-_log = logging.getLogger(__name__)
+T = TypeVar("T")
 
+_BODIES_AT_ONCE = 8
+_EXAMPLES = ("classify", "regress")
+_CORS = {
+    "access-control-allow-origin": "*",
+    "access-control-allow-methods": "GET, POST, OPTIONS",
+    "access-control-allow-headers": "Content-Type",
+}
 # A name or label holds no slash and no colon, and is looked up in a table, never joined to a path.
 _VERSION = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _CALL = re.compile(rf"/v1/models/(?P<name>[^/:]+){_VERSION}:(?P<method>classify|regress|predict)", re.IGNORECASE)
@@ -39,161 +52,131 @@ _HTTP = {
     Code.ABORTED: 409, Code.RESOURCE_EXHAUSTED: 429, Code.CANCELLED: 499, Code.INTERNAL: 500, Code.UNKNOWN: 500,
     Code.DATA_LOSS: 500, Code.UNIMPLEMENTED: 501, Code.UNAVAILABLE: 503, Code.DEADLINE_EXCEEDED: 504,
 }  # fmt: skip
-_IDLE_SECONDS = 60
+_DISPATCHED = re.compile(r"/v1/.*", re.IGNORECASE)
 
 
-class RestServer(ThreadingHTTPServer):
-    """Listens on the REST port; every connection has a thread, a bounded number of them."""
-
-    daemon_threads = True
-    request_queue_size = 128
+class RestApi:
+    """The REST API as an ASGI application. Nothing that grows with a request runs on the loop."""
 
     def __init__(self, handlers: Handlers, options: Options):
-        """Bind the port.
+        self._handlers, self._options = handlers, options
+        self._threads = ThreadPoolExecutor(2, "musae-json")
+        self._held = 0  # bytes of bodies that are not answered yet
 
-        Raises:
-            OSError: it is taken, or not ours to take.
-        """
-        self.handlers, self.options = handlers, options
-        self._places = threading.Semaphore(options.rest_connections)
-        self._busy = 0
-        self._idle = threading.Condition()
-        if ":" in options.host:
-            self.address_family = socket.AF_INET6
-        super().__init__((options.host, options.rest_port), _Handler)
+    def close(self) -> None:
+        """End the threads. No request may be under way."""
+        self._threads.shutdown()
 
-    @property
-    def port(self) -> int:
-        """The port that it listens on."""
-        return self.server_address[1]
-
-    def start(self) -> None:
-        """Serve on a thread until `refuse`."""
-        threading.Thread(target=self.serve_forever, args=(0.1,), name="musae-rest", daemon=True).start()
-
-    def refuse(self) -> None:
-        """Take no more connections."""
-        self.shutdown()
-        self.server_close()
-
-    def drain(self, seconds: float) -> None:
-        """Give the requests under way some time."""
-        with self._idle:
-            self._idle.wait_for(lambda: not self._busy, seconds)
-
-    def working(self, change: int) -> None:
-        """A request began (1) or ended (-1)."""
-        with self._idle:
-            self._busy += change
-            self._idle.notify_all()
-
-    def process_request(self, request, client_address) -> None:
-        """Start a thread for a connection, if there is place for one more."""
-        if self._places.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
-
-    def process_request_thread(self, request, client_address) -> None:
-        """The thread of a connection."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._places.release()
-
-    def server_close(self) -> None:
-        """Close the port, without waiting for connections that are kept alive and idle."""
-        self.socket.close()
-
-    def handle_error(self, request, client_address) -> None:
-        """A connection broke: the client has gone."""
-        _log.debug("connection of %s broke", client_address, exc_info=True)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """One connection."""
-
-    server: RestServer
-    protocol_version = "HTTP/1.1"
-    server_version, sys_version = "musae-tf", ""
-    timeout = _IDLE_SECONDS
-    disable_nagle_algorithm = True
-
-    def do_GET(self) -> None:
-        self._answer(self._get)
-
-    def do_POST(self) -> None:
-        self._answer(self._post)
-
-    def do_OPTIONS(self) -> None:
-        self._answer(self._options)
-
-    def log_message(self, format: str, *arguments: Any) -> None:
-        _log.debug(format, *arguments)
-
-    def _answer(self, function) -> None:
-        self.server.working(1)
-        try:
-            self._written = False
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        request = Request(scope, receive)
+        body = bytearray()
+        with contextlib.suppress(ClientDisconnect):
             try:
-                function()
-            except StatusError as error:
-                self._send_error(error)
-            except OSError:
+                await self._read_body(request, body)
+                response = await self._response(request, bytes(body))
+            except ClientDisconnect:
                 raise
             except Exception as error:
-                self._send_error(as_status(error))
-        finally:
-            self.server.working(-1)
+                failure = as_status(error)
+                text = json.dumps({"error": failure.message}, indent=4, ensure_ascii=False)
+                response = self._json(text.encode(errors="replace"), _HTTP[failure.code])
+            finally:
+                self._held -= len(body)
+            await response(scope, receive, send)
 
-    def _get(self) -> None:
-        path = urllib.parse.urlsplit(self.path).path
-        metrics = self.server.options.metrics_path
-        if metrics is not None and path == metrics:
-            text = self.server.handlers.core.metrics.text()
-            self._send(200, text.encode(), "text/plain; version=0.0.4; charset=utf-8")
-            return
-        match = _LOOK.fullmatch(path)
-        if match is None:
-            raise self._malformed()
+    async def _read_body(self, request: Request, body: bytearray) -> None:
+        """Read the body into `body`.
+
+        Raises:
+            StatusError: RESOURCE_EXHAUSTED, it is too long, or too much is under way.
+        """
+        most = self._options.max_rest_bytes
+        declared = request.headers.get("content-length", "0")
+        if int(declared) > most:
+            raise StatusError(
+                Code.RESOURCE_EXHAUSTED, f"the request has {declared} bytes, this server's maximum over REST is {most}"
+            )
+        async for chunk in request.stream():
+            body += chunk
+            self._held += len(chunk)
+            if len(body) > most:
+                raise _too_long("has more", most)
+            if self._held > _BODIES_AT_ONCE * most:
+                raise StatusError(Code.UNAVAILABLE, "too many long requests are under way")
+
+    async def _response(self, request: Request, body: bytes) -> Response:
+        path, options = request.scope["path"], self._options
+        if options.metrics_path is not None and path == options.metrics_path:
+            text = await self._run(self._handlers.core.metrics.text)
+            return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+        if not _DISPATCHED.fullmatch(path):
+            return Response(error_page(404), 404, {"connection": "close"}, "text/html")
+        if request.method == "OPTIONS" and options.cors:
+            return Response(b"", 200, _CORS, "text/plain")
+        if request.method == "GET" and (match := _LOOK.fullmatch(path)):
+            return self._json(await self._run(self._look, match))
+        if request.method == "POST" and (match := _CALL.fullmatch(path)) and match["method"] in ("predict", *_EXAMPLES):
+            if "gzip" in request.headers.get("content-encoding", ""):
+                body = await self._run(_gunzip, body, options.max_rest_bytes)
+            return self._json(await self._call(match, body))
+        raise invalid(f"Malformed request: {request.method} {path}")
+
+    def _look(self, match: re.Match[str]) -> bytes:
         if match["name"] is None:
             raise invalid("Missing model name in request.")
         spec = _spec(match)
-        if match["metadata"]:
-            self._send_json(self._metadata(spec))
-        else:
-            self._send_json(_document(self.server.handlers.status(GetModelStatusRequest(model_spec=spec))))
-
-    def _metadata(self, spec: Message) -> dict[str, Any]:
-        request = GetModelMetadataRequest(model_spec=spec, metadata_field=["signature_def"])
-        response = self.server.handlers.metadata(request)
+        if match["metadata"] != "/metadata":
+            return _text(_document(self._handlers.status(GetModelStatusRequest(model_spec=spec))), 1)
+        response = self._handlers.metadata(GetModelMetadataRequest(model_spec=spec, metadata_field=["signature_def"]))
         definitions = SignatureDefMap()
         response.metadata["signature_def"].Unpack(definitions)
-        return {
-            "model_spec": {"name": spec.name, "signature_name": "", "version": str(response.model_spec.version.value)},
-            "metadata": {"signature_def": _document(definitions)},
-        }
+        version = str(response.model_spec.version.value)
+        return _text(
+            {
+                "model_spec": {"name": spec.name, "version": version, "signature_name": ""},
+                "metadata": {"signature_def": _document(definitions)},
+            },
+            1,
+        )
 
-    def _post(self) -> None:
-        body = self._body()
-        match = _CALL.fullmatch(urllib.parse.urlsplit(self.path).path)
-        if match is None:
-            raise self._malformed()
-        spec = _spec(match)
-        method = match["method"].lower()
-        if method != "predict":
-            # Requests of examples: for models of another kind than this package makes.
-            raise StatusError(Code.UNIMPLEMENTED, f"{method} is served over gRPC only")
+    async def _call(self, match: re.Match[str], body: bytes) -> bytes:
+        spec, method = _spec(match), match["method"]
         request = PredictRequest(model_spec=spec)
-        with self.server.handlers.counted(request, method, "REST"):
-            answer = self._predict(request, body)
-        self._send_json(answer)
+        with self._handlers.counted(request, method, "REST"):
+            if method != "predict":
+                # Requests of examples: for models of another kind than this package makes.
+                raise StatusError(Code.UNIMPLEMENTED, f"{method} is served over gRPC only")
+            deadline = time.monotonic() + self._options.rest_timeout
+            rows = await self._run(self._read_inputs, request, body)
+            loop = asyncio.get_running_loop()
+            answer: asyncio.Future[Prediction] = loop.create_future()
 
-    def _predict(self, request: Message, body: bytes) -> dict[str, Any]:
-        handlers = self.server.handlers
+            def settle(prediction: Prediction | None, error: StatusError | None) -> None:
+                if answer.done():
+                    return
+                if error is not None:
+                    answer.set_exception(error)
+                else:
+                    answer.set_result(prediction)
+
+            def done(*result: Any) -> None:
+                with contextlib.suppress(RuntimeError):  # the loop has ended, and so nobody waits
+                    loop.call_soon_threadsafe(settle, *result)
+
+            task = await self._run(self._handlers.predict, request, deadline, done)
+            try:
+                prediction = await answer
+            except asyncio.CancelledError:
+                task.abandon()
+                raise
+            return await self._run(lambda: _text(write_outputs(prediction.outputs, rows), 4))
+
+    def _read_inputs(self, request: PredictRequest, body: bytes) -> bool:
+        """Read the inputs of a predict request into `request`; whether they came in rows."""
         document = parse_body(body)
         name = request.model_spec.signature_name = signature_name(document)
-        with handlers.core.lease(request.model_spec) as lease:
+        with self._handlers.core.lease(request.model_spec) as lease:
             definitions = lease.loaded.definitions.signature_def
             if (name or DEFAULT) not in definitions:
                 raise invalid(f'Serving signature name: "{name or DEFAULT}" not found in signature def')
@@ -203,51 +186,37 @@ class _Handler(BaseHTTPRequestHandler):
             tensors, rows = read_inputs(document, inputs)
         for alias, tensor in tensors.items():
             request.inputs[alias].CopyFrom(tensor)
-        deadline = time.monotonic() + self.server.options.rest_timeout
-        return write_outputs(handlers.predict_and_wait(request, deadline).outputs, rows)
+        return rows
 
-    def _options(self) -> None:
-        if not self.server.options.cors:
-            raise self._malformed()
-        self._send(200, b"", "text/plain")
+    async def _run(self, function: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
-    def _body(self) -> bytes:
-        length = self.headers.get("Content-Length", "")
-        if not length.isdecimal():
-            self.close_connection = True
-            raise invalid("the request needs a Content-Length")
-        most = self.server.options.max_request_bytes
-        if int(length) > most:
-            self.close_connection = True
-            raise StatusError(
-                Code.RESOURCE_EXHAUSTED, f"the request has {length} bytes, this server's maximum is {most}"
-            )
-        body = self.rfile.read(int(length))
-        if len(body) != int(length):
-            raise ConnectionError("the client has gone")
-        return body
+    def _json(self, text: bytes, status: int = 200) -> Response:
+        return Response(text, status, _CORS if self._options.cors else None, "application/json")
 
-    def _malformed(self) -> StatusError:
-        return invalid(f"Malformed request: {self.command} {self.path[:1000]}")
 
-    def _send_error(self, error: StatusError) -> None:
-        self._send(_HTTP[error.code], json.dumps({"error": error.message}).encode(), "application/json")
+def _gunzip(data: bytes, most: int) -> bytes:
+    """What is compressed in a body; nothing of one that is not compressed right, as in the container.
 
-    def _send_json(self, document: dict[str, Any]) -> None:
-        self._send(200, json.dumps(document, indent=4).encode() + b"\n", "application/json")
+    Raises:
+        StatusError: RESOURCE_EXHAUSTED, it is too long.
+    """
+    reader = zlib.decompressobj(wbits=31)
+    try:
+        text = reader.decompress(data, most)
+    except zlib.error:
+        return b""
+    if reader.unconsumed_tail:
+        raise _too_long("unpacks to more", most)
+    return text if reader.eof else b""
 
-    def _send(self, status: int, body: bytes, kind: str) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        if self.server.options.cors:
-            self.send_header("Access-Control-Allow-Origin", "*")
-            self.send_header("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
-            self.send_header("Access-Control-Allow-Headers", "Content-Type")
-        if self.close_connection:
-            self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(body)
+
+def _too_long(what: str, most: int) -> StatusError:
+    return StatusError(Code.RESOURCE_EXHAUSTED, f"the request {what} bytes, this server's maximum over REST is {most}")
+
+
+def _text(document: dict[str, Any], indent: int) -> bytes:
+    return json.dumps(document, indent=indent, ensure_ascii=False).encode(errors="replace") + b"\n"
 
 
 def _spec(match: re.Match[str]) -> Message:

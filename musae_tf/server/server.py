@@ -12,13 +12,14 @@ from typing import Any
 import grpc
 
 from musae_tf.protocol import services
+from musae_tf.server.connections import HttpServer
 from musae_tf.server.core import ServerCore
 from musae_tf.server.grpc_service import PredictionService
 from musae_tf.server.handlers import Handlers
 from musae_tf.server.health import Health, reflection_handlers
 from musae_tf.server.library import library
 from musae_tf.server.options import Options
-from musae_tf.server.rest import RestServer
+from musae_tf.server.rest import RestApi
 from musae_tf.server.status import ServeError
 
 _log = logging.getLogger(__name__)
@@ -50,7 +51,8 @@ class ModelServer:
         self._thread = threading.Thread(target=self._loop.run_forever, name="musae-grpc", daemon=True)
         self._server: grpc.aio.Server | None = None
         self._health: Health | None = None
-        self._rest: RestServer | None = None
+        self._api: RestApi | None = None
+        self._rest: HttpServer | None = None
         self._stopped = False
 
     def start(self) -> "ModelServer":
@@ -89,6 +91,7 @@ class ModelServer:
             self._on_loop(self._close(seconds))
         if self._rest is not None:
             self._rest.drain(max(0.0, end - time.monotonic()))
+            self._api.close()
         self.core.close()
         self._executor.shutdown()
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -151,14 +154,18 @@ class ModelServer:
             raise ServeError(f"cannot listen on {address}: is the port taken? --port takes another") from None
 
     def _open_rest(self) -> None:
+        options = self.options
+        self._api = RestApi(self._handlers, options)
         try:
-            self._rest = RestServer(self._handlers, self.options)
+            self._rest = HttpServer(
+                self._api, options.host, options.rest_port, options.rest_connections,
+                options.rest_connections_each, options.rest_timeout,
+            )  # fmt: skip
         except OSError as error:
-            where = f"{_bracketed(self.options.host)}:{self.options.rest_port}"
+            where = f"{_bracketed(options.host)}:{options.rest_port}"
             raise ServeError(
                 f"cannot listen on {where}: {error.strerror}; --rest-api-port takes another, 0 none"
             ) from None
-        self._rest.start()
         self.rest_port = self._rest.port
 
     async def _close(self, seconds: float) -> None:

@@ -132,7 +132,6 @@ def test_malformed_bodies(rest, body, message):
         ("GET", "/v1/models/model/versions/7", 404, "Could not find version 7 of model model"),
         ("GET", "/v1/models/nobody/metadata", 404, r"Servable not found for request: Latest\(nobody\)"),
         ("GET", f"/v1/models/model/versions/{10**30}", 400, r"Failed to convert version: 10* to numeric\."),
-        ("GET", "/", 400, "Malformed request: GET /"),
         ("GET", "/v1/models/model:predict", 400, "Malformed request: GET /v1/models/model:predict"),
         ("GET", "/v1/models/../../etc/passwd", 400, "Malformed request: GET .*"),
         ("GET", "/v1/models/..%2F..%2Fetc%2Fpasswd", 404, "Could not find any versions of model ../../etc/passwd"),
@@ -142,7 +141,6 @@ def test_malformed_bodies(rest, body, message):
         ("POST", "/v1/models/model/labels/..%2F..%2F1:predict", 400, "Unrecognized servable version label: .*"),
         ("GET", "/v1/models/%00/metadata", 404, "Servable not found .*"),
         ("GET", "/v1/models/model/versions/..%2F1", 400, ".*"),
-        ("GET", "/monitoring/prometheus/metrics", 400, "Malformed request: .*"),
         ("POST", "/v1/models/model", 400, "Malformed request: POST /v1/models/model"),
         ("POST", "/v1/models/nobody:predict", 404, r"Servable not found for request: Latest\(nobody\)"),
         ("POST", "/v1/models/model/labels/nightly:predict", 400, "Unrecognized servable version label: nightly"),
@@ -152,6 +150,13 @@ def test_malformed_bodies(rest, body, message):
 def test_wrong_paths(rest, method, path, status, message):
     answered, body = rest(method, path, {"instances": [[1, 2]]} if method == "POST" else None)
     assert (answered, bool(re.fullmatch(message, body["error"]))) == (status, True), body
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "//v1/models/model", "/monitoring/prometheus/metrics"])
+def test_paths_of_nothing(rest, path):
+    status, page = rest("GET", path)
+    assert status == 404
+    assert "<TITLE>404 Not Found</TITLE>" in page
 
 
 def test_bodies_without_length_or_too_long(served, rest):
