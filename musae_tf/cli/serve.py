@@ -328,6 +328,6 @@ def _print_ready(server: "ModelServer") -> None:
         print("only this machine can reach it; --host 0.0.0.0 lets others in")
     if server.port is not None and options.tls is None:
         name = server.core.models[0].name
-        model = "" if name == "musae" else f" --model {shlex.quote(name)}"
-        print_next((f"request sample --server {shown}:{server.port}{model}", "a new piece over the wire"))
+        option = "" if name == "musae" else f" --model {shlex.quote(name)}"
+        print_next((f"request sample --server {shown}:{server.port}{option}", "a new piece over the wire"))
     print("", end="", flush=True)

@@ -5,7 +5,7 @@ import stat
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from musae_tf.errors import DatasetError, MusicError
 from musae_tf.music.song import Song
@@ -74,7 +74,7 @@ class Source(Protocol):
         """
         ...
 
-    def load(self, item: Hashable) -> Piece:
+    def load(self, item: Any) -> Piece:  # one of its items: each source has a type of its own
         """The song behind one key.
 
         Raises MusicError with the reason if there is none to be had; its subclass `UnfitError` names the kind as well.

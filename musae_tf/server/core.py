@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from google.protobuf.message import Message
 
-from musae_tf.protocol.messages import ModelServerConfig
+from musae_tf.protocol.messages import ModelConfig, ModelServerConfig
 from musae_tf.server.batching import BatchScheduler
 from musae_tf.server.config import check_models, platform_of
 from musae_tf.server.loader import Loader
@@ -72,7 +72,7 @@ class ServerCore:
             self._config_poll.start()
 
     @property
-    def models(self) -> Sequence[Message]:
+    def models(self) -> Sequence[ModelConfig]:
         """The configured models, ModelConfig messages."""
         return self._config.model_config_list.config
 
