@@ -161,7 +161,7 @@ def _build(kind: type, tree: Any, prefix: str) -> Any:
     values = {}
     for key, value in tree.items():
         expected = hints[key]
-        if dataclasses.is_dataclass(expected):
+        if isinstance(expected, type) and dataclasses.is_dataclass(expected):
             values[key] = _build(expected, value, f"{prefix}{key}.")
         else:
             values[key] = _convert(expected, value, f"{prefix}{key}")

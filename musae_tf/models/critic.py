@@ -1,5 +1,6 @@
 """The discriminator: Wasserstein critics on codes and genres."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
@@ -19,6 +20,10 @@ class CodeCritic(NamedTuple):
     def __call__(self, codes: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
         """Scores float32 [B] of its own axes, float32 [B, d], with one-hot genres float32 [B, G]."""
         return self.network((codes, label) if self.sees_genre else codes)
+
+    def of_genres(self, label: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:
+        """The critic of codes alone, float32 [B, d] to [B], with the genres bound."""
+        return lambda codes: self(codes, label)
 
 
 def build_critic(config: CriticConfig, latent: int, genres: int) -> keras.Model:

@@ -1,5 +1,7 @@
 """The decoder p(x | z): a latent code to the logits of every step of every track, all in one pass."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -13,18 +15,18 @@ from musae_tf.music import STEPS_PER_BAR
 class SplitTracks(keras.layers.Layer):
     """Joint numbers [B, T, sum of `kit.widths`] to the float32 logits of each track, [B, T, V_k]."""
 
-    def __init__(self, vocabulary_sizes: tuple[int, ...], **kwargs):
+    def __init__(self, vocabulary_sizes: tuple[int, ...], **kwargs: Any):
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.vocabulary_sizes = tuple(vocabulary_sizes)
 
-    def call(self, logits):
+    def call(self, logits: tf.Tensor) -> tuple[tf.Tensor, ...]:
         tracks = tf.split(logits, widths(self.vocabulary_sizes), axis=-1)
         return tuple(
             kit_logits(track) if is_kit(size) else track
             for track, size in zip(tracks, self.vocabulary_sizes, strict=True)
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "vocabulary_sizes": self.vocabulary_sizes}
 
 
@@ -56,27 +58,29 @@ def build_decoder(config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, 
     return keras.Model(latent, tuple(keras.ops.reshape(x, (-1, steps, x.shape[-1])) for x in logits), name="decoder")
 
 
-def _conductor(latent, config: ModelConfig, bars: int):
+def _conductor(latent: tf.Tensor, config: ModelConfig, bars: int) -> tf.Tensor:
     features = keras.layers.RepeatVector(bars, name="repeat_for_bars")(latent)
     for layer in range(config.decoder_layers):
         features = _started_by(latent, features, config, f"conductor_{layer}")
     return features
 
 
-def _started_by(latent, features, config: ModelConfig, name: str):
+def _started_by(latent: tf.Tensor, features: tf.Tensor, config: ModelConfig, name: str) -> tf.Tensor:
     """A recurrence over `features` whose initial states come from the code."""
     cell = LSTM(config.decoder_units, return_sequences=True, name=name)
     return cell(features, initial_state=_first_states(latent, config, name))
 
 
-def _first_states(latent, config: ModelConfig, name: str) -> list:
+def _first_states(latent: tf.Tensor, config: ModelConfig, name: str) -> list[tf.Tensor]:
     return [
         keras.layers.Dense(config.decoder_units, activation="tanh", name=f"{name}_{state}")(latent)
         for state in ("hidden", "carry")
     ]
 
 
-def _step_logits(latent, config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...], style: int):
+def _step_logits(
+    latent: tf.Tensor, config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...], style: int
+) -> tuple[tf.Tensor, ...]:
     logits = []
     for track, (size, width) in enumerate(zip(vocabulary_sizes, widths(vocabulary_sizes), strict=True)):
         names = [f"track_{track}_lstm_{layer}" for layer in range(config.decoder_layers)]
@@ -90,7 +94,9 @@ def _step_logits(latent, config: ModelConfig, steps: int, vocabulary_sizes: tupl
     return tuple(logits)
 
 
-def _beat_logits(latent, config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...], style: int):
+def _beat_logits(
+    latent: tf.Tensor, config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...], style: int
+) -> tuple[tf.Tensor, ...]:
     beats, units = steps // STEPS_PER_BEAT, config.decoder_units
     # The style is one for the whole phrase: it has no frequencies.
     varying = latent[:, style:] if style else latent

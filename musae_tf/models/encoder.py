@@ -1,6 +1,7 @@
 """The encoder q(z | x): a phrase to the mean and the log-variance of its latent code."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -49,7 +50,7 @@ def reader(encoder: keras.Model) -> Callable[[Sequence[tf.Tensor]], Sequence[tf.
     return lambda probabilities: above(embedding.expected(probabilities))
 
 
-def _head(features, latent: int, name: str, bias):
+def _head(features: tf.Tensor, latent: int, name: str, bias: Any) -> tf.Tensor:
     if len(features.shape) == 2:
         return keras.layers.Dense(latent, dtype="float32", name=name, bias_initializer=bias)(features)
     rows = features.shape[0]
@@ -57,7 +58,7 @@ def _head(features, latent: int, name: str, bias):
     return JoinCode(dtype="float32", name=f"{name}_code")(head(features))
 
 
-def _step_features(embedding, config: ModelConfig):
+def _step_features(embedding: tf.Tensor, config: ModelConfig) -> tf.Tensor:
     features = embedding
     for layer in range(config.encoder_layers):
         last, one_hot = layer == config.encoder_layers - 1, layer == 0 and not config.embedding
@@ -66,7 +67,7 @@ def _step_features(embedding, config: ModelConfig):
     return features
 
 
-def _beat_features(embedding, config: ModelConfig):
+def _beat_features(embedding: tf.Tensor, config: ModelConfig) -> tf.Tensor:
     beats = embedding.shape[1] // STEPS_PER_BEAT
     features = keras.layers.Reshape((beats, STEPS_PER_BEAT * embedding.shape[-1]), name="beats")(embedding)
     beat = features = keras.layers.Dense(2 * config.encoder_units, activation="gelu", name="beat")(features)

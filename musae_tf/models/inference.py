@@ -15,7 +15,8 @@ BATCH = 16
 
 def encode(model: MusAE, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Posteriors of phrases: tokens int [N, T, K] to mean and standard deviation, float32 [N, D]."""
-    return _in_batches(_encode, model, np.asarray(tokens, np.int32))
+    mean, deviation = _in_batches(_encode, model, np.asarray(tokens, np.int32))
+    return mean, deviation
 
 
 def decode(model: MusAE, latent: np.ndarray, temperature: float = 0.0, seeds: np.ndarray | None = None) -> np.ndarray:

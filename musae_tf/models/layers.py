@@ -1,5 +1,8 @@
 """Layers that the encoder and the decoder share: token embedding and recurrent stacks."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -20,7 +23,7 @@ class TokenEmbedding(keras.layers.Layer):
     `width` 0 gives one-hot coding, and of kits the pieces that are struck: [B, T, sum of `kit.widths`].
     """
 
-    def __init__(self, vocabulary_sizes: tuple[int, ...], width: int, **kwargs):
+    def __init__(self, vocabulary_sizes: tuple[int, ...], width: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.vocabulary_sizes = tuple(vocabulary_sizes)
         self.width = width
@@ -31,13 +34,13 @@ class TokenEmbedding(keras.layers.Layer):
         if width and not all(rows):
             self.kit = keras.layers.Dense(width, kernel_initializer=_unit(), name="kit")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         if hasattr(self, "table"):
             self.table.build(input_shape)
         if hasattr(self, "kit"):
             self.kit.build((None, None, len(KIT_PIECES)))
 
-    def call(self, tokens):
+    def call(self, tokens: tf.Tensor) -> tf.Tensor:
         vectors = []
         tracks = tf.unstack(tf.cast(tokens, tf.int32), axis=-1)
         for track, size, first in zip(tracks, self.vocabulary_sizes, self._offsets, strict=True):
@@ -49,7 +52,7 @@ class TokenEmbedding(keras.layers.Layer):
                 vectors.append(tf.one_hot(track, size, dtype=self.compute_dtype))
         return tf.concat(vectors, axis=-1)
 
-    def expected(self, probabilities):
+    def expected(self, probabilities: Sequence[tf.Tensor]) -> tf.Tensor:
         """The mean embedding of tokens that are only known by their probabilities, with gradients to these.
 
         Args:
@@ -70,10 +73,10 @@ class TokenEmbedding(keras.layers.Layer):
                 vectors.append(track)
         return tf.concat(vectors, axis=-1)
 
-    def _of_pieces(self, strokes):
+    def _of_pieces(self, strokes: tf.Tensor) -> tf.Tensor:
         return self.kit(strokes) if self.width else strokes
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "vocabulary_sizes": self.vocabulary_sizes, "width": self.width}
 
 
@@ -92,11 +95,11 @@ class BeatTransform(keras.layers.Layer):
     (DCT-III), [beats, B, C] to [B, beats, C].
     """
 
-    def __init__(self, inverse: bool = False, **kwargs):
+    def __init__(self, inverse: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         self.inverse = inverse
 
-    def call(self, rows):
+    def call(self, rows: tf.Tensor) -> tf.Tensor:
         first = rows if self.inverse else tf.transpose(rows, [1, 0, 2])
         count, _, width = first.shape
         frequency, beat = np.arange(count)[:, np.newaxis], np.arange(count)[np.newaxis]
@@ -106,7 +109,7 @@ class BeatTransform(keras.layers.Layer):
         transformed = tf.reshape(tf.matmul(matrix, tf.reshape(first, [count, -1])), [count, -1, width])
         return tf.transpose(transformed, [1, 0, 2]) if self.inverse else transformed
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "inverse": self.inverse}
 
 
@@ -114,15 +117,15 @@ class BeatTransform(keras.layers.Layer):
 class SplitCode(keras.layers.Layer):
     """A code by its frequencies: [B, F * C] to [F, B, C]."""
 
-    def __init__(self, frequencies: int, **kwargs):
+    def __init__(self, frequencies: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.frequencies = frequencies
 
-    def call(self, code):
+    def call(self, code: tf.Tensor) -> tf.Tensor:
         width = code.shape[-1] // self.frequencies
         return tf.transpose(tf.reshape(code, [-1, self.frequencies, width]), [1, 0, 2])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "frequencies": self.frequencies}
 
 
@@ -130,7 +133,7 @@ class SplitCode(keras.layers.Layer):
 class JoinCode(keras.layers.Layer):
     """The way back from `SplitCode`: [F, B, C] to [B, F * C]."""
 
-    def call(self, rows):
+    def call(self, rows: tf.Tensor) -> tf.Tensor:
         return tf.reshape(tf.transpose(rows, [1, 0, 2]), [-1, rows.shape[0] * rows.shape[2]])
 
 
@@ -142,20 +145,20 @@ class FrequencyDense(keras.layers.Layer):
     this is one batch of matrix products and nothing has to be moved in memory.
     """
 
-    def __init__(self, units: int, bias_initializer="zeros", **kwargs):
+    def __init__(self, units: int, bias_initializer: Any = "zeros", **kwargs: Any):
         super().__init__(**kwargs)
         self.units = units
         self.bias_initializer = keras.initializers.get(bias_initializer)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         count, _, width = input_shape
         self._kernel = self.add_weight(name="kernel", shape=(count, width, self.units), initializer="glorot_uniform")
         self.bias = self.add_weight(name="bias", shape=(count, self.units), initializer=self.bias_initializer)
 
-    def call(self, rows):
+    def call(self, rows: tf.Tensor) -> tf.Tensor:
         return tf.matmul(rows, tf.convert_to_tensor(self._kernel)) + tf.convert_to_tensor(self.bias)[:, tf.newaxis]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         bias = keras.initializers.serialize(self.bias_initializer)
         return {**super().get_config(), "units": self.units, "bias_initializer": bias}
 
@@ -168,11 +171,13 @@ class LSTM(keras.layers.LSTM):
         one_hot: whether its inputs are mostly zeros. The numbers are the same; the zeros are not multiplied.
     """
 
-    def __init__(self, units: int, one_hot: bool = False, **kwargs):
+    def __init__(self, units: int, one_hot: bool = False, **kwargs: Any):
         super().__init__(units, **kwargs)
         self.one_hot = one_hot
 
-    def inner_loop(self, sequences, initial_state, mask, training=False):
+    def inner_loop(
+        self, sequences: tf.Tensor, initial_state: Sequence[tf.Tensor], mask: Any, training: bool | None = False
+    ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
         if mask is not None or self.return_state or not _by_ourselves(self):
             return super().inner_loop(sequences, initial_state, mask, training)
         # The rows of a step lie together: [T, B, F].
@@ -181,7 +186,9 @@ class LSTM(keras.layers.LSTM):
         outputs = self.run(inputs, initial_state, sequences.shape[1], training)
         return outputs[:, -1], outputs, []
 
-    def run(self, inputs, initial_state, steps: int, training) -> tf.Tensor:
+    def run(
+        self, inputs: tf.Tensor, initial_state: Sequence[tf.Tensor], steps: int, training: bool | None
+    ) -> tf.Tensor:
         """Inputs [T, B, F], or [B, F] for all steps, and a hidden state and a carry, to all hidden states [B, T, U]."""
         # As one product of matrices: with more dimensions TensorFlow takes a slower way.
         rows, kernel = tf.reshape(inputs, [-1, inputs.shape[-1]]), tf.convert_to_tensor(self.cell.kernel)
@@ -191,9 +198,10 @@ class LSTM(keras.layers.LSTM):
         product = tf.nn.bias_add(product, tf.convert_to_tensor(self.cell.bias))
         product = tf.reshape(product, [*inputs.shape[:-2], -1, product.shape[-1]])
         kernel = tf.convert_to_tensor(self.cell.recurrent_kernel)
-        return recurrence.run(product, kernel, *initial_state, steps, keep=bool(training))
+        hidden, carry = initial_state
+        return recurrence.run(product, kernel, hidden, carry, steps, keep=bool(training))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "one_hot": self.one_hot}
 
 
@@ -206,26 +214,26 @@ class Repeated(keras.layers.Layer):
         steps: T.
     """
 
-    def __init__(self, member: keras.layers.Layer, steps: int, **kwargs):
+    def __init__(self, member: keras.layers.Layer, steps: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.member = member
         self.steps = steps
 
-    def build(self, inputs_shape, states_shape):
+    def build(self, inputs_shape: Any, states_shape: Any) -> None:
         self.member.build((None, self.steps, inputs_shape[-1]))
 
-    def call(self, inputs, states, training=None):
+    def call(self, inputs: tf.Tensor, states: Sequence[tf.Tensor], training: bool | None = None) -> tf.Tensor:
         if _by_ourselves(self.member):
             return self.member.run(inputs, states, self.steps, training)
         repeated = tf.repeat(inputs[:, tf.newaxis], self.steps, axis=1)
         return self.member(repeated, initial_state=states, training=training)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         member = keras.saving.serialize_keras_object(self.member)
         return {**super().get_config(), "member": member, "steps": self.steps}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "Repeated":
         return cls(keras.saving.deserialize_keras_object(config.pop("member")), **config)
 
 

@@ -217,7 +217,7 @@ class MusAE(keras.Model):
         """What the critics' loss trains."""
         return [variable for critic in self.critics for variable in critic.network.trainable_variables]
 
-    def call(self, tokens):
+    def call(self, tokens: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """Reconstruct: tokens int32 [B, T, K] to logits, K tensors float32 [B, T, V_k], from the posterior mean."""
         return self.logits(self.encode(tokens)[0])
 
@@ -234,7 +234,7 @@ class MusAE(keras.Model):
         """The posterior mean of music that is only known by its logits, with gradients to them: float32 [B, D]."""
         return self._posterior(self._read([tf.nn.softmax(track) for track in logits]))[0]
 
-    def _posterior(self, outputs) -> tuple[tf.Tensor, tf.Tensor]:
+    def _posterior(self, outputs: Any) -> tuple[tf.Tensor, tf.Tensor]:
         mean, *rest = keras.tree.flatten(outputs)
         if not rest:
             return mean, tf.fill(tf.shape(mean), _POINT)
@@ -286,11 +286,13 @@ class MusAE(keras.Model):
 
         It is N(0, I) for kind vae, and for autoencoder, whose codes nothing pulls to it.
         """
-        if self.target is not None:
-            return self._by_row(self.target.sample, genre, seed)
-        return tf.map_fn(
-            lambda row: tf.random.stateless_normal([self.latent], row), seed, fn_output_signature=tf.float32
-        )
+        return self._by_row(self.draw_target, genre, seed)
+
+    def draw_target(self, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """The same with one seed int [2] for all rows."""
+        if self.target is None:
+            return tf.random.stateless_normal([tf.shape(genre)[0], self.latent], seed)
+        return self.target.sample(genre, seed)
 
     def interpolate_latent(
         self, start: tf.Tensor, end: tf.Tensor, position: tf.Tensor, path: str = "linear"

@@ -32,13 +32,23 @@ class SummedAdam(keras.optimizers.Adam):
         context.merge_call(self._update_on_all, args=(list(gradients), usable, learning_rate))
         self.iterations.assign_add(1)
 
-    def _update_on_all(self, strategy, gradients, usable, learning_rate) -> None:
+    def _update_on_all(
+        self, strategy: tf.distribute.Strategy, gradients: list[tf.Tensor], usable: tf.Tensor, learning_rate: tf.Tensor
+    ) -> None:
         slots = zip(self._trainable_variables, self._momentums, self._velocities, gradients, strict=True)
         for variable, momentum, velocity, gradient in slots:
             arguments = (momentum.value, velocity.value, gradient, usable, learning_rate)
             strategy.extended.update(variable.value, self._update_one, args=arguments, group=False)
 
-    def _update_one(self, variable, momentum, velocity, gradient, usable, learning_rate) -> None:
+    def _update_one(
+        self,
+        variable: tf.Variable,
+        momentum: tf.Variable,
+        velocity: tf.Variable,
+        gradient: tf.Tensor,
+        usable: tf.Tensor,
+        learning_rate: tf.Tensor,
+    ) -> None:
         step = tf.cast(self.iterations + 1, variable.dtype)
         beta_1, beta_2 = (tf.constant(beta, variable.dtype) for beta in (self.beta_1, self.beta_2))
 

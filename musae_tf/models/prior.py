@@ -6,16 +6,15 @@ genres.
 
 import abc
 import math
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from musae_tf.config import Architecture, PriorConfig
 from musae_tf.errors import ConfigError
-
-tfd = tfp.distributions
 
 
 class GenrePrior(keras.layers.Layer, abc.ABC):
@@ -93,7 +92,7 @@ class MixturePrior(GenrePrior):
         axes: int = 8,
         radial_variance: float = 0.1,
         tangential_variance: float = 0.001,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.latent, self.genres, self.geometry = latent, genres, geometry
@@ -159,7 +158,7 @@ class MixturePrior(GenrePrior):
         log_ratio = log_determinant - 2.0 * tf.reduce_sum(tf.math.log(deviation), axis=-1)
         return 0.5 * ((everywhere - along / (v + length)) / v - self.latent + log_ratio)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         keys = ("latent", "genres", "geometry", "separation", "axes", "radial_variance", "tangential_variance")
         return {**super().get_config(), **{key: getattr(self, key) for key in keys}}
 
@@ -172,7 +171,7 @@ class StylePrior(GenrePrior):
     genre (Valenti et al. 2020). s gets a little noise, `deviation`: a point has no density to score genres by.
     """
 
-    def __init__(self, latent: int, genres: int, deviation: float, **kwargs):
+    def __init__(self, latent: int, genres: int, deviation: float, **kwargs: Any):
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.latent, self.genres, self.deviation = latent, genres, deviation
         means = np.eye(genres, genres + latent, dtype=np.float32)
@@ -190,7 +189,7 @@ class StylePrior(GenrePrior):
         style, rest = latent[:, : self.genres], latent[:, self.genres :]
         return tf.concat([style + strength[:, tf.newaxis] * (tf.one_hot(target, self.genres) - style), rest], axis=-1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "latent": self.latent, "genres": self.genres, "deviation": self.deviation}
 
 
@@ -207,7 +206,7 @@ class FittedPrior(GenrePrior):
     where music is decoded from when it is encoded first.
     """
 
-    def __init__(self, latent: int, genres: int, sample_noise_scale: float = 1.0, **kwargs):
+    def __init__(self, latent: int, genres: int, sample_noise_scale: float = 1.0, **kwargs: Any):
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.latent, self.genres, self.sample_noise_scale = latent, genres, sample_noise_scale
         self.means = self.add_weight(name="means", shape=(genres, latent), initializer="zeros", trainable=False)
@@ -258,7 +257,7 @@ class FittedPrior(GenrePrior):
     def _gaussians(self, scales: keras.Variable, genre: tf.Tensor) -> tfd.Distribution:
         return tfd.MultivariateNormalTriL(tf.gather(self.means, genre), tf.gather(scales, genre))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = {"latent": self.latent, "genres": self.genres, "sample_noise_scale": self.sample_noise_scale}
         return {**super().get_config(), **own}
 

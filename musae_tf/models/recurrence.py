@@ -10,7 +10,7 @@ The weights are those of a keras.layers.LSTM (gates in the order input, forget, 
 of checkpoints; on a GPU the same layer runs through cuDNN. Shapes: B rows, T steps, U units.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -50,11 +50,11 @@ def run(
     """
 
     @tf.custom_gradient
-    def work(product: tf.Tensor, kernel: tf.Tensor, hidden: tf.Tensor, carry: tf.Tensor):
+    def work(product: tf.Tensor, kernel: tf.Tensor, hidden: tf.Tensor, carry: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         way = _Unrolled if steps <= UNROLL_LIMIT else _Loop
         outputs, kept = way.forward(product, kernel, hidden, carry, steps, keep)
 
-        def gradient(upstream: tf.Tensor):
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
             states = kept if keep else way.forward(product, kernel, hidden, carry, steps, True)[1]
             gates, d_hidden, d_carry = way.backward(upstream, states, _turned(kernel), steps)
             d_kernel = tf.matmul(_rows(way.found(states)), _rows(gates), transpose_a=True)
@@ -67,17 +67,19 @@ def run(
 
 
 @tf.custom_gradient
-def sparse_product(rows: tf.Tensor, kernel: tf.Tensor):
+def sparse_product(rows: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     """The product of matrices [N, F], mostly zeros, and [F, U]; the zeros are not multiplied."""
 
-    def gradient(upstream: tf.Tensor):
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         d_kernel = tf.raw_ops.SparseMatMul(a=rows, b=upstream, a_is_sparse=True, transpose_a=True)
         return tf.matmul(upstream, kernel, transpose_b=True), tf.cast(d_kernel, kernel.dtype)
 
     return tf.cast(tf.raw_ops.SparseMatMul(a=rows, b=kernel, a_is_sparse=True), rows.dtype), gradient
 
 
-def _forward_step(product, kernel, hidden, carry) -> tuple[tf.Tensor, tf.Tensor, _Step]:
+def _forward_step(
+    product: tf.Tensor, kernel: tf.Tensor, hidden: tf.Tensor, carry: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, _Step]:
     into, forget, candidate, out = tf.split(tf.matmul(hidden, kernel) + product, 4, axis=-1)
     into, forget, candidate, out = tf.sigmoid(into), tf.sigmoid(forget), tf.tanh(candidate), tf.sigmoid(out)
     after = forget * carry + into * candidate
@@ -85,7 +87,9 @@ def _forward_step(product, kernel, hidden, carry) -> tuple[tf.Tensor, tf.Tensor,
     return out * squashed, after, _Step(into, forget, candidate, out, squashed, hidden, carry)
 
 
-def _backward_step(state: _Step, transposed, d_hidden, d_carry) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+def _backward_step(
+    state: _Step, transposed: tf.Tensor, d_hidden: tf.Tensor, d_carry: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Gradients to the gates before their activations, [B, 4 U], to the hidden state and to the carry before.
 
     `transposed` is the recurrent kernel, [4 U, U]: of few rows a product with a matrix as it lies in memory is up to
@@ -117,7 +121,9 @@ class _Unrolled:
     """The steps one after the other in the graph."""
 
     @staticmethod
-    def forward(product, kernel, hidden, carry, steps: int, keep: bool) -> tuple[tf.Tensor, Sequence[_Step]]:
+    def forward(
+        product: tf.Tensor, kernel: tf.Tensor, hidden: tf.Tensor, carry: tf.Tensor, steps: int, keep: bool
+    ) -> tuple[tf.Tensor, Sequence[_Step]]:
         by_step = tf.unstack(product) if product.shape.rank == 3 else [product] * steps
         outputs, states = [], []
         for now in by_step:
@@ -132,7 +138,9 @@ class _Unrolled:
         return tf.stack([state.hidden for state in states])
 
     @staticmethod
-    def backward(upstream, states: Sequence[_Step], transposed, steps: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def backward(
+        upstream: tf.Tensor, states: Sequence[_Step], transposed: tf.Tensor, steps: int
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Gradients to the gates of all steps, [T, B, 4 U], and to the first states."""
         d_outputs, gates = tf.unstack(upstream, axis=1), []
         d_hidden, d_carry = tf.zeros_like(d_outputs[0]), tf.zeros_like(d_outputs[0])
@@ -146,14 +154,18 @@ class _Loop:
     """A loop in the graph; what it keeps are arrays of tensors, a tensor a step."""
 
     @staticmethod
-    def forward(product, kernel, hidden, carry, steps: int, keep: bool) -> tuple[tf.Tensor, Sequence[tf.TensorArray]]:
+    def forward(
+        product: tf.Tensor, kernel: tf.Tensor, hidden: tf.Tensor, carry: tf.Tensor, steps: int, keep: bool
+    ) -> tuple[tf.Tensor, Sequence[tf.TensorArray]]:
         array = _filled(product) if product.shape.rank == 3 else None
 
-        def body(step, hidden, carry, outputs, *kept):
+        def body(
+            step: tf.Tensor, hidden: tf.Tensor, carry: tf.Tensor, outputs: tf.TensorArray, *kept: tf.TensorArray
+        ) -> tuple:
             now = product if array is None else array.read(step)
             hidden, carry, state = _forward_step(now, kernel, hidden, carry)
-            kept = [array.write(step, tensor) for array, tensor in zip(kept, state, strict=False)]
-            return step + 1, hidden, carry, outputs.write(step, hidden), *kept
+            written = [array.write(step, tensor) for array, tensor in zip(kept, state, strict=False)]
+            return step + 1, hidden, carry, outputs.write(step, hidden), *written
 
         empty = [_empty(hidden.dtype, steps) for _ in range(1 + keep * len(_Step._fields))]
         _, _, _, outputs, *kept = tf.while_loop(
@@ -169,12 +181,12 @@ class _Loop:
 
     @staticmethod
     def backward(
-        upstream, states: Sequence[tf.TensorArray], transposed, steps: int
+        upstream: tf.Tensor, states: Sequence[tf.TensorArray], transposed: tf.Tensor, steps: int
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Gradients to the gates of all steps, [T, B, 4 U], and to the first states."""
         d_outputs = _filled(tf.transpose(upstream, [1, 0, 2]))
 
-        def body(step, d_hidden, d_carry, gates):
+        def body(step: tf.Tensor, d_hidden: tf.Tensor, d_carry: tf.Tensor, gates: tf.TensorArray) -> tuple:
             state = _Step(*(array.read(step) for array in states))
             own, d_hidden, d_carry = _backward_step(state, transposed, d_hidden + d_outputs.read(step), d_carry)
             return step - 1, d_hidden, d_carry, gates.write(step, own)

@@ -1,6 +1,7 @@
 """Tokens as tensors: the pieces that a kit's symbols strike, properties of phrases, and from logits to tokens."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -43,10 +44,10 @@ def kit_logits(log_odds: tf.Tensor) -> tf.Tensor:
 class KitLogits(keras.layers.Layer):
     """`kit_logits` as a layer, float32."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         super().__init__(**{**kwargs, "dtype": "float32"})
 
-    def call(self, log_odds):
+    def call(self, log_odds: tf.Tensor) -> tf.Tensor:
         return kit_logits(log_odds)
 
 

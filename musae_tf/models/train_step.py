@@ -45,11 +45,12 @@ def critic_loss(
     Returns:
         The loss and its parts by the names of their metrics, float32 [b] each.
     """
-    loss, parts = tf.zeros_like(mix[:, 0]), {}
+    loss = tf.zeros_like(mix[:, 0])
+    parts: dict[str, tf.Tensor] = {}
     for critic in model.critics:
         fake, real = posterior_codes[:, critic.axes], prior_codes[:, critic.axes]
         gap = critic_gap(critic(real, label), critic(fake, label))
-        slope = gradient_penalty(lambda codes, critic=critic: critic(codes, label), real, fake, mix)
+        slope = gradient_penalty(critic.of_genres(label), real, fake, mix)
         loss += penalty * slope - gap
         parts |= {f"{critic.name}wasserstein": gap, f"{critic.name}gradient_penalty": slope}
     return loss, parts
@@ -106,7 +107,7 @@ class EncodedBatch(NamedTuple):
 
     def prior_codes(self) -> tf.Tensor:
         """Draws from the prior of the phrases' genres, float32 [b, D]: the same for all terms."""
-        return self.noise.rows(self.model.target.sample(self.noise.all_genres, self.noise.seed("prior")))
+        return self.noise.rows(self.model.draw_target(self.noise.all_genres, self.noise.seed("prior")))
 
 
 class LossTerm(NamedTuple):
@@ -184,7 +185,7 @@ def adversarial(batch: EncodedBatch) -> tf.Tensor:
     """The critics' estimate of the distance between posterior and prior, up to what the autoencoder cannot change."""
     model, label = batch.model, batch.label
     value = -tf.add_n([critic(batch.latent[:, critic.axes], label) for critic in model.critics])
-    if model.target.trainable_variables:
+    if model.target is not None and model.target.trainable_variables:
         codes = batch.prior_codes()
         value += tf.add_n([critic(codes[:, critic.axes], label) for critic in model.critics])
     return value
@@ -212,6 +213,7 @@ def genre_infomax(batch: EncodedBatch) -> tf.Tensor:
     """The same for a prior without a style: the genre is read from where the code comes to lie."""
     codes, genre = batch.prior_codes()[::_READ_BACK], batch.genre[::_READ_BACK]
     read = batch.model.encode_expected(batch.model.logits(codes, training=True))
+    assert batch.model.target is not None  # a system with a critic that sees the genre has one
     logits = batch.model.target.genre_logits(read)
     return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=genre, logits=logits))
 
@@ -219,6 +221,7 @@ def genre_infomax(batch: EncodedBatch) -> tf.Tensor:
 def order(batch: EncodedBatch) -> tf.Tensor:
     """Properties of each track must be linear in the code (in Pati and Lerch 2020 they must rise along one axis)."""
     values, known = order_of(batch.tokens, batch.model.kits)
+    assert batch.model.order is not None  # TrainStep has seen to it
     read = tf.reshape(batch.model.order(batch.latent), tf.shape(values))
     return tf.reduce_sum(known * tf.square(read - values), axis=[1, 2]) / tf.reduce_sum(known, axis=[1, 2])
 
@@ -322,13 +325,15 @@ class TrainStep:
         skipped = tf.cast(~(usable & made), tf.float32)
         return {**numbers, **own, "gradient_norm": norm / replicas, "skipped": skipped / replicas}
 
-    def _update_critics(self, mean, deviation, label, noise: Noise, rate) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def _update_critics(
+        self, mean: tf.Tensor, deviation: tf.Tensor, label: tf.Tensor, noise: Noise, rate: tf.Tensor
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         """All updates of the critics, if there are any: metrics of the last, and whether every one was made."""
         model, critic, usable = self.model, self.model.config.critic, tf.constant(True)
         parts: dict[str, tf.Tensor] = {}
         for number in range(critic.steps if model.critics else 0):
             posterior_codes = mean + deviation * noise.normal(f"posterior {number}", model.latent)
-            prior_codes = noise.rows(model.target.sample(noise.all_genres, noise.seed(f"prior {number}")))
+            prior_codes = noise.rows(model.draw_target(noise.all_genres, noise.seed(f"prior {number}")))
             mix = noise.uniform(f"mix {number}", 1)
             with tf.GradientTape() as tape:
                 rows, parts = critic_loss(model, posterior_codes, prior_codes, label, mix, critic.gradient_penalty)
@@ -338,7 +343,14 @@ class TrainStep:
         return {name: self._share(rows, noise) for name, rows in parts.items()}, usable
 
     def _loss(
-        self, tokens, genre, label, mean, deviation, noise: Noise, weight: tf.Tensor
+        self,
+        tokens: tf.Tensor,
+        genre: tf.Tensor,
+        label: tf.Tensor,
+        mean: tf.Tensor,
+        deviation: tf.Tensor,
+        noise: Noise,
+        weight: tf.Tensor,
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """What some rows of this replica add to the loss and to the metrics."""
         latent = mean + deviation * noise.normal("autoencoder", self.model.latent)
@@ -347,14 +359,14 @@ class TrainStep:
         return self._share(loss, noise), {name: self._share(rows, noise) for name, rows in parts.items()}
 
     def _accumulated(
-        self, tokens, genre, label, noise: Noise, weight: tf.Tensor
+        self, tokens: tf.Tensor, genre: tf.Tensor, label: tf.Tensor, noise: Noise, weight: tf.Tensor
     ) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
         """Gradient and metrics of this replica's rows, worked through in parts: only one needs memory at a time."""
         group, parts = self.groups["autoencoder"], self.training.accumulate
         count = genre.shape[0] // parts
         names = ("reconstruction", *(term.name for term in self._terms), "accuracy", "loss")
 
-        def body(part, gradients, numbers):
+        def body(part: tf.Tensor, gradients: list[tf.Tensor], numbers: tf.Tensor) -> tuple:
             rows = slice(part * count, (part + 1) * count)
             own, own_tokens = noise.part(part * count, count), tf.ensure_shape(tokens[rows], [count, *tokens.shape[1:]])
             with tf.GradientTape() as tape:

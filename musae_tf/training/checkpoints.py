@@ -21,7 +21,7 @@ class Checkpoints:
         state: what they hold, by name.
     """
 
-    def __init__(self, folder: Path, keep: int, **state):
+    def __init__(self, folder: Path, keep: int, **state: tf.Variable):
         self._folder = folder
         self._checkpoint = tf.train.Checkpoint(**state)
         self._manager = tf.train.CheckpointManager(self._checkpoint, str(folder), max_to_keep=keep)

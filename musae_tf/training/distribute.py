@@ -168,7 +168,7 @@ def _count(gpus: list) -> str:
     return "one GPU" if len(gpus) == 1 else f"{len(gpus)} GPUs" if gpus else ""
 
 
-def _name(gpu) -> str:
+def _name(gpu: tf.config.PhysicalDevice) -> str:
     name = tf.config.experimental.get_device_details(gpu).get("device_name")
     return f" ({name})" if name else ""
 

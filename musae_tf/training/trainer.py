@@ -7,10 +7,10 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from musae_tf.data import Dataset, TrainingBatches
 from musae_tf.data.pipeline import held_out_phrases
@@ -109,7 +109,7 @@ class DistributedSteps:
         """In how many up to the last one."""
         return int(self._skipped[1])
 
-    def run(self, tokens, genre, flags: tuple[bool, ...]) -> tf.Tensor:
+    def run(self, tokens: tf.Tensor, genre: tf.Tensor, flags: tuple[bool, ...]) -> tf.Tensor:
         """Make the next step.
 
         Args:
@@ -123,10 +123,10 @@ class DistributedSteps:
         return self._run(tokens, genre, self._done.read_value(), tf.constant(flags, tf.float32))
 
     @tf.function(reduce_retracing=True)
-    def _run(self, tokens, genre, step, flags):
+    def _run(self, tokens: tf.Tensor, genre: tf.Tensor, step: tf.Tensor, flags: tf.Tensor) -> tf.Tensor:
         metrics = self._train_step.metrics
 
-        def one(*arguments):
+        def one(*arguments: tf.Tensor) -> tf.Tensor:
             numbers = self._train_step(*arguments)
             return tf.concat([tf.stack([numbers[name] for name in metrics]), flags], axis=0)
 
@@ -170,7 +170,7 @@ class Trainer:
     def __init__(self, run: Run, dataset: Dataset, evaluate: Callable[[MusAE], Evaluation], log: Callable[[str], None]):
         self._place = Place.from_environment()
         self._write = log
-        self._bar: tqdm | None = None
+        self._bar: Any = None  # of tqdm, while it trains
         self._run, self._config, self._evaluate = run, run.config, evaluate
         training = self._config.training
         if training.deterministic:
@@ -309,7 +309,7 @@ class Trainer:
         if float(self._steps.total(tf.constant(step))) != step * replicas:
             raise RunError(f"{self._run.path} is another folder on another worker; all of them must share it")
 
-    def _one_step(self, tokens, genre) -> None:
+    def _one_step(self, tokens: tf.Tensor, genre: tf.Tensor) -> None:
         flags = self._steps.run(tokens, genre, self._stop_flags())
         if self._place.workers > 1:
             stop, over = flags.numpy() > 0
