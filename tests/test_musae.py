@@ -1,14 +1,17 @@
 """A trained model on whole songs in this process, with a tiny model that was really trained."""
 
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from musae_tf import Musae
-from musae_tf.errors import InvalidRequestError, MusicError, UnknownGenreError
+from musae_tf.errors import InvalidRequestError, MusicError, RunError, UnknownGenreError, WrongModelError
 from musae_tf.models.inference import BATCH, decode, encode, sample_latent
 from musae_tf.music import Song, Tempo, cut, detokenize, pieces, tokenize
 from musae_tf.music.pieces import row_seeds
+from musae_tf.training import Run
 from tests.corpus import changing_metre_song, drum_song, four_voice_song, waltz
 
 
@@ -196,3 +199,38 @@ def test_a_code_moved_the_whole_way_counts_as_the_other_genre(model):
     before, after = (np.argmax(model.prior.genre_scores(z), axis=-1) for z in (tf.constant(codes), moved))
     assert np.mean(before == 0) > 0.9
     assert np.mean(after == 1) > 0.9
+
+
+# --- where the model is -----------------------------------------------------------------------------------------------
+
+
+def test_what_is_no_model_is_said_to_be_none(tmp_path):
+    with pytest.raises(RunError, match=r"is neither a run \(it has no run\.json\) nor an exported model"):
+        Musae.from_run(tmp_path)
+    with pytest.raises(RunError, match="no trained model 'choir' in this package; it has: voices"):
+        Musae.from_preset("choir")
+
+
+def test_without_its_dataset_a_run_has_a_map_of_draws_and_no_vectors(tiny_run, tmp_path):
+    folder = shutil.copytree(tiny_run.path, tmp_path / "run")
+    run = Run.open(folder)
+    run.update(dataset={**run.facts["dataset"], "path": "nowhere"})
+    musae = Musae.from_run(folder)
+    assert (musae.describe().attributes, musae.describe().points_of, musae.map().of) == (None, "draws", "draws")
+    with pytest.raises(WrongModelError, match=r"no attribute vectors; .* which is not at nowhere: name where it is"):
+        musae.change(four_voice_song(), {"notes": 1.0})
+    assert not (folder / "attributes.npz").exists()
+
+
+def test_vectors_are_fitted_once_where_the_dataset_is_now(tiny_run, tiny_dataset, tmp_path):
+    folder = shutil.copytree(tiny_run.path, tmp_path / "run")
+    run = Run.open(folder)
+    run.update(dataset={**run.facts["dataset"], "path": "nowhere"})
+    said: list[str] = []
+    with Musae.from_run(folder, tiny_dataset.path, said.append) as musae:
+        musae.sample("hymns")
+        assert said == []
+        first = musae.change(four_voice_song(), {"notes": 1.0})
+        assert same(first, musae.change(four_voice_song(), {"notes": 1.0}))
+    assert said == [f"fitting attribute vectors, once: they are kept in {folder / 'attributes.npz'}"]
+    assert same(first, Musae.from_run(folder).change(four_voice_song(), {"notes": 1.0}))
