@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tabulate import tabulate
+
 from musae_tf.errors import RunError
 from musae_tf.evaluation.headlines import HEADLINES, Headline
 from musae_tf.evaluation.per_song import Difference, PerSongMetrics
@@ -172,8 +174,7 @@ def comparison_table(comparison: Comparison) -> str:
                 text += f" ({found.value:+.3f}{sure})"
             row.append(text + (" <" if number in best else ""))
         rows.append(row)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return tabulate(rows, tablefmt="plain", disable_numparse=True)
 
 
 def _short(value: float | None) -> str:

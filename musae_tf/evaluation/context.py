@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from musae_tf.data import Dataset
-from musae_tf.evaluation.clips import Clip
 from musae_tf.evaluation.genre import GenreClassifier
 from musae_tf.evaluation.held_out import ENCODED_PHRASES, SAMPLES, SEED, TEST_PHRASES, TRAIN_PHRASES, HeldOut
 from musae_tf.evaluation.per_song import PerSongMetrics
@@ -18,6 +18,14 @@ from musae_tf.training import Run
 
 # Stream of random numbers.
 _SAMPLES = 100
+
+
+class Clip(NamedTuple):
+    """Music to show: tokens int [T, K] at a tempo, with a title."""
+
+    title: str
+    tokens: np.ndarray
+    tempo: float
 
 
 @dataclass

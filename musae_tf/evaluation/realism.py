@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from musae_tf.evaluation.features import phrase_features
+from musae_tf.evaluation.genre import phrase_features
 from musae_tf.evaluation.grammar import BARS, Counts, grammar, likeness, shuffled_voices
 from musae_tf.evaluation.held_out import SAMPLES, SEED, HeldOut
 from musae_tf.evaluation.prior_match import MINIMUM_CODES, share_above
@@ -33,6 +33,8 @@ REAL, SHUFFLED = "real", "shuffled"
 
 # Of each genre, phrases of each side that the test learns from.
 _LEARNT = 400
+# Real music is told from real music so many times, by other songs, since it depends on which.
+_SPLITS = 5
 # Streams of random numbers: of test songs and, from the second on, of training songs.
 _STREAM, _TRAINING_STREAM = 50, 60
 _RECORDED = (*BARS, "onsets")
@@ -195,27 +197,33 @@ def measure_grammar(context: "EvaluationContext", music: dict[str, Music]) -> di
 def _two_sample_tests(context: "EvaluationContext", real: Music, made: dict[str, Music]) -> dict[str, Any]:
     """AUC of each kind by genre, and of other real music, which says what no model could be better than."""
     known = context.encoded
-    everything = Music(known.tokens, known.genre, known.songs.astype(str))
-    # One half of the training songs is the real music, of the other half something is made.
-    songs = np.random.default_rng([SEED, _TRAINING_STREAM]).permutation(np.unique(known.songs))
-    first = np.isin(known.songs, songs[: len(songs) // 2])
-    learnt = _at_most(everything.of(first), _LEARNT)
-    source = known.of(np.flatnonzero(~first))
-    validation = HeldOut.read(context.dataset, context.run.config, "validation", len(real.tokens), SEED)
-    rest = Music(validation.tokens, validation.genre, validation.songs.astype(str))
+    rest = _music(HeldOut.read(context.dataset, context.run.config, "validation", len(real.tokens), SEED))
+    tests: dict[str, list[np.ndarray]] = {kind: [] for kind in (*KINDS, REAL)}
+    for split in range(_SPLITS):
+        # One half of the training songs is the real music, of the other half something is made.
+        songs = np.random.default_rng([SEED, _TRAINING_STREAM, split]).permutation(np.unique(known.songs))
+        first = np.isin(known.songs, songs[: len(songs) // 2])
+        learnt, source = _at_most(_music(known.of(first)), _LEARNT), known.of(~first)
+        pairs = {REAL: (_at_most(_music(source), _LEARNT), rest)}
+        if split == 0:
+            for kind in KINDS:
+                seen = make(context, kind, source, context.train_codes[~first], _LEARNT, _TRAINING_STREAM)
+                pairs[kind] = seen, made[kind]
+        for kind, (seen, asked) in pairs.items():
+            if min(len(music.tokens) for music in (learnt, seen, asked)) >= MINIMUM_CODES:
+                tests[kind].append(TokenTest(learnt, seen, context.layout).above(real, asked))
     result: dict[str, Any] = {}
-    for kind in (*KINDS, REAL):
-        if kind == REAL:
-            seen, asked = _at_most(everything.of(~first), _LEARNT), rest
-        else:
-            seen = make(context, kind, source, context.train_codes[~first], _LEARNT, _TRAINING_STREAM)
-            asked = made[kind]
-        if min(map(len, (learnt.tokens, seen.tokens, asked.tokens))) < MINIMUM_CODES:
-            continue
-        above = TokenTest(learnt, seen, context.layout).above(real, asked)
-        context.record("token_auc", kind, np.arange(len(above)), above)
-        result[kind] = {genre: known_mean(above[real.genre == number]) for number, genre in enumerate(context.genres)}
+    for kind, found in tests.items():
+        if found:
+            above = np.mean(found, axis=0)
+            context.record("token_auc", kind, np.arange(len(above)), above)
+            by_genre = [known_mean(above[real.genre == number]) for number in range(len(context.genres))]
+            result[kind] = dict(zip(context.genres, by_genre, strict=True))
     return result
+
+
+def _music(held_out: HeldOut) -> Music:
+    return Music(held_out.tokens, held_out.genre, held_out.songs.astype(str))
 
 
 def _by_genre(music: Music) -> list[np.ndarray]:

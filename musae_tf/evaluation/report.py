@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tabulate import tabulate
 from threadpoolctl import threadpool_limits
 
 from musae_tf.data import Dataset
@@ -228,13 +229,8 @@ def headline_table(rows: dict[str, dict[str, float]], references: dict[str, dict
             row = rows[headline.key]
             limits = f"{_number(row['low'])} to {_number(row['high'])}" if "low" in row else ""
             against = [f"{what} {value:.3f}" for what, value in references.get(headline.key, {}).items()]
-            lines.append([headline.title, _number(row["value"]), limits, headline.better, "  " + "; ".join(against)])
-    widths = [max(len(line[column]) for line in lines) for column in range(4)]
-    return "\n".join(
-        "  ".join([line[0].ljust(widths[0]), *(line[c].rjust(widths[c]) for c in (1, 2)), line[3].ljust(widths[3]),
-                   line[4].strip()]).rstrip()
-        for line in lines
-    )  # fmt: skip
+            lines.append([headline.title, _number(row["value"]), limits, headline.better, "; ".join(against)])
+    return _table(lines, ("left", "right", "right", "left", "left"))
 
 
 def reconstruction_lines(table: dict[str, dict], layout: Layout) -> str:
@@ -280,10 +276,9 @@ def _number(value: float) -> str:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
-        ).rstrip()
-        for row in rows
-    )
+    """A table whose numbers end below each other."""
+    return _table(rows, ("left", *["right"] * (len(rows[0]) - 1)))
+
+
+def _table(rows: Sequence[Sequence[str]], sides: Sequence[str]) -> str:
+    return tabulate(rows, tablefmt="plain", colalign=sides, disable_numparse=True, preserve_whitespace=True)

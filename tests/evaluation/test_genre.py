@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from musae_tf.evaluation.features import phrase_features
-from musae_tf.evaluation.genre import GenreClassifier
+from musae_tf.evaluation.genre import GenreClassifier, phrase_features
 from musae_tf.music import get_layout
 from musae_tf.music.grid import transpose
 from tests.corpus import random_tokens

@@ -113,7 +113,7 @@ def test_beats_are_chords_where_music21_knows_one(chorale):
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from(LAYOUTS), st.integers(-12, 12))
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_the_key_does_not_matter(seed, layout, key):
     tokens = random_tokens(np.random.default_rng(seed), layout, 6).reshape(3, 32, -1)
     pitched = np.array([not track.is_drum for track in layout.tracks]) & (tokens < REST)
@@ -126,7 +126,7 @@ def test_the_key_does_not_matter(seed, layout, key):
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from(LAYOUTS))
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 def test_phrases_count_for_themselves_and_shares_are_shares(seed, layout):
     tokens = random_tokens(np.random.default_rng(seed), layout, 8).reshape(4, 32, -1)
     whole = grammar(tokens, layout)

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musae_tf.evaluation.originality import nearest
+from musae_tf.evaluation.originality import nearest, nearest_of_others
 from musae_tf.music import REST, get_layout
 from musae_tf.music.vocabulary import KIT, STRUCK
 from tests.corpus import random_tokens
@@ -53,6 +53,7 @@ def test_it_is_the_onset_f1_of_the_nearest_phrase_in_the_nearest_key(layout):
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from(LAYOUTS), st.integers(-6, 6))
+@settings(deadline=None)
 def test_a_copy_is_found_in_any_key(seed, layout, key):
     training = phrases(seed, layout)
     likeness, rows = nearest(moved(training, layout, key), training, layout)
@@ -76,3 +77,15 @@ def test_how_long_notes_last_says_nothing_and_silence_is_like_nothing():
     likeness, _ = nearest(shorter, training, layout)
     assert np.isnan(likeness[0])
     np.testing.assert_allclose(likeness[1:], 1, rtol=1e-6)
+
+
+def test_the_nearest_of_others_is_of_another_song():
+    layout = get_layout("voices")
+    tokens = phrases(7, layout, 4)
+    tokens = np.concatenate([tokens, moved(tokens[:2], layout, 2)])
+    songs = np.array([0, 1, 2, 3, 0, 4])
+    # The copy of the first phrase is of its own song, that of the second of another one.
+    likeness = nearest_of_others(tokens, songs, layout)
+    np.testing.assert_allclose(likeness[[1, 5]], 1, rtol=1e-6)
+    assert likeness[[0, 2, 3, 4]].max() < 0.8
+    assert np.isnan(nearest_of_others(tokens, np.zeros(6, int), layout)).all()
