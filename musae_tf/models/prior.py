@@ -27,11 +27,6 @@ class GenrePrior(keras.layers.Layer, abc.ABC):
     def component(self, genre: tf.Tensor) -> tfd.Distribution:
         """The Gaussians of genres int32 [B]: a distribution with batch shape [B] and event shape [D]."""
 
-    def mixture(self) -> tfd.MixtureSameFamily:
-        """The whole prior with equal weights: event shape [D]."""
-        components = self.component(tf.range(self.genres))
-        return tfd.MixtureSameFamily(tfd.Categorical(logits=tf.zeros(self.genres)), components)
-
     def sample(self, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """One code for each genre of int32 [B], float32 [B, D]; `seed` int32 [2], stateless: same seed, same codes."""
         return self.component(genre).sample(seed=seed)

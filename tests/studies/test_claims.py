@@ -130,3 +130,10 @@ def test_mistakes_are_a_sentence(results, tmp_path, capsys):
     assert "no cell is called vea-*" in capsys.readouterr().err
     assert run.main(["--dataset", str(tmp_path / "none")]) == 2
     assert str(tmp_path / "none") in capsys.readouterr().err
+
+
+def test_cells_that_were_measured_are_known_again_after_keys_were_renamed():
+    for cell in cells():
+        stored = run.RESULTS / "cells" / f"{cell.name}.json"
+        if stored.exists():
+            assert json.loads(stored.read_text())["config_hash"] == config_hash(cell.config()), cell.name
