@@ -25,12 +25,12 @@ def test_the_presets_are_those_of_the_project(musae, tmp_path):
 
 
 def test_the_preset_tiny_is_trained_in_an_empty_folder(musae, song_folder, tmp_path):
-    run([musae, "data", "build", "folder", song_folder, "--layout", "voices", "--to", "datasets/corpus"], tmp_path)
+    run([musae, "data", "build", "folder", song_folder, "--layout", "voices", "--out", "datasets/corpus"], tmp_path)
     run([musae, "train", "tiny", "--run", "runs/first"], tmp_path)
     facts = json.loads((tmp_path / "runs/first/run.json").read_text())
     assert (facts["state"], facts["steps"]) == ("finished", 60)
     assert (tmp_path / "runs/first/evaluation.json").is_file()
-    run([musae, "sample", "runs/first", "--to", "pieces"], tmp_path)
+    run([musae, "sample", "runs/first", "--out", "pieces"], tmp_path)
     pieces = sorted((tmp_path / "pieces").rglob("*.mid"))
     assert len(pieces) == 2  # one of each genre
     assert all(Song.read(piece).bars() for piece in pieces)
