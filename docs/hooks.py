@@ -1,4 +1,4 @@
-"""The READMEs of the project as pages of the site, so that nothing is written twice and all links are checked.
+"""READMEs and the like of the project as pages of the site, so that nothing is written twice and all links are checked.
 
 Pages link to them as files of the repository (../README.md), which works where the repository is read; the site's own
 names replace that.
@@ -18,6 +18,8 @@ PAGES = {
     "results/README.md": "results.md",
     "benchmarks/README.md": "benchmarks.md",
     "results/bench.md": "speed.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
 }
 _LINK = re.compile(r"(\]\()([^)\s#]+)")
 
@@ -33,7 +35,7 @@ _HEADLINES = {
 
 
 def on_files(files, config):
-    """Add the READMEs, and the files of the repository that they show or link to."""
+    """Add these pages, and the files of the repository that they show or link to."""
     for source, page in PAGES.items():
         text = (ROOT / source).read_text(encoding="utf-8")
         for target in _targets(text, source):
