@@ -29,8 +29,6 @@ REMOVED_CONFIG_KEYS: dict[str, Any] = {
     "training.token_noise": 0.0,
     "training.weight_decay": 0.0,
 }
-# Flags of the command line: old name to new.
-FLAGS: dict[str, str] = {}
 # Keys of JSON files, by the name of the file (run.json, evaluation.json, ...), at whatever depth: old name to new.
 JSON_KEYS: dict[str, dict[str, str]] = {
     # Of songs.csv, the same names of metrics.

@@ -21,10 +21,10 @@ os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 CONFIGS = Path(__file__).parent.parent / "configs"
 
 LONG = (
-    "training/test_distribution.py", "studio/test_page.py", "training/test_game.py", "training/test_resume.py",
+    "training/test_distribution.py", "studio/test_page.py", "training/test_adversarial.py", "training/test_resume.py",
     "docs/test_blocks.py", "studio/test_failures.py", "pretrained/test_pretrained.py", "training/test_systems.py",
     "cli/test_main.py", "evaluation/test_report.py", "export/test_export.py", "export/test_signatures.py",
-    "examples/test_examples.py",
+    "examples/test_examples.py", "training/test_fit.py", "training/test_before.py",
 )  # fmt: skip
 """Files of a minute or so, the longest first. With several processes they begin with these, so that none waits at the
 end for another that has just started one."""
