@@ -66,7 +66,6 @@ def _add_info(kinds: Commands) -> None:
 def info(arguments: Namespace) -> None:
     """`musae data info PATH`."""
     from musae_tf.data import describe
-    from musae_tf.data.export import rejections
     from musae_tf.data.info import facts, label_counts, list_duplicates, list_labels, list_rejected, repeats
 
     dataset = open_dataset(arguments.dataset)
@@ -75,7 +74,7 @@ def info(arguments: Namespace) -> None:
             **facts(dataset),
             **({"labels": label_counts(dataset)} if arguments.labels else {}),
             **({"duplicates": repeats(dataset)} if arguments.duplicates else {}),
-            **({"rejections": rejections(dataset)} if arguments.rejected else {}),
+            **({"rejections": dataset.rejections()} if arguments.rejected else {}),
         }
         return
     print(describe(dataset), end="")

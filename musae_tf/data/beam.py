@@ -29,7 +29,7 @@ class WriteParts(beam.DoFn):
     def process(self, chunk: tuple) -> Iterator[int]:
         """One chunk. Beam may ask for it again, or twice at once: the same bytes are renamed into the same place."""
         self._worker.start(Chunk(*chunk))
-        yield self._worker.finish(timeout=None)
+        yield self._worker.finish(timeout=None) or 0
 
     def teardown(self) -> None:
         """End the process."""

@@ -58,8 +58,8 @@ def four_voices(parts: list[ScorePart]) -> list[ScorePart]:
         raise MusicError(f"four sounding parts are needed, found {len(sounding)}")
     if len(sounding) == 4:
         return sounding
-    named = [_named(sounding, voice) for voice in VOICES]
-    if all(named):
+    named = [part for part in (_named(sounding, voice) for voice in VOICES) if part is not None]
+    if len(named) == 4:
         return named
     inner = sounding[1:-1]
     busiest = sorted(range(len(inner)), key=lambda i: -sum(len(bar) for bar in inner[i].bars))[:2]

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -9,8 +10,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-from musae_tf.data.split import SPLITS
-from musae_tf.data.store import ARRAYS, FORMAT, MANIFEST, SONGS, array_hash, array_shapes, content_hash, text_hash
+from musae_tf.data.split import SPLITS, Split
+from musae_tf.data.store import (
+    ARRAYS,
+    FORMAT,
+    MANIFEST,
+    REJECTED,
+    SONGS,
+    array_hash,
+    array_shapes,
+    content_hash,
+    text_hash,
+)
 from musae_tf.errors import DatasetError, MusicError
 from musae_tf.music.grid import sounding_bars
 from musae_tf.music.layouts import Layout
@@ -82,19 +93,9 @@ def phrase_starts(runs: np.ndarray, bars: int, hop: int) -> tuple[np.ndarray, np
 
 
 _KEYS = {
-    "format": int,
-    "name": str,
-    "layout": dict,
+    **dict.fromkeys(("name", "source", "licence", "hash"), str),
+    **dict.fromkeys(("layout", "split", "counts", "losses", "shared", "rejected", "hashes"), dict),
     "genres": list,
-    "source": str,
-    "licence": str,
-    "split": dict,
-    "counts": dict,
-    "losses": dict,
-    "shared": dict,
-    "rejected": dict,
-    "hashes": dict,
-    "hash": str,
 }
 _SONG_KEYS = {"id", "source", "title", "labels", "tempo", "key", "group", "split", "duplicate_of", "bars", "losses"}
 _SCAN = 65536  # bars looked at in one go
@@ -154,7 +155,7 @@ class Dataset:
 
     def phrases(
         self,
-        split: Literal["train", "validation", "test"],
+        split: Split,
         bars: int,
         hop: int = 1,
         sounding: Literal["all", "any"] = "all",
@@ -200,6 +201,14 @@ class Dataset:
                 )
         return ""
 
+    def rejections(self) -> list[dict[str, str]]:
+        """Source, kind and reason of all that the dataset could not use.
+
+        Raises:
+            DatasetError: The list cannot be read.
+        """
+        return _read(self.path / REJECTED, _lines)
+
     @cached_property
     def song_labels(self) -> np.ndarray:
         """The genres of every song: bool [songs, G]."""
@@ -219,17 +228,25 @@ class Dataset:
         return np.cumsum(sums, axis=0, out=sums)
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST
+def _read(path: Path, parse: Callable[[bytes], Any]) -> Any:
     try:
-        manifest = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        reason = f"it has no {MANIFEST}" if folder.is_dir() else "there is no such folder"
-        raise DatasetError(f"{folder} is not a dataset: {reason}") from None
+        return parse(path.read_bytes())
     except OSError as cause:
         raise DatasetError(f"cannot read {path}: {cause.strerror}") from cause
     except ValueError as cause:
         raise DatasetError(f"{path} is damaged: {cause}") from cause
+
+
+def _lines(data: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in data.splitlines()]
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    if not path.exists() and not folder.is_file():
+        reason = f"it has no {MANIFEST}" if folder.is_dir() else "there is no such folder"
+        raise DatasetError(f"{folder} is not a dataset: {reason}")
+    manifest = _read(path, json.loads)
     if not isinstance(manifest, dict) or "format" not in manifest:
         raise DatasetError(f"{path} is not the manifest of a dataset: it has no key 'format'")
     if manifest["format"] != FORMAT:
@@ -252,12 +269,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def _read_songs(path: Path, manifest: dict[str, Any]) -> list[dict[str, Any]]:
-    try:
-        songs = [json.loads(line) for line in path.read_bytes().splitlines()]
-    except OSError as cause:
-        raise DatasetError(f"cannot read {path}: {cause.strerror}") from cause
-    except ValueError as cause:
-        raise DatasetError(f"{path} is damaged: {cause}") from cause
+    songs = _read(path, _lines)
     for number, song in enumerate(songs, 1):
         if not isinstance(song, dict) or not song.keys() >= _SONG_KEYS or not isinstance(song["bars"], int):
             raise DatasetError(f"{path} is damaged: line {number} lacks a key")

@@ -8,7 +8,8 @@ import urllib.error
 import urllib.request
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from http.client import HTTPException
+from email.message import Message
+from http.client import HTTPException, HTTPResponse
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import NoReturn
@@ -103,14 +104,10 @@ def download(
 def checksum(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal digits."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
-
-
-def _digest(file) -> str:
-    digest = hashlib.sha256()
-    while chunk := file.read(CHUNK):
-        digest.update(chunk)
-    return digest.hexdigest()
+        digest = hashlib.sha256()
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+        return digest.hexdigest()
 
 
 class _Transfer:
@@ -171,11 +168,12 @@ class _Transfer:
             headers |= {"Range": f"bytes={self.have}-", "If-Range": self.state.validator}
         return urllib.request.Request(self.state.url, headers=headers)
 
-    def _take(self, response) -> None:
+    def _take(self, response: HTTPResponse) -> None:
         have = self.have
         if response.status == 206:
             start, total = _content_range(response.headers.get("Content-Range", ""))
-            other = response.headers.get("ETag") not in (None, self.state.validator) and self._by_tag()
+            by_tag = (self.state.validator or "").startswith('"')
+            other = by_tag and response.headers.get("ETag") not in (None, self.state.validator)
             if start != have or total not in (None, self.state.total) or other:
                 self.forget()
                 raise _InterruptedError("the server sent another part than was asked for")
@@ -191,7 +189,7 @@ class _Transfer:
             write_text(self.notes, json.dumps(asdict(self.state)), DatasetError)
         self._write(response, have)
 
-    def _write(self, response, have: int) -> None:
+    def _write(self, response: HTTPResponse, have: int) -> None:
         limit = self.expected
         whole = None if limit is None else max(limit // MEGABYTE, 1)
         with (
@@ -218,9 +216,6 @@ class _Transfer:
                 raise _InterruptedError(f"the server answers {error.code} {error.reason}", pause) from error
             raise DatasetError(f"{self.state.url}: the server answers {error.code} {error.reason}") from error
 
-    def _by_tag(self) -> bool:
-        return (self.state.validator or "").startswith('"')
-
     def _read(self, url: str) -> _State:
         with suppress(OSError, ValueError, TypeError):
             state = _State(**json.loads(self.notes.read_text(encoding="utf-8")))
@@ -230,7 +225,7 @@ class _Transfer:
         return _State(url)
 
 
-def _read(response) -> bytes:
+def _read(response: HTTPResponse) -> bytes:
     try:
         # read1: what is there, so that the progress bar moves on a slow line; a short body shows by its length later.
         return response.read1(CHUNK)
@@ -242,7 +237,7 @@ def _lost(error: Exception) -> _InterruptedError:
     return _InterruptedError(f"the connection was lost ({str(error) or type(error).__name__})")
 
 
-def _validator(headers) -> str | None:
+def _validator(headers: Message) -> str | None:
     """What tells the versions of a file apart: a strong ETag, or else the time of the last change."""
     tag = headers.get("ETag", "")
     return tag if tag.startswith('"') else headers.get("Last-Modified")

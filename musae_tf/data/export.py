@@ -2,17 +2,17 @@
 
 import csv
 import io
-import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from musae_tf.data.dataset import Dataset
-from musae_tf.data.store import NONE, REJECTED
+from musae_tf.data.info import printable
+from musae_tf.data.store import NONE
 from musae_tf.errors import DatasetError
 from musae_tf.files import write_text
 from musae_tf.music.grid import TICKS_PER_STEP, detokenize
@@ -33,7 +33,8 @@ def song_of(dataset: Dataset, number: int) -> Song:
     """
     row = dataset.songs[number]
     parts: list[list[np.ndarray]] = [[] for _ in dataset.layout.tracks]
-    metres, at = [], 0
+    metres: list[Metre] = []
+    at = 0
     for _, first, bars in dataset.runs[dataset.runs[:, 0] == number].tolist():
         if metres:
             metres.append(Metre(at, 1, 4))
@@ -94,40 +95,23 @@ def export_songs(dataset: Dataset, numbers: Iterable[int], out: str | os.PathLik
 
 def song_table(rows: Sequence[dict[str, Any]]) -> str:
     """Songs as a CSV table; several labels are separated by `;`, and songs without one have none."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in rows:
-        labels = ";".join(label for label in row["labels"] if label != NONE)
-        values = {**row, "labels": labels, "path": row.get("path", row["source"])}
-        writer.writerow([_printable(values[column]) for column in COLUMNS])
-    return text.getvalue()
+    joined = ({**row, "labels": ";".join(label for label in row["labels"] if label != NONE)} for row in rows)
+    return _csv(COLUMNS, ({"path": row["source"], **row} for row in joined))
 
 
 def rejection_table(dataset: Dataset) -> str:
     """What the dataset could not use, as a CSV table of source, kind and reason."""
+    return _csv(("source", "kind", "reason"), dataset.rejections())
+
+
+def _csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("source", "kind", "reason"))
-    for rejection in rejections(dataset):
-        writer.writerow([_printable(rejection[column]) for column in ("source", "kind", "reason")])
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        # Names of files need not be valid Unicode, tables are.
+        writer.writerow({column: printable(str(row[column])) for column in columns if row[column] is not None})
     return text.getvalue()
-
-
-def rejections(dataset: Dataset) -> list[dict[str, str]]:
-    """What the dataset could not use. Raises DatasetError if its list cannot be read."""
-    path = dataset.path / REJECTED
-    try:
-        return [json.loads(line) for line in path.read_bytes().splitlines()]
-    except OSError as cause:
-        raise DatasetError(f"cannot read {path}: {cause.strerror}") from cause
-    except ValueError as cause:
-        raise DatasetError(f"{path} is damaged: {cause}") from cause
-
-
-def _printable(value: object) -> str:
-    # Names of files need not be valid Unicode, tables are.
-    return "" if value is None else str(value).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _slug(name: str) -> str:

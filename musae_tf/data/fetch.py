@@ -10,7 +10,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,12 +48,18 @@ class Collection:
     build: str
 
 
-_COLUMBIA = "http://hog.ee.columbia.edu/craffel/lmd"
-_TAGTRAUM = "https://www.tagtraum.com/genres"
-_DRIVE = "https://drive.usercontent.google.com/download?export=download&confirm=t&id="
+_LMD_URL = "http://hog.ee.columbia.edu/craffel/lmd/"
+_TAGTRAUM_URL = "https://www.tagtraum.com/genres/"
+_DRIVE_URL = "https://drive.usercontent.google.com/download?export=download&confirm=t&id="
 _LMD_LICENCE = "CC BY 4.0 (Colin Raffel); the songs themselves have authors of their own"
 _LPD_LICENCE = "CC BY 4.0 (Hao-Wen Dong, Wen-Yi Hsiao; after Colin Raffel); the songs have authors of their own"
 _IDS_LICENCE = "that of the labels they are made from, which the project's page asks you to look up"
+
+
+def _archive(name: str, url: str, about: str, licence: str, *, folder: str = "", **known: Any) -> Archive:
+    kind: Literal["tar.gz", "zip"] = "zip" if name.endswith(".zip") else "tar.gz"
+    return Archive(name, url, kind, folder or name.removesuffix(f".{kind}"), about, licence, **known)
+
 
 COLLECTIONS = {
     "lmd": Collection(
@@ -61,33 +67,19 @@ COLLECTIONS = {
         title="Lakh MIDI Dataset: the files matched to the Million Song Dataset, their metadata, and genres",
         homepage="https://colinraffel.com/projects/lmd/",
         archives=(
-            Archive(
-                "lmd_matched.tar.gz",
-                f"{_COLUMBIA}/lmd_matched.tar.gz",
-                "tar.gz",
-                "lmd_matched",
-                "116,189 MIDI files by track of the Million Song Dataset",
-                _LMD_LICENCE,
-                1_407_072_670,
-                "621ff830aed771f469e5bfa13dc12a33c6ed69090adeda63d0b5c47783af0191",
+            _archive(
+                "lmd_matched.tar.gz", f"{_LMD_URL}lmd_matched.tar.gz",
+                "116,189 MIDI files by track of the Million Song Dataset", _LMD_LICENCE,
+                size=1_407_072_670, sha256="621ff830aed771f469e5bfa13dc12a33c6ed69090adeda63d0b5c47783af0191",
             ),
-            Archive(
-                "lmd_matched_h5.tar.gz",
-                f"{_COLUMBIA}/lmd_matched_h5.tar.gz",
-                "tar.gz",
-                "lmd_matched_h5",
-                "metadata of the same tracks, with the terms of their artists",
-                _LMD_LICENCE,
-                None,
-                "049c62c0d90c7fd2a29352a1c745d12fb53019dcf2e74a3b29953f046aef3d1b",
+            _archive(
+                "lmd_matched_h5.tar.gz", f"{_LMD_URL}lmd_matched_h5.tar.gz",
+                "metadata of the same tracks, with the terms of their artists", _LMD_LICENCE,
+                sha256="049c62c0d90c7fd2a29352a1c745d12fb53019dcf2e74a3b29953f046aef3d1b",
             ),
-            Archive(
-                "msd_tagtraum_cd2.cls.zip",
-                f"{_TAGTRAUM}/msd_tagtraum_cd2.cls.zip",
-                "zip",
-                "tagtraum",
-                "genres of 280,831 tracks",
-                "not stated on its page (tagtraum.com/msd_genre_datasets.html)",
+            _archive(
+                "msd_tagtraum_cd2.cls.zip", f"{_TAGTRAUM_URL}msd_tagtraum_cd2.cls.zip", "genres of 280,831 tracks",
+                "not stated on its page (tagtraum.com/msd_genre_datasets.html)", folder="tagtraum",
             ),
         ),
         build="musae data build lmd --midi {to}/lmd_matched --labels {to}/tagtraum/msd_tagtraum_cd2.cls",
@@ -97,35 +89,22 @@ COLLECTIONS = {
         title="Lakh Pianoroll Dataset: LPD-5, cleansed, and genres",
         homepage="https://hermandong.com/lakh-pianoroll-dataset/dataset",
         archives=(
-            Archive(
-                "lpd_5_cleansed.tar.gz",
-                f"{_DRIVE}1yz0Ma-6cWTl6mhkrLnAVJ7RNzlQRypQ5",
-                "tar.gz",
-                "lpd_5_cleansed",
-                "21,425 piano rolls of five tracks",
-                _LPD_LICENCE,
+            _archive(
+                "lpd_5_cleansed.tar.gz", f"{_DRIVE_URL}1yz0Ma-6cWTl6mhkrLnAVJ7RNzlQRypQ5",
+                "21,425 piano rolls of five tracks", _LPD_LICENCE,
             ),
-            Archive(
-                "id_lists_tagtraum.tar.gz",
-                f"{_DRIVE}19RC9YTjJ3hGIH87zDWdNIYIL_trs30Q4",
-                "tar.gz",
-                "id_lists_tagtraum",
-                "genres, one list of ids each, from the tagtraum annotations",
-                _IDS_LICENCE,
+            _archive(
+                "id_lists_tagtraum.tar.gz", f"{_DRIVE_URL}19RC9YTjJ3hGIH87zDWdNIYIL_trs30Q4",
+                "genres, one list of ids each, from the tagtraum annotations", _IDS_LICENCE,
             ),
-            Archive(
-                "id_lists_lastfm.tar.gz",
-                f"{_DRIVE}1mpsoxU2fU1AjKopkcQ8Q8V6wYmVPbnPO",
-                "tar.gz",
-                "id_lists_lastfm",
-                "genres, one list of ids each, from the Last.fm tags",
-                _IDS_LICENCE,
+            _archive(
+                "id_lists_lastfm.tar.gz", f"{_DRIVE_URL}1mpsoxU2fU1AjKopkcQ8Q8V6wYmVPbnPO",
+                "genres, one list of ids each, from the Last.fm tags", _IDS_LICENCE,
             ),
         ),
         build="musae data build lpd --npz {to}/lpd_5_cleansed --labels {to}/id_lists_tagtraum",
     ),
-}
-
+}  # fmt: skip
 
 RECORD = "fetched.json"
 """In the folder: what was fetched, from where, and its checksum."""
@@ -158,8 +137,7 @@ def choose(collection: Collection, only: Sequence[str] = (), url: str | None = N
     chosen = [archive for folder, archive in folders.items() if not only or folder in only]
     if url is None:
         return tuple(chosen)
-    base = url.rstrip("/")
-    return tuple(Archive(**{**vars(archive), "url": f"{base}/{archive.name}"}) for archive in chosen)
+    return tuple(replace(archive, url=f"{url.rstrip('/')}/{archive.name}") for archive in chosen)
 
 
 def fetch(
@@ -244,12 +222,12 @@ def _fetch_one(
         "checked": checked,
         "unpacked": False,
     }
-    _write_record(to / RECORD, record)
+    write_text(to / RECORD, json.dumps(record, indent=2) + "\n", DatasetError)
     for left in to.glob(f".{archive.folder}-*"):  # of a process that was killed
         shutil.rmtree(left, ignore_errors=True)
     unpack(path, folder, archive.kind, limits)
     record[archive.name]["unpacked"] = True
-    _write_record(to / RECORD, record)
+    write_text(to / RECORD, json.dumps(record, indent=2) + "\n", DatasetError)
     if not keep:
         path.unlink()
     return folder
@@ -258,15 +236,12 @@ def _fetch_one(
 def _check_room(archives: Sequence[Archive], to: Path, record: dict[str, Any]) -> None:
     """At least the archives, and what is in them, which is no smaller, must fit."""
     missing = [archive for archive in archives if not record.get(archive.name, {}).get("unpacked")]
-    here = sum((to / name).stat().st_size for one in missing for name in _files(one) if (to / name).is_file())
+    files = [to / f"{archive.name}{end}" for archive in missing for end in ("", ".part")]
+    here = sum(file.stat().st_size for file in files if file.is_file())
     needed = 2 * sum(archive.size or 0 for archive in missing) - here
     free = shutil.disk_usage(to).free
     if needed > free:
         raise DatasetError(f"{to} has {free / 1e9:,.1f} GB free; at least {needed / 1e9:,.1f} GB are needed")
-
-
-def _files(archive: Archive) -> tuple[str, str]:
-    return archive.name, f"{archive.name}.part"
 
 
 @contextmanager
@@ -293,7 +268,3 @@ def _read_record(path: Path) -> dict[str, Any]:
     if not isinstance(record, dict) or not all(isinstance(entry, dict) for entry in record.values()):
         raise DatasetError(f"{path} is damaged; remove it to fetch everything again")
     return record
-
-
-def _write_record(path: Path, record: dict[str, Any]) -> None:
-    write_text(path, json.dumps(record, indent=2) + "\n", DatasetError)

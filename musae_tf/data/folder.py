@@ -3,7 +3,6 @@
 import csv
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -37,7 +36,6 @@ class _Row(NamedTuple):
     hints: tuple[str, ...]
 
 
-@dataclass
 class FolderSource:
     """Music files anywhere below `root`: MIDI (`.mid`, `.midi`, `.kar`), MusicXML (`.musicxml`, `.mxl`, `.xml`), ABC
     (`.abc`) and Humdrum (`.krn`), in upper or lower case.
@@ -50,14 +48,12 @@ class FolderSource:
     Links to folders elsewhere are followed, once each; links back into the tree are reported, so loops end.
     """
 
-    root: str | os.PathLike
-    labels: str | os.PathLike = "folder"
-    name: str = "folder"
-    licence: str = "the files' own; musae-tf does not know it"
-    layout: str = "band"
+    name = "folder"
+    licence = "the files' own; musae-tf does not know it"
+    layout = "band"
 
-    def __post_init__(self) -> None:
-        self.root = Path(self.root)
+    def __init__(self, root: str | os.PathLike, labels: str | os.PathLike = "folder") -> None:
+        self.root, self.labels = Path(root), labels
         self._rejected: list[Rejection] = []
 
     def items(self) -> list[FolderItem]:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from musae_tf.data.dataset import Dataset
-from musae_tf.data.export import rejections
 from musae_tf.data.split import SPLITS
 from musae_tf.data.store import ARRAYS, MANIFEST, NONE, REJECTED, SONGS
 from musae_tf.errors import DatasetError
@@ -96,19 +95,19 @@ def list_duplicates(dataset: Dataset) -> str:
     found = repeats(dataset)
     if not found:
         return "No song repeats another one.\n"
-    header = ("song that is used", "repeated by")
-    width = max(len(original) for original, _ in (header, *found))
-    return _printable("".join(f"{original:<{width}}  {song}\n" for original, song in (header, *found)))
+    width = max(17, *(len(original) for original, _ in found))
+    rows = (("song that is used", "repeated by"), *found)
+    return printable("".join(f"{original:<{width}}  {song}\n" for original, song in rows))
 
 
 def list_rejected(dataset: Dataset) -> str:
     """Every file that was not used, by kind, with its reason."""
-    lines = [f"{rejection['kind']}: {rejection['reason']}" for rejection in rejections(dataset)]
-    return _printable("\n".join(sorted(lines))) + "\n" if lines else "No file was rejected.\n"
+    lines = [f"{rejection['kind']}: {rejection['reason']}" for rejection in dataset.rejections()]
+    return printable("\n".join(sorted(lines))) + "\n" if lines else "No file was rejected.\n"
 
 
-def _printable(text: str) -> str:
-    # Names of files need not be valid Unicode, what is printed is.
+def printable(text: str) -> str:
+    """Text that can be printed: names of files need not be valid Unicode."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -134,8 +133,8 @@ def _counts(dataset: Dataset) -> dict[str, dict[str, dict[str, int]]]:
 
 def _genres(dataset: Dataset) -> tuple[Sequence[str], list[Sequence[str]]]:
     """`_counts` as a header and rows."""
-    header = ["genre", *(word for split in SPLITS for word in (f"{split} songs", "bars", "phrases"))]
-    rows = [
+    header: list[str] = ["genre", *(word for split in SPLITS for word in (f"{split} songs", "bars", "phrases"))]
+    rows: list[Sequence[str]] = [
         (name, *(f"{count:,}" for split in SPLITS for count in splits[split].values()))
         for name, splits in _counts(dataset).items()
     ]
@@ -211,6 +210,6 @@ def _check_tokens(dataset: Dataset) -> None:
                 )
     for _, bar, bars in dataset.runs.tolist():
         resolved = heads(dataset.tokens[bar : bar + bars], [(0, bars)], dataset.layout)
-        wrong = np.flatnonzero((resolved != dataset.heads[bar : bar + bars]).any(axis=1))
-        if len(wrong):
-            raise DatasetError(f"{dataset.path}: the first symbols of bar {bar + wrong[0]} do not fit its tokens")
+        misfits = np.flatnonzero((resolved != dataset.heads[bar : bar + bars]).any(axis=1))
+        if len(misfits):
+            raise DatasetError(f"{dataset.path}: the first symbols of bar {bar + misfits[0]} do not fit its tokens")

@@ -13,13 +13,12 @@ import os
 import re
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
 
-from musae_tf.data.source import LARGEST, TOO_LARGE, Found, Piece, Rejection, UnfitError, walk
+from musae_tf.data.source import LARGEST, TOO_LARGE, Piece, Rejection, UnfitError, walk
 from musae_tf.errors import DatasetError, MusicError, require
 from musae_tf.music.multitrack import from_multitrack
 from musae_tf.music.song import Song
@@ -169,27 +168,19 @@ class TrackItem(NamedTuple):
     state: tuple[int, ...]
 
 
-@dataclass
-class LmdSource:
-    """MIDI files in folders named by MSD track ids: `A/B/C/TRABC.../<md5>.mid`, as lmd_matched has them.
+class _TrackSource:
+    """Files in folders named by MSD track ids, `A/B/C/TRABC.../<md5>.*`, and what label files say of the tracks.
 
     A track may have several files, which are versions of it by different people. They, and all tracks of one artist
-    where a label file names the artist, are kept in the same split. `labels` are files and folders, see
-    `musae_tf.data.lakh`; a track that none of them knows has no label.
+    where a label file names the artist, are kept in the same split. `labels` are files and folders in the formats of
+    this module; id lists may hold names of files too; a track that none of them knows has no label.
     """
 
-    midi: str | os.PathLike
-    labels: Sequence[str | os.PathLike] = ()
-    name: str = "lmd"
-    licence: str = (
-        "Lakh MIDI Dataset (Colin Raffel, 2016): CC BY 4.0 for the collection; the songs are those of their composers "
-        "and of the people who sequenced them. Labels: those of their publishers"
-    )
-    layout: str = "band"
+    suffixes: tuple[str, ...]
 
-    def __post_init__(self) -> None:
-        self._root = Path(self.midi)
-        self._labels = Labels(list(map(Path, self.labels)))
+    def __init__(self, root: str | os.PathLike, labels: Sequence[str | os.PathLike] = ()) -> None:
+        self._root = Path(root)
+        self._labels = Labels(list(map(Path, labels)))
         self._rejected: list[Rejection] = []
 
     def warm_up(self) -> None:
@@ -198,99 +189,89 @@ class LmdSource:
 
     def items(self) -> list[TrackItem]:
         """All files, sorted by path. Raises DatasetError if the folder cannot be read."""
-        files, self._rejected = walk(self._root, (".mid", ".midi"))
-        return track_items(files, self._labels, self._rejected)
+        files, self._rejected = walk(self._root, self.suffixes)
+        items = []
+        track = facts = None
+        state: tuple[int, ...] = ()
+        for path, size, changed in files:
+            *folders, name = PurePosixPath(path).parts
+            stem = name.partition(".")[0]
+            found = next((part for part in (*reversed(folders), stem) if TRACK.fullmatch(part)), None)
+            known = self._labels.known(*filter(None, (found, stem)))
+            if found is None and not known:
+                reason = f"{path}: neither its folder nor its name is a track id of the MSD, such as TRAAAGR128F425B14B"
+                self._rejected.append(Rejection(path, reason, NO_TRACK))
+                continue
+            if found != track:
+                track, facts = found, self._labels.file(found) if found else None
+                state = () if facts is None else (facts.stat().st_size, facts.stat().st_mtime_ns)
+            items.append(TrackItem(path, track or stem, known, str(facts) if facts else None, (size, changed, *state)))
+        return items
 
     def load(self, item: TrackItem) -> Piece:
         """Read one file and the labels of its track. Raises MusicError if one of them cannot be read."""
-        return track_piece(Song.read(f"{self._root}/{item.path}"), item, self._labels)
+        song = self._read(self._root / item.path)
+        facts = self._labels.facts(Path(item.facts)) if item.facts else Facts()
+        return Piece(
+            song=song,
+            id=item.path,
+            source=item.path,
+            labels=tuple(sorted({*item.labels, *facts.labels})),
+            title=facts.title or item.track,
+            hints=(f"track {item.track}", *([f"artist {facts.artist}"] if facts.artist else [])),
+        )
 
     def rejected(self) -> list[Rejection]:
         """Files and folders that the last `items` could not use, sorted by path."""
         return sorted(self._rejected)
 
-
-def track_items(files: Sequence[Found], labels: Labels, rejected: list[Rejection]) -> list[TrackItem]:
-    """Items of files by the track id that their folder or their own name is; `rejected` takes those without one."""
-    items = []
-    track = facts = None
-    state: tuple[int, ...] = ()
-    for path, size, changed in files:
-        *folders, name = PurePosixPath(path).parts
-        stem = name.partition(".")[0]
-        found = next((part for part in (*reversed(folders), stem) if TRACK.fullmatch(part)), None)
-        known = labels.known(*filter(None, (found, stem)))
-        if found is None and not known:
-            reason = f"{path}: neither its folder nor its name is a track id of the MSD, such as TRAAAGR128F425B14B"
-            rejected.append(Rejection(path, reason, NO_TRACK))
-            continue
-        if found != track:
-            track, facts = found, labels.file(found) if found else None
-            state = () if facts is None else (facts.stat().st_size, facts.stat().st_mtime_ns)
-        items.append(TrackItem(path, track or stem, known, facts and str(facts), (size, changed, *state)))
-    return items
+    def _read(self, path: Path) -> Song:
+        return Song.read(path)
 
 
-def track_piece(song: Song, item: TrackItem, labels: Labels) -> Piece:
-    """A song with what its item and label files say of it. Raises UnfitError if a label file cannot be read."""
-    facts = labels.facts(Path(item.facts)) if item.facts else Facts()
-    hints = (f"track {item.track}", *([f"artist {facts.artist}"] if facts.artist else []))
-    return Piece(
-        song=song,
-        id=item.path,
-        source=item.path,
-        labels=tuple(sorted({*item.labels, *facts.labels})),
-        title=facts.title or item.track,
-        hints=hints,
+class LmdSource(_TrackSource):
+    """The Lakh MIDI Dataset, as lmd_matched has it, or any MIDI files in folders named by track ids."""
+
+    name = "lmd"
+    licence = (
+        "Lakh MIDI Dataset (Colin Raffel, 2016): CC BY 4.0 for the collection; the songs are those of their composers "
+        "and of the people who sequenced them. Labels: those of their publishers"
     )
+    layout = "band"
+    suffixes = (".mid", ".midi")
+
+
+class LpdSource(_TrackSource):
+    """The Lakh Pianoroll Dataset (LPD-5, LPD-17), or any `.npz` files of `pypianoroll`.
+
+    The layout is `lpd5`, or another one: `band` takes the piano where there is no guitar.
+    """
+
+    name = "lpd"
+    licence = (
+        "Lakh Pianoroll Dataset (Hao-Wen Dong and others, 2018): CC BY 4.0, made from the Lakh MIDI Dataset (Colin "
+        "Raffel, 2016); the songs are those of their composers. Labels: those of their publishers"
+    )
+    layout = "lpd5"
+    suffixes = (".npz",)
+
+    def warm_up(self) -> None:
+        """Import what reads the files and labels."""
+        require("pypianoroll", "reading pianorolls")
+        super().warm_up()
+
+    def items(self) -> list[TrackItem]:
+        """All files, sorted by path. Raises DatasetError if the folder cannot be read."""
+        require("pypianoroll", "reading pianorolls")
+        return super().items()
+
+    def _read(self, path: Path) -> Song:
+        return read_pianoroll(path)
 
 
 MOST_TRACKS = 256
 MOST_STEPS = 2**18
 """Time steps of a pianoroll: at 24 a quarter some 2,700 bars of 4/4."""
-
-
-@dataclass
-class LpdSource:
-    """Files of `pypianoroll` below a folder: `A/B/C/TRABC.../<md5>.npz` (LPD-5, LPD-17), or any name with labels.
-
-    The layout is `lpd5`, or another one: `band` takes the piano where there is no guitar. `labels` are files and
-    folders, see `musae_tf.data.lakh`; id lists may hold track ids or names of files. Tracks, and artists where a
-    label file names them, are kept in one split each.
-    """
-
-    npz: str | os.PathLike
-    labels: Sequence[str | os.PathLike] = ()
-    name: str = "lpd"
-    licence: str = (
-        "Lakh Pianoroll Dataset (Hao-Wen Dong and others, 2018): CC BY 4.0, made from the Lakh MIDI Dataset (Colin "
-        "Raffel, 2016); the songs are those of their composers. Labels: those of their publishers"
-    )
-    layout: str = "lpd5"
-
-    def __post_init__(self) -> None:
-        self._root = Path(self.npz)
-        self._labels = Labels(list(map(Path, self.labels)))
-        self._rejected: list[Rejection] = []
-
-    def warm_up(self) -> None:
-        """Import what reads the files and labels."""
-        require("pypianoroll", "reading pianorolls")
-        self._labels.warm_up()
-
-    def items(self) -> list[TrackItem]:
-        """All files, sorted by path. Raises DatasetError if the folder cannot be read."""
-        require("pypianoroll", "reading pianorolls")
-        files, self._rejected = walk(self._root, (".npz",))
-        return track_items(files, self._labels, self._rejected)
-
-    def load(self, item: TrackItem) -> Piece:
-        """Read one file and the labels of its track. Raises MusicError if one of them cannot be read."""
-        return track_piece(read_pianoroll(self._root / item.path), item, self._labels)
-
-    def rejected(self) -> list[Rejection]:
-        """Files and folders that the last `items` could not use, sorted by path."""
-        return sorted(self._rejected)
 
 
 def read_pianoroll(path: Path) -> Song:

@@ -68,13 +68,13 @@ class Filters:
             UnfitError: Nothing of the song is used.
         """
         runs = np.array(grid.runs, np.int64).reshape(-1, 2)
-        present = sounds.any(axis=0).tolist()
+        present = np.logical_or.reduce(sounds, axis=0).tolist()
         if ALL_PARTS in self.names and not all(present):
             silent = [name for name, sounding in zip(grid.layout.names, present, strict=True) if not sounding]
             raise UnfitError(f"has no {', '.join(silent)}", "without a part of the layout")
         if NO_SILENT_BARS not in self.names:
             return grid.tokens, heads(grid.tokens, grid.runs, grid.layout), runs, {}
-        first, bars = _stretches(sounds.all(axis=1), runs)
+        first, bars = _stretches(np.logical_and.reduce(sounds, axis=1), runs)
         first, bars = first[bars >= self.phrase], bars[bars >= self.phrase]
         if len(first) == 0:
             raise UnfitError(
@@ -251,11 +251,11 @@ def write_part(
     songs, rejected = [], []
     tracks = len(reader.layout.tracks)
     collected = [
-        [np.empty((0, STEPS_PER_BAR, tracks), np.uint16)],
-        [np.empty((0, tracks), np.uint16)],
-        [np.empty((0, 2), np.int64)],
-        [np.empty(0, np.uint64)],
-    ]
+        Arrays(
+            np.empty((0, STEPS_PER_BAR, tracks), np.uint16), np.empty((0, tracks), np.uint16),
+            np.empty((0, 2), np.int64), np.empty(0, np.uint64),
+        )
+    ]  # fmt: skip
     for position, item in enumerate(chunk.items):
         if position in harmful:
             rejected.append(harmful[position])
@@ -267,16 +267,14 @@ def write_part(
             continue
         for arrays, song in result:
             songs.append(song)
-            for column, array in zip(collected, arrays, strict=True):
-                column.append(array)
+            collected.append(arrays)
     begin(-1)
-    text = json.dumps({"songs": songs, "rejected": rejected})
+    text = json.dumps({"songs": songs, "rejected": rejected}).encode("ascii")
+    joined: dict[str, Any] = {
+        name: np.concatenate(arrays) for name, arrays in zip(Arrays._fields, zip(*collected, strict=True), strict=True)
+    }
     with atomic_path(chunk.path, DatasetError) as temporary:
-        np.savez(
-            temporary,
-            **dict(zip(Arrays._fields, map(np.concatenate, collected), strict=True)),
-            text=np.frombuffer(text.encode("ascii"), np.uint8),
-        )
+        np.savez(temporary, **joined, text=np.frombuffer(text, np.uint8))
 
 
 def read_part(path: Path) -> Part:

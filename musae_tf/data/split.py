@@ -8,6 +8,7 @@ songs stay in one split, and every genre has the same shares.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Literal
 
 import numpy as np
 
@@ -58,8 +59,8 @@ def fingerprints(tokens: np.ndarray, heads: np.ndarray, runs: np.ndarray, layout
     Returns:
         uint64 [n], sorted, without repetitions.
     """
-    starts = [np.arange(first, first + bars - WINDOW_BARS + 1) for first, bars in runs]
-    starts = np.concatenate([np.empty(0, np.int64), *starts]).astype(np.int64)
+    windows = (np.arange(first, first + bars - WINDOW_BARS + 1) for first, bars in runs)
+    starts = np.concatenate([np.empty(0, np.int64), *windows]).astype(np.int64)
     blocks = [
         _fingerprints(tokens, heads, starts[first : first + _BLOCK], layout) for first in range(0, len(starts), _BLOCK)
     ]
@@ -98,7 +99,10 @@ def identity(tokens: np.ndarray, prints: np.ndarray) -> str:
 
 
 def relate(
-    prints: Sequence[np.ndarray], identities: Sequence[str], bars: Sequence[int], hints: Sequence[Sequence[str]]
+    prints: Sequence[np.ndarray],
+    identities: Sequence[str],
+    bars: Sequence[int] | np.ndarray,
+    hints: Sequence[Sequence[str]],
 ) -> Relations:
     """Groups of related songs, and near-duplicates among them.
 
@@ -201,7 +205,8 @@ def _union(parents: list[int], one: int, other: int) -> None:
     parents[max(one, other)] = min(one, other)
 
 
-SPLITS = ("train", "validation", "test")
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 FRACTIONS = (0.8, 0.1, 0.1)
 
 

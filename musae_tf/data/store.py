@@ -5,7 +5,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -104,12 +104,13 @@ def make_table(
     labels = np.zeros((len(found), len(names)), bool)
     for number, song in enumerate(found):
         labels[number, [numbers[label] for label in song.labels if label in numbers]] = True
-    used = labels.any(axis=1) | unlabelled
+    used = np.logical_or.reduce(labels, axis=1) | unlabelled
     for song in (song for song, keep in zip(found, used, strict=True) if not keep):
         rejected.append(Rejection(song.source, f"{song.source}: has no label that is used", UNLABELLED))
     rows = [song for song, keep in zip(found, used, strict=True) if keep]
     if not rows:
-        return Table(used.tolist(), [], labels[:0], *np.empty((2, 0), np.int8), [], 0, 0, {}, rejected)
+        none = np.empty(0, np.int8)
+        return Table(used.tolist(), [], labels[:0], none, none, [], 0, 0, {}, rejected)
     labels = labels[used]
     bars = np.array([song.bars for song in rows])
     prints = [song.prints for song in rows]
@@ -174,7 +175,9 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 SONGS = "songs.jsonl"
 REJECTED = "rejected.jsonl"
-ARRAYS = {"tokens.npy": np.dtype("<u2"), "heads.npy": np.dtype("<u2"), "runs.npy": np.dtype("<i8")}
+ARRAYS: dict[str, np.dtype] = {
+    name: np.dtype(kind) for name, kind in (("tokens.npy", "<u2"), ("heads.npy", "<u2"), ("runs.npy", "<i8"))
+}
 """The arrays of a dataset and their types."""
 
 
@@ -211,7 +214,7 @@ def write_dataset(
     }
     shapes = array_shapes(table.bars, table.runs, len(manifest["layout"]["tracks"]))
     hashes, losses = _write_songs(folder, shapes, table, parts)
-    with _LineFile(folder / REJECTED) as lines:
+    with closing(_LineFile(folder / REJECTED)) as lines:
         for rejection in sorted(rejected):
             lines.append(rejection._asdict())
     manifest = {
@@ -235,7 +238,7 @@ def content_hash(manifest: dict[str, Any]) -> str:
 
 def array_hash(array: np.ndarray) -> str:
     """SHA-256 over type, shape and values of an array, which may be mapped from a file."""
-    digest = _started(array.dtype, array.shape)
+    digest = hashlib.sha256(_beginning(array.dtype, array.shape))
     for first in range(0, len(array), 4096):
         digest.update(np.ascontiguousarray(array[first : first + 4096]).data)
     return digest.hexdigest()
@@ -246,57 +249,48 @@ def text_hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _started(dtype: np.dtype, shape: tuple[int, ...]):
+def _beginning(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
     # Types and shapes rather than the header of the file, whose padding varies with the version of numpy.
-    return hashlib.sha256(f"{dtype.str} {list(shape)}\n".encode("ascii"))
+    return f"{dtype.str} {list(shape)}\n".encode("ascii")
 
 
-class _ArrayFile:
-    """A .npy file of known shape that is written piece by piece."""
+class _HashedFile:
+    """A file that is written piece by piece, and the SHA-256 of the pieces."""
 
-    def __init__(self, path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> None:
-        self._dtype = dtype
-        self._digest = _started(dtype, shape)
-        self._file = open(path, "wb")  # noqa: SIM115 - closed by __exit__
-        header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(self._file, header)
+    def __init__(self, path: Path, begin: bytes = b"") -> None:
+        self._digest = hashlib.sha256(begin)
+        self.file = open(path, "wb")  # noqa: SIM115 - closed by `close`
 
-    def __enter__(self) -> "_ArrayFile":
-        return self
+    def close(self) -> None:
+        self.file.close()
 
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def append(self, array: np.ndarray) -> None:
-        values = np.ascontiguousarray(array, self._dtype)
-        self._digest.update(values.data)
-        self._file.write(values.data)
+    def write(self, data: bytes | memoryview) -> None:
+        self._digest.update(data)
+        self.file.write(data)
 
     def hash(self) -> str:
         return self._digest.hexdigest()
 
 
-class _LineFile:
-    """A file of JSON objects, one a line, that is written line by line."""
+class _ArrayFile(_HashedFile):
+    """A .npy file of known shape."""
 
-    def __init__(self, path: Path) -> None:
-        self._digest = hashlib.sha256()
-        self._file = open(path, "wb")  # noqa: SIM115 - closed by __exit__
+    def __init__(self, path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+        super().__init__(path, _beginning(dtype, shape))
+        self._dtype = dtype
+        header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(self.file, header)
 
-    def __enter__(self) -> "_LineFile":
-        return self
+    def append(self, array: np.ndarray) -> None:
+        self.write(np.ascontiguousarray(array, self._dtype).data)
 
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
+
+class _LineFile(_HashedFile):
+    """A file of JSON objects, one a line."""
 
     def append(self, record: dict[str, Any]) -> None:
         # ASCII with escapes: names of files need not be valid Unicode.
-        line = (json.dumps(record) + "\n").encode("ascii")
-        self._digest.update(line)
-        self._file.write(line)
-
-    def hash(self) -> str:
-        return self._digest.hexdigest()
+        self.write((json.dumps(record) + "\n").encode("ascii"))
 
 
 def _write_songs(
@@ -307,8 +301,10 @@ def _write_songs(
     losses: Counter[str] = Counter()
     number = first_bar = 0
     with ExitStack() as stack:
-        files = {name: stack.enter_context(_ArrayFile(folder / name, ARRAYS[name], shapes[name])) for name in ARRAYS}
-        files[SONGS] = stack.enter_context(_LineFile(folder / SONGS))
+        files = {
+            name: stack.enter_context(closing(_ArrayFile(folder / name, ARRAYS[name], shapes[name]))) for name in ARRAYS
+        }
+        lines = stack.enter_context(closing(_LineFile(folder / SONGS)))
         for part in parts:
             for song, bars, runs, _ in songs_of(part):
                 if not next(used):
@@ -317,8 +313,9 @@ def _write_songs(
                 files["heads.npy"].append(part.heads[bars])
                 runs = np.column_stack([np.full(len(runs), number), runs[:, 0] + first_bar, runs[:, 1]])
                 files["runs.npy"].append(runs)
-                files[SONGS].append(table.row(number, song))
+                lines.append(table.row(number, song))
                 losses.update(song["losses"])
                 number += 1
                 first_bar += song["bars"]
-    return {name: file.hash() for name, file in files.items()}, dict(losses)
+    hashes = {name: file.hash() for name, file in files.items()} | {SONGS: lines.hash()}
+    return hashes, dict(losses)

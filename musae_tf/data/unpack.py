@@ -8,11 +8,11 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, NoReturn, cast
 
 from musae_tf.errors import DatasetError
 from musae_tf.progress import progress
@@ -23,6 +23,7 @@ HEADER = 1 << 20
 """Largest header of a tar member, names included. The library reads headers into memory whole."""
 
 MAGIC = {"tar.gz": b"\x1f\x8b", "zip": b"PK"}
+DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile)
 
 
 @dataclass(frozen=True)
@@ -60,21 +61,24 @@ def unpack(archive: Path, target: Path, kind: str, limits: ArchiveLimits | None 
     if os.path.lexists(target):
         raise DatasetError(f"{target} exists already; move it away, or unpack to another folder")
     target.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    private = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
+        made = private / "content"  # with plain permissions
+        made.mkdir()
         writer = _Writer(archive, made, limits or ArchiveLimits())
-        with _damage(archive):
-            (_unpack_tar if kind == "tar.gz" else _unpack_zip)(writer)
+        (_unpack_tar if kind == "tar.gz" else _unpack_zip)(writer)
         inside = list(made.iterdir())
-        whole = inside[0] if len(inside) == 1 and inside[0].is_dir() else made
-        if whole is made:
-            os.chmod(made, 0o777 & ~_umask())
-        whole.rename(target)
+        (inside[0] if len(inside) == 1 and inside[0].is_dir() else made).rename(target)
         return writer.files
+    except DAMAGE as cause:
+        raise DatasetError(f"{archive.name} is damaged: {str(cause) or 'it ends too early'}") from cause
     except OSError as cause:
         raise DatasetError(f"cannot unpack {archive} to {target}: {cause.strerror or cause}") from cause
+    except (RuntimeError, NotImplementedError, ValueError, OverflowError) as cause:
+        # zipfile says so of encrypted members and of methods it does not know.
+        raise DatasetError(f"{archive.name} cannot be unpacked: {cause}") from cause
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(private, ignore_errors=True)
 
 
 def check_kind(archive: Path, kind: str) -> None:
@@ -101,36 +105,40 @@ class _Writer:
             raise DatasetError(f"{self.archive.name}: {name[:200]!r} leads out of the folder or is no proper name")
         return self.folder.joinpath(*parts)
 
-    def count(self) -> None:
-        """Count a member."""
+    def take(self, name: str, open_file: Callable[[], IO[bytes]] | None) -> None:
+        """Write a file, or make a folder if there is nothing to open.
+
+        Raises:
+            DatasetError: There is such a file already, or the archive becomes too much.
+        """
         self.entries += 1
         if self.entries > self.limits.entries:
             raise DatasetError(f"{self.archive.name} holds more than {self.limits.entries:,} files, the most allowed")
-
-    def folder_at(self, name: str) -> None:
-        """Make a folder."""
-        self.path(name).mkdir(parents=True, exist_ok=True)
-
-    def file_at(self, name: str, source: IO[bytes]) -> None:
-        """Write a file. Raises DatasetError if there is one already, or if it makes the archive too much."""
         path = self.path(name)
+        if open_file is None:
+            path.mkdir(parents=True, exist_ok=True)
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             file = open(path, "xb")  # noqa: SIM115 - closed below
         except FileExistsError as cause:
             raise DatasetError(f"{self.archive.name} holds {name[:200]!r} twice") from cause
-        with file:
+        with file, open_file() as source:
             while chunk := source.read(CHUNK):
                 self.bytes += len(chunk)
-                self._check()
+                if self.bytes > self.limits.bytes:
+                    self._refuse(f"{self.limits.bytes:,} bytes, the most allowed")
+                if self.bytes > max(self.limits.free, self.limits.ratio * self.size):
+                    self._refuse(f"{self.limits.ratio:g} times its own size")
                 file.write(chunk)
         self.files += 1
 
-    def _check(self) -> None:
-        if self.bytes > self.limits.bytes:
-            raise DatasetError(f"{self.archive.name} becomes more than {self.limits.bytes:,} bytes, the most allowed")
-        if self.bytes > max(self.limits.free, self.limits.ratio * self.size):
-            raise DatasetError(f"{self.archive.name} becomes more than {self.limits.ratio:g} times its own size")
+    def _refuse(self, most: str) -> NoReturn:
+        raise DatasetError(f"{self.archive.name} becomes more than {most}")
+
+    def strange(self, name: str) -> DatasetError:
+        """What to raise for a member that is neither file nor folder."""
+        return DatasetError(f"{self.archive.name}: {name[:200]!r} is a link, a device or the like")
 
 
 class _Budget:
@@ -154,22 +162,19 @@ def _unpack_tar(writer: _Writer) -> None:
         gzip.GzipFile(fileobj=packed) as plain,
         progress(total=max(writer.size // MEGABYTE, 1), title=f"unpacking {writer.archive.name}", unit="MB") as bar,
     ):
-        stream = _Budget(plain, writer.archive)
-        with tarfile.open(fileobj=stream, mode="r|") as tar:
+        stream = _Budget(cast(IO[bytes], plain), writer.archive)
+        with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|") as tar:
             while True:
                 stream.left = HEADER
                 member = tar.next()
                 if member is None:
                     break
-                writer.count()
-                tar.members.clear()  # the library keeps all members it has seen
-                if member.isdir():
-                    writer.folder_at(member.name)
-                elif member.isreg() and not member.issparse():
-                    stream.left = member.size + HEADER
-                    writer.file_at(member.name, tar.extractfile(member))
-                else:
-                    raise DatasetError(f"{writer.archive.name}: {member.name[:200]!r} is a link, a device or the like")
+                cast(Any, tar).members.clear()  # the library keeps all members it has seen
+                if not member.isdir() and (not member.isreg() or member.issparse()):
+                    raise writer.strange(member.name)
+                stream.left = member.size + HEADER
+                content = partial(cast(Callable[..., IO[bytes]], tar.extractfile), member)
+                writer.take(member.name, None if member.isdir() else content)
                 bar.update(packed.tell() // MEGABYTE - bar.n)
         stream.left = HEADER
         while stream.read(CHUNK):  # padding; the checksum of the whole stands behind it
@@ -180,31 +185,7 @@ def _unpack_zip(writer: _Writer) -> None:
     with zipfile.ZipFile(writer.archive) as archive:
         members = archive.infolist()
         for member in progress(members, title=f"unpacking {writer.archive.name}", unit="files"):
-            writer.count()
             kind = stat.S_IFMT(member.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise DatasetError(f"{writer.archive.name}: {member.filename[:200]!r} is a link, a device or the like")
-            if member.is_dir():
-                writer.folder_at(member.filename)
-            else:
-                with archive.open(member) as source:
-                    writer.file_at(member.filename, source)
-
-
-@contextmanager
-def _damage(archive: Path) -> Iterator[None]:
-    try:
-        yield
-    except DatasetError:
-        raise
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile) as cause:
-        raise DatasetError(f"{archive.name} is damaged: {str(cause) or 'it ends too early'}") from cause
-    except (RuntimeError, NotImplementedError, ValueError, OverflowError) as cause:
-        # zipfile says so of encrypted members and of methods it does not know.
-        raise DatasetError(f"{archive.name} cannot be unpacked: {cause}") from cause
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+                raise writer.strange(member.filename)
+            writer.take(member.filename, None if member.is_dir() else partial(archive.open, member))

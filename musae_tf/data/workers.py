@@ -7,11 +7,10 @@ import resource
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, MutableSequence, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.connection import wait as wait_for
 
 from musae_tf.data.reader import Chunk, Reader, write_part
 from musae_tf.data.source import TOO_LARGE, Rejection, place
@@ -42,6 +41,9 @@ class FileLimits:
 class Worker:
     """A guarded process. `start` gives it a chunk; when `connection` is ready or time is up, `finish` says what came.
 
+    Attributes:
+        connection: Becomes readable when the chunk is written or the process has died.
+
     Raises:
         DatasetError: The process does not start.
     """
@@ -52,11 +54,6 @@ class Worker:
         self._harmful: dict[int, Rejection] = {}
         self._deaths: dict[int, int] = {}
         self._launch()
-
-    @property
-    def connection(self) -> Connection:
-        """Becomes readable when the chunk is written or the process has died."""
-        return self._connection
 
     @property
     def busy(self) -> bool:
@@ -96,14 +93,14 @@ class Worker:
             left = self.time_left()
             if deadline is not None:
                 left = min(left, deadline - time.monotonic())
-            if self._connection.poll(max(left, 0.0)):
+            if self.connection.poll(max(left, 0.0)):
                 if self._receive():
-                    items = len(self._chunk.items)
+                    items = len(self._items)
                     self._chunk = None
                     return items
             elif self.time_left() <= 0:
                 late = tuple(self._state)
-                self._kill()
+                self.close()
                 if tuple(self._state) == late:  # it did not get to the next item in between
                     self._blame(f"takes more than {self._limits.seconds:g} seconds to read", TOO_SLOW)
                 self._restart()
@@ -112,12 +109,17 @@ class Worker:
 
     def close(self) -> None:
         """End the process at once. Parts are renamed into place when they are whole, so nothing is left half."""
-        self._kill()
+        self._process.kill()
+        self._process.join()
+
+    @property
+    def _items(self) -> Sequence[Hashable]:
+        return self._chunk.items if self._chunk else ()
 
     def _launch(self) -> None:
         # "spawn" is safe whatever libraries and threads the caller has.
         context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
+        self.connection, theirs = context.Pipe()
         # Without a lock, which a process that is killed would never give back.
         self._state = context.RawArray(ctypes.c_double, (-1.0, 0.0, 0.0))
         arguments = (theirs, self._state, self._reader, self._limits.memory)
@@ -129,7 +131,7 @@ class Worker:
     def _send(self) -> None:
         if not self._ready:
             try:
-                self._connection.recv()
+                self.connection.recv()
             except EOFError as cause:
                 self._process.join()
                 raise DatasetError(
@@ -138,12 +140,12 @@ class Worker:
                 ) from cause
             self._ready = True
         with suppress(BrokenPipeError):  # it has just died: the next look at the connection says so
-            self._connection.send((self._chunk, self._harmful))
+            self.connection.send((self._chunk, self._harmful))
 
     def _receive(self) -> bool:
         """Whether the chunk is written; a process that died is replaced."""
         try:
-            answer = self._connection.recv()
+            answer = self.connection.recv()
         except (EOFError, ConnectionResetError):
             self._process.join()
             position = int(self._state[0])
@@ -165,11 +167,11 @@ class Worker:
 
     def _blame(self, reason: str, kind: str) -> None:
         position = int(self._state[0])
-        where = place(self._chunk.items[position])
+        where = place(self._items[position])
         self._harmful[position] = Rejection(where, f"{where}: {reason}", kind)
 
     def _restart(self) -> None:
-        self._connection.close()
+        self.connection.close()
         self._launch()
         self._send()
 
@@ -182,12 +184,8 @@ class Worker:
             return float("inf")
         return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
-    def _kill(self) -> None:
-        self._process.kill()
-        self._process.join()
 
-
-def _work(connection: Connection, state, reader: Reader, memory: int) -> None:
+def _work(connection: Connection, state: MutableSequence[float], reader: Reader, memory: int) -> None:
     # Control-C is the parent's to handle, and a worker whose parent was killed must not go on.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
@@ -242,7 +240,9 @@ def _limit_memory(most: int) -> None:
 
 
 def _leave_with_parent() -> None:
-    wait_for([multiprocessing.parent_process().sentinel])
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
     os._exit(1)
 
 

@@ -7,7 +7,7 @@ import io
 import os
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -225,5 +225,6 @@ def _png(figure: "Figure") -> bytes:
 
 
 def _pixels(figure: "Figure") -> np.ndarray:
-    figure.canvas.draw()
-    return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
+    canvas: Any = figure.canvas  # of Agg
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

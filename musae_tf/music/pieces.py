@@ -87,7 +87,12 @@ def losses_in_words(grid: Grid) -> str:
 
 
 def new_song(
-    phrases: np.ndarray, bars: int, layout: Layout, tempo: float = DEFAULT_TEMPO, name: str = "", programs=None
+    phrases: np.ndarray,
+    bars: int,
+    layout: Layout,
+    tempo: float = DEFAULT_TEMPO,
+    name: str = "",
+    programs: Sequence[int] | None = None,
 ) -> Song:
     """Phrases [n, T, K] as a song of `bars` bars; what goes beyond them is cut off."""
     song = detokenize(join(phrases)[: bars * STEPS_PER_BAR], layout, tempo, programs)

@@ -89,11 +89,7 @@ class Placement:
         wanted = [self._rows_of(roles.tolist()) for roles in ways]
         rows = {row: number for number, row in enumerate(dict.fromkeys(row for way in wanted for row in way))}
         flat, losses = self._laid(list(rows), steps)
-        common = {
-            "runs": list(zip(self._offset.tolist(), self._count.tolist(), strict=True)),
-            "tempo": self._tempo(),
-            "layout": self._layout,
-        }
+        runs = list(zip(self._offset.tolist(), self._count.tolist(), strict=True))
         notes = sum(len(track.notes) for track in self._song.tracks)
         for way in wanted:
             numbers = [rows[row] for row in way]
@@ -110,7 +106,9 @@ class Placement:
                     "bars": self._all_bars,
                     "bars_other_metre": self._all_bars - self.bars,
                 },
-                **common,
+                runs=runs,
+                tempo=self._tempo(),
+                layout=self._layout,
             )
 
     def _rows_of(self, roles: Sequence[int]) -> list[_Row]:
@@ -180,13 +178,12 @@ class Placement:
         """
         quarter = self._song.ticks_per_quarter
         scaled = 8 * tick
-        if len(self._start) == 1:
-            run = 0
+        run: int | np.ndarray = 0
+        if len(self._start) == 1:  # as most songs are
             in_run = scaled + quarter >= 8 * self._start[0]
         else:
-            run = np.searchsorted(8 * self._start, scaled + quarter, side="right") - 1
-            in_run = run >= 0
-            run = np.maximum(run, 0)
+            found = np.searchsorted(8 * self._start, scaled + quarter, side="right") - 1
+            in_run, run = found >= 0, np.maximum(found, 0)
         origin, last = self._start[run], self._count[run] * STEPS_PER_BAR
         in_run &= tick < origin + last * quarter // 4
         # From the run's first tick, and half a step later, so that division rounds.

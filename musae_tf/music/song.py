@@ -72,7 +72,7 @@ class Track:
             self.notes, other.notes
         )
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
 
 def make_tracks(kinds: Sequence[tuple[str, int, bool]], notes: np.ndarray, sizes: Sequence[int]) -> list[Track]:

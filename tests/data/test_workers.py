@@ -29,7 +29,7 @@ class Harmful(FolderSource):
         return super().load(item)
 
 if __name__ == "__main__":
-    workers.Limits = lambda: FileLimits(seconds=0.5, memory=5 * 10**8, patience=6)
+    workers.FileLimits = lambda: FileLimits(seconds=0.5, memory=5 * 10**8, patience=6)
     summary = build(Harmful(sys.argv[1]), sys.argv[2], get_layout("voices"), workers=2)
     print(summary.songs, summary.rejected)
 """

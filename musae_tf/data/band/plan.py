@@ -108,7 +108,6 @@ END = 0.4
 FILL = 0.6
 OTHER_DRUMS = 0.45
 SECTION = 8
-TWELVE = 12
 
 
 class PlannedBar(NamedTuple):
@@ -151,10 +150,10 @@ def make_plan(file: GrooveFile, dice: Random) -> SongPlan:
         groove = dice.choice(file.end)
         chords = [home] if groove.bars == 1 else [*[chord("V7", tonic)] * (groove.bars - 1), home]
         after = [PlannedBar(groove.name, None, (one,)) for one in chords]
-    groove = main[0].groove.partition(":")[2].lower()
+    name = main[0].groove.partition(":")[2].lower()
     key = f"{NOTES[tonic]} {'minor' if minor else 'major'}"
     return SongPlan(
-        title=f"{file.path}: {groove}",
+        title=f"{file.path}: {name}",
         genre=file.genre,
         key=key,
         tonic=tonic,
