@@ -18,7 +18,7 @@ import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-_HEADER_SECONDS, _IDLE_SECONDS = 10.0, 60.0
+_HEADER_SECONDS, _IDLE_SECONDS, _TAKE_SECONDS = 10.0, 60.0, 30.0
 _HEADER_BYTES = 128 * 1024
 _METHOD = re.compile(rb"[A-Z]+ \S+ HTTP/1\.[01]\r?\n")
 _PATH = re.compile(rb"/(?:[!-$&-~]|%[0-9A-Fa-f]{2})*")
@@ -46,7 +46,7 @@ class HttpServer:
             port: 0 takes a free one.
             connections: open at once.
             for_each: connections of one address.
-            seconds: time for a body to arrive, and for an answer to be made and taken.
+            seconds: time for a body to arrive, and for an answer to be made; to be taken it has 30 more.
 
         Raises:
             OSError: the port is taken, or not ours to take.
@@ -186,7 +186,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Wait for the answer to a complete request."""
         self._unread = 0
         if self.cycle is not None and not self.cycle.response_complete:
-            self._wait(ANSWER, 2 * self._limits.seconds)
+            self._wait(ANSWER, self._limits.seconds + _TAKE_SECONDS)
         super().on_message_complete()
 
     def on_response_complete(self) -> None:

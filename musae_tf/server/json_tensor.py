@@ -44,12 +44,15 @@ def signature_name(document: Mapping[str, Any]) -> str:
     return name
 
 
-def read_inputs(document: Mapping[str, Any], inputs: Mapping[str, Message]) -> tuple[dict[str, Message], bool]:
+def read_inputs(
+    document: Mapping[str, Any], inputs: Mapping[str, Message], most: int = 2**63
+) -> tuple[dict[str, Message], bool]:
     """The tensors of a predict request.
 
     Args:
         document: the request.
         inputs: the signature's inputs, TensorInfo messages by name.
+        most: most rows of an input.
 
     Returns:
         TensorProto messages by name, and whether the request came in rows (`instances`), not in columns (`inputs`).
@@ -64,18 +67,19 @@ def read_inputs(document: Mapping[str, Any], inputs: Mapping[str, Message]) -> t
             "keys to exist "
         )
     if rows:
-        return _read_rows(document, inputs), True
+        return _read_rows(document, inputs, most), True
     if "inputs" in document:
-        return _read_columns(document["inputs"], inputs), False
+        return _read_columns(document["inputs"], inputs, most), False
     raise invalid("Missing 'inputs' or 'instances' key")
 
 
-def _read_rows(document: Mapping[str, Any], inputs: Mapping[str, Message]) -> dict[str, Message]:
+def _read_rows(document: Mapping[str, Any], inputs: Mapping[str, Message], most: int) -> dict[str, Message]:
     instances = document["instances"]
     if not isinstance(instances, list):
         raise invalid(f"JSON Value: {_shown(document)} Excepting 'instances' to be an list/array")
     if not instances:
         raise invalid(f"JSON Value: {_shown(document)} No values in 'instances' array")
+    _check_rows(min(inputs), instances, most)
     named = _is_named(instances[0])
     if not named and len(inputs) > 1:
         raise invalid(
@@ -108,7 +112,7 @@ def _read_rows(document: Mapping[str, Any], inputs: Mapping[str, Message]) -> di
     return {name: to_proto(np.stack(arrays)) for name, arrays in columns.items()}
 
 
-def _read_columns(value: Any, inputs: Mapping[str, Message]) -> dict[str, Message]:
+def _read_columns(value: Any, inputs: Mapping[str, Message], most: int) -> dict[str, Message]:
     if not _is_named(value):
         if len(inputs) > 1:
             raise invalid(
@@ -119,7 +123,13 @@ def _read_columns(value: Any, inputs: Mapping[str, Message]) -> dict[str, Messag
     for name in inputs:
         if name not in value:
             raise invalid(f"Missing named input: {name} in 'inputs' object.")
+        _check_rows(name, value[name], most)
     return {name: to_proto(_array(value[name], info.dtype)) for name, info in inputs.items()}
+
+
+def _check_rows(name: str, rows: Any, most: int) -> None:
+    if isinstance(rows, list) and len(rows) > most:
+        raise invalid(f"input {name} has {len(rows)} rows, larger than this server's maximum of {most}")
 
 
 def _is_named(value: Any) -> bool:
@@ -223,6 +233,11 @@ def write_outputs(outputs: Mapping[str, np.ndarray], rows: bool) -> dict[str, An
     if len(lists) == 1:
         return {"predictions": next(iter(lists.values()))}
     return {"predictions": [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]}
+
+
+def text_of(document: Mapping[str, Any], indent: int) -> bytes:
+    """A document as the body of an answer."""
+    return json.dumps(document, indent=indent, ensure_ascii=False).encode(errors="replace") + b"\n"
 
 
 def _listed(name: str, array: np.ndarray) -> Any:

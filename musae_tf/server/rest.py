@@ -6,7 +6,6 @@ import json
 import re
 import time
 import urllib.parse
-import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -26,10 +25,11 @@ from musae_tf.protocol.messages import (
 )
 from musae_tf.server.connections import error_page
 from musae_tf.server.handlers import Handlers
-from musae_tf.server.json_tensor import parse_body, read_inputs, signature_name, write_outputs
+from musae_tf.server.json_process import JsonProcess
+from musae_tf.server.json_tensor import text_of
 from musae_tf.server.options import Options
 from musae_tf.server.predict import Prediction
-from musae_tf.server.signature import DEFAULT
+from musae_tf.server.runner import Task
 from musae_tf.server.status import Code, StatusError, as_status, invalid
 
 T = TypeVar("T")
@@ -60,11 +60,13 @@ class RestApi:
 
     def __init__(self, handlers: Handlers, options: Options):
         self._handlers, self._options = handlers, options
-        self._threads = ThreadPoolExecutor(2, "musae-json")
+        self._threads = ThreadPoolExecutor(2, "musae-rest-call")
+        self._json_process = JsonProcess()
         self._held = 0  # bytes of bodies that are not answered yet
 
     def close(self) -> None:
-        """End the threads. No request may be under way."""
+        """End threads and process. No request may be under way."""
+        self._json_process.kill()
         self._threads.shutdown()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -117,9 +119,8 @@ class RestApi:
         if request.method == "GET" and (match := _LOOK.fullmatch(path)):
             return self._json(await self._run(self._look, match))
         if request.method == "POST" and (match := _CALL.fullmatch(path)) and match["method"] in ("predict", *_EXAMPLES):
-            if "gzip" in request.headers.get("content-encoding", ""):
-                body = await self._run(_gunzip, body, options.max_rest_bytes)
-            return self._json(await self._call(match, body))
+            packed = "gzip" in request.headers.get("content-encoding", "")
+            return self._json(await self._call(match, body, packed))
         raise invalid(f"Malformed request: {request.method} {path}")
 
     def _look(self, match: re.Match[str]) -> bytes:
@@ -127,12 +128,12 @@ class RestApi:
             raise invalid("Missing model name in request.")
         spec = _spec(match)
         if match["metadata"] != "/metadata":
-            return _text(_document(self._handlers.status(GetModelStatusRequest(model_spec=spec))), 1)
+            return text_of(_document(self._handlers.status(GetModelStatusRequest(model_spec=spec))), 1)
         response = self._handlers.metadata(GetModelMetadataRequest(model_spec=spec, metadata_field=["signature_def"]))
         definitions = SignatureDefMap()
         response.metadata["signature_def"].Unpack(definitions)
         version = str(response.model_spec.version.value)
-        return _text(
+        return text_of(
             {
                 "model_spec": {"name": spec.name, "version": version, "signature_name": ""},
                 "metadata": {"signature_def": _document(definitions)},
@@ -140,7 +141,7 @@ class RestApi:
             1,
         )
 
-    async def _call(self, match: re.Match[str], body: bytes) -> bytes:
+    async def _call(self, match: re.Match[str], body: bytes, packed: bool) -> bytes:
         spec, method = _spec(match), match["method"]
         request = PredictRequest(model_spec=spec)
         with self._handlers.counted(request, method, "REST"):
@@ -148,7 +149,12 @@ class RestApi:
                 # Requests of examples: for models of another kind than this package makes.
                 raise StatusError(Code.UNIMPLEMENTED, f"{method} is served over gRPC only")
             deadline = time.monotonic() + self._options.rest_timeout
-            rows = await self._run(self._read_inputs, request, body)
+            with self._handlers.core.lease(spec) as lease:
+                definitions = lease.loaded.definitions.SerializeToString()
+            limits = self._handlers.core.limits
+            data, in_rows = await self._json_process.read(
+                deadline - time.monotonic(), body, packed, definitions, limits.rows, self._options.max_rest_bytes
+            )
             loop = asyncio.get_running_loop()
             answer: asyncio.Future[Prediction] = loop.create_future()
 
@@ -164,29 +170,17 @@ class RestApi:
                 with contextlib.suppress(RuntimeError):  # the loop has ended, and so nobody waits
                     loop.call_soon_threadsafe(settle, *result)
 
-            task = await self._run(self._handlers.predict, request, deadline, done)
+            task = await self._run(self._start, request, data, deadline, done)
             try:
                 prediction = await answer
             except asyncio.CancelledError:
                 task.abandon()
                 raise
-            return await self._run(lambda: _text(write_outputs(prediction.outputs, rows), 4))
+            return await self._json_process.write(deadline - time.monotonic(), prediction.outputs, in_rows)
 
-    def _read_inputs(self, request: PredictRequest, body: bytes) -> bool:
-        """Read the inputs of a predict request into `request`; whether they came in rows."""
-        document = parse_body(body)
-        name = request.model_spec.signature_name = signature_name(document)
-        with self._handlers.core.lease(request.model_spec) as lease:
-            definitions = lease.loaded.definitions.signature_def
-            if (name or DEFAULT) not in definitions:
-                raise invalid(f'Serving signature name: "{name or DEFAULT}" not found in signature def')
-            inputs = definitions[name or DEFAULT].inputs
-            if not inputs:
-                raise invalid(f"Failed to get input map for signature: {name or 'DEFAULT'}")
-            tensors, rows = read_inputs(document, inputs)
-        for alias, tensor in tensors.items():
-            request.inputs[alias].CopyFrom(tensor)
-        return rows
+    def _start(self, request: PredictRequest, data: bytes, deadline: float, done: Callable[..., None]) -> Task:
+        request.MergeFromString(data)
+        return self._handlers.predict(request, deadline, done)
 
     async def _run(self, function: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
@@ -195,28 +189,8 @@ class RestApi:
         return Response(text, status, _CORS if self._options.cors else None, "application/json")
 
 
-def _gunzip(data: bytes, most: int) -> bytes:
-    """What is compressed in a body; nothing of one that is not compressed right, as in the container.
-
-    Raises:
-        StatusError: RESOURCE_EXHAUSTED, it is too long.
-    """
-    reader = zlib.decompressobj(wbits=31)
-    try:
-        text = reader.decompress(data, most)
-    except zlib.error:
-        return b""
-    if reader.unconsumed_tail:
-        raise _too_long("unpacks to more", most)
-    return text if reader.eof else b""
-
-
 def _too_long(what: str, most: int) -> StatusError:
     return StatusError(Code.RESOURCE_EXHAUSTED, f"the request {what} bytes, this server's maximum over REST is {most}")
-
-
-def _text(document: dict[str, Any], indent: int) -> bytes:
-    return json.dumps(document, indent=indent, ensure_ascii=False).encode(errors="replace") + b"\n"
 
 
 def _spec(match: re.Match[str]) -> Message:

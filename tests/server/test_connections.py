@@ -156,7 +156,9 @@ def test_headers_without_end_are_cut(connect):
 def test_connections_that_only_wait_lock_nobody_out(serve, base, connect, opening):
     server, _ = serve(base, rest_port=0, rest_connections=40, rest_connections_each=20)
     for _ in range(100):
-        connect(server.rest_port).send(opening)
+        connection = connect(server.rest_port).send(opening)
+        if opening.startswith(b"GET /v1/models/model "):
+            connection.read(b"model_version_status")
     request = head(f"Content-Length: {len(GOOD)}", "Connection: close") + GOOD
     assert ANSWERED in connect(server.rest_port).send(request).read()
 

@@ -2,7 +2,9 @@
 
 import http.client
 import json
+import os
 import re
+import signal
 
 import numpy as np
 import pytest
@@ -238,3 +240,19 @@ def test_deep_nesting_and_huge_numbers_do_no_harm(rest):
     assert rest("POST", "/v1/models/model:predict", b'{"instances": [[' + b"9" * 5000 + b", 1]]}")[0] == 400
     assert rest.predict({"instances": [[1, 2]]})[0] == 200
     assert predict_request(x=rows()).inputs["x"].dtype == 1
+
+
+def test_long_bodies_and_answers_are_read_and_written_by_another_process(served, rest):
+    x = np.arange(4000 * 50, dtype=np.float32).reshape(4000, 50)
+    status, answer = rest.predict({"signature_name": "ragged", "instances": x.tolist()})
+    assert status == 200
+    np.testing.assert_array_equal(np.float32(answer["predictions"]), x)
+    process = served._api._json_process._process
+    assert process.returncode is None
+    status, answer = rest("POST", "/v1/models/model:predict", b'{"instances": ' + b"[" * 100_000)
+    assert (status, answer["error"][:16]) == (400, "JSON Parse error")
+    os.kill(process.pid, signal.SIGKILL)
+    status, answer = rest.predict({"signature_name": "ragged", "instances": x.tolist()})
+    assert status in (200, 429)  # what it was doing is lost, if it was doing something
+    status, answer = rest.predict({"signature_name": "ragged", "instances": x.tolist()})
+    assert status == 200
