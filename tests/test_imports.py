@@ -126,7 +126,7 @@ def test_everything_that_sounds_uses_it():
     users = {
         str(path.relative_to(PACKAGE)) for path in MODULES if any(name.startswith(RENDERING) for name in imports(path))
     }
-    assert {"cli/output.py", "evaluation/page.py", "evaluation/quick.py", "studio/service.py"} <= users
+    assert {"cli/output.py", "evaluation/report_page.py", "evaluation/quick.py", "studio/service.py"} <= users
 
 
 RENDERING = "musae_tf.music.audio."

@@ -43,11 +43,11 @@ from musae_tf.evaluation.held_out import SEED
 from musae_tf.evaluation.interpolation import measure_interpolation
 from musae_tf.evaluation.latent_order import measure_attributes, measure_order
 from musae_tf.evaluation.originality import measure_originality
-from musae_tf.evaluation.page import evaluation_page
 from musae_tf.evaluation.prior_match import measure_prior
 from musae_tf.evaluation.quick import reconstruction_picture
 from musae_tf.evaluation.realism import measure_realism
 from musae_tf.evaluation.reconstruction import measure_reconstruction
+from musae_tf.evaluation.report_page import evaluation_page
 from musae_tf.evaluation.statistics import STATISTICS, measure_generation, measure_samples
 from musae_tf.evaluation.transfer import measure_transfer
 from musae_tf.files import atomic_path, write_text
