@@ -10,7 +10,7 @@ from musae_tf.data.dataset import Dataset, PhraseIndex
 from musae_tf.data.folder import FolderSource
 from musae_tf.data.info import describe
 from musae_tf.data.lakh import LmdSource, LpdSource
-from musae_tf.data.pipeline import TrainingBatches, evaluation_batches, tf_dataset
+from musae_tf.data.pipeline import TrainingBatches, held_out_phrases, tf_dataset
 from musae_tf.data.reader import Filters
 from musae_tf.data.source import Piece, Rejection, Source
 
@@ -30,6 +30,6 @@ __all__ = [
     "TrainingBatches",
     "build",
     "describe",
-    "evaluation_batches",
+    "held_out_phrases",
     "tf_dataset",
 ]

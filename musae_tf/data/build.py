@@ -11,7 +11,6 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from musae_tf import __version__
 from musae_tf.cores import available_cores
@@ -123,17 +122,11 @@ def build(
         manifest = write_dataset(made, manifest, table, map(read_part, parts), rejected)
         _put_in_place(made, target)
         _forget(partial)
-    return _summary(target, manifest)
-
-
-def _summary(target: Path, manifest: dict[str, Any]) -> Summary:
     return Summary(
         path=target,
-        name=manifest["name"],
         genres=tuple(manifest["genres"]),
         **{key: manifest["counts"][key] for key in ("songs", "bars", "groups", "duplicates")},
-        rejected=manifest["rejected"],
-        hash=manifest["hash"],
+        **{key: manifest[key] for key in ("name", "rejected", "hash")},
     )
 
 

@@ -1,6 +1,5 @@
 """Batches: training batches as a pure function of the step, a tf.data pipeline over them, and held-out batches."""
 
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -203,20 +202,3 @@ def held_out_phrases(index: PhraseIndex, limit: int | None = None, seed: int = 0
         turns[mine] = np.arange(len(mine))
     rows = np.lexsort((genre, turns))[:limit]
     return index.take(rows), genre[rows]
-
-
-def evaluation_batches(
-    index: PhraseIndex, batch_size: int, limit: int | None = None, seed: int = 0
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The phrases of `held_out_phrases` in batches; the last one may be smaller.
-
-    Yields:
-        Tokens int32 [b, T, K] and genre int32 [b].
-
-    Raises:
-        DatasetError: The index is empty.
-    """
-    index, genre = held_out_phrases(index, limit, seed)
-    for first in range(0, len(index), batch_size):
-        here = slice(first, first + batch_size)
-        yield index.tokens(here).astype(np.int32), genre[here]

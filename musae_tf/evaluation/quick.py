@@ -15,7 +15,7 @@ from musae_tf.models.inference import decode, encode, sample_latent, sample_prio
 from musae_tf.music import detokenize
 from musae_tf.music.audio import render
 from musae_tf.music.grid import DEFAULT_TEMPO
-from musae_tf.music.metrics import onset_f1, step_accuracy
+from musae_tf.music.metrics import agreement
 from musae_tf.music.picture import picture_grid
 from musae_tf.music.pieces import row_seeds
 from musae_tf.training import SOUND_RATE, Evaluation, Run
@@ -58,9 +58,9 @@ class QuickEvaluator:
         held_out = self._held_out
         mean, deviation = encode(model, held_out.tokens)
         rebuilt = decode(model, mean)
+        agreed = agreement(rebuilt, held_out.tokens, held_out.layout)
         numbers = {
-            "onset_f1": onset_f1(rebuilt, held_out.tokens, held_out.layout)["all"],
-            "step_accuracy": step_accuracy(rebuilt, held_out.tokens, held_out.layout)["all"],
+            **{name: agreed[name]["all"] for name in ("onset_f1", "step_accuracy")},
             "posterior_deviation": float(deviation.mean()),
         }
         with threadpool_limits(1, "blas"):

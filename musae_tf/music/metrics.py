@@ -51,19 +51,9 @@ def phrase_sums(predicted: np.ndarray, target: np.ndarray, layout: Layout) -> di
     }
 
 
-def onset_f1(predicted: np.ndarray, target: np.ndarray, layout: Layout) -> dict[str, float]:
-    """Onset F1, step and pitch exact, of all tracks together ("all") and of each track by name."""
-    return _shares(*phrase_sums(predicted, target, layout)["onset_f1"], layout)
-
-
-def step_accuracy(predicted: np.ndarray, target: np.ndarray, layout: Layout) -> dict[str, float]:
-    """Share of steps whose symbol is right, over all tracks ("all") and in each."""
-    return _shares(*phrase_sums(predicted, target, layout)["step_accuracy"], layout)
-
-
-def accuracy_off_hold_rest(predicted: np.ndarray, target: np.ndarray, layout: Layout) -> dict[str, float]:
-    """Share of right symbols among the steps where the target has an onset (in a kit: a stroke)."""
-    return _shares(*phrase_sums(predicted, target, layout)["accuracy_off_hold_rest"], layout)
+def agreement(predicted: np.ndarray, target: np.ndarray, layout: Layout) -> dict[str, dict[str, float]]:
+    """Each metric of `phrase_sums` over all phrases: of all tracks together ("all") and of each track by name."""
+    return {name: _shares(*sums, layout) for name, sums in phrase_sums(predicted, target, layout).items()}
 
 
 def always_hold(tokens: np.ndarray, layout: Layout) -> np.ndarray:

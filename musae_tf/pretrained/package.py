@@ -31,7 +31,7 @@ from musae_tf.latent.of_run import FILE as ATTRIBUTES
 from musae_tf.latent.of_run import attributes_path, is_current
 from musae_tf.models import MusAE
 from musae_tf.models.inference import decode, encode
-from musae_tf.music.metrics import onset_f1
+from musae_tf.music.metrics import agreement
 from musae_tf.pretrained.archive import ARCHIVE, pack
 from musae_tf.training import Run
 
@@ -140,7 +140,7 @@ def _rebuilt(model: MusAE, held_out: HeldOut) -> np.ndarray:
 
 def _compare(held_out: HeldOut, before: np.ndarray, after: np.ndarray) -> Rounding:
     same = before == after
-    f1 = (onset_f1(tokens, held_out.tokens, held_out.layout)["all"] for tokens in (before, after))
+    f1 = (agreement(tokens, held_out.tokens, held_out.layout)["onset_f1"]["all"] for tokens in (before, after))
     return Rounding(len(same), float(same.mean()), float(same.all(axis=(1, 2)).mean()), *map(float, f1))
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musae_tf.data.dataset import PhraseIndex
-from musae_tf.data.pipeline import TrainingBatches, evaluation_batches, tf_dataset
+from musae_tf.data.pipeline import TrainingBatches, held_out_phrases, tf_dataset
 from musae_tf.errors import ConfigError, DatasetError
 from musae_tf.music import get_layout
 from musae_tf.music.grid import transpose
@@ -207,43 +207,40 @@ def test_tf_dataset_under_op_determinism(dataset):
 # --- evaluation -------------------------------------------------------------------------------------------------------
 
 
-def test_evaluation_reads_everything_once(dataset):
+def test_held_out_phrases_are_all_that_do_not_overlap(dataset):
     index = dataset.phrases("train", 3)
     apart = index.without_overlap()
-    batches = list(evaluation_batches(index, 10))
-    assert [len(tokens) for tokens, _ in batches[:-1]] == [10] * (len(apart) // 10)
-    tokens = np.concatenate([tokens for tokens, _ in batches])
-    np.testing.assert_array_equal(tokens, apart.tokens())
-    genre = np.concatenate([genre for _, genre in batches])
+    phrases, genre = held_out_phrases(index)
+    np.testing.assert_array_equal(phrases.starts, apart.starts)
+    np.testing.assert_array_equal(phrases.tokens(), apart.tokens())
     assert apart.labels[np.arange(len(apart)), genre].all()
-    assert tokens.dtype == genre.dtype == np.int32
+    assert genre.dtype == np.int32
 
 
-def test_evaluation_with_a_limit_is_balanced():
+def test_held_out_phrases_with_a_limit_are_balanced():
     labels = np.eye(3, dtype=bool)[[0] * 100 + [1] * 50 + [2] * 6]
     index = phrase_index(1, labels)
 
-    def counts(limit, seed=0):
-        read = list(evaluation_batches(index, 12, limit, seed))
-        return np.bincount(np.concatenate([genre for _, genre in read]), minlength=3).tolist()
+    def counts(limit, first=None, seed=0):
+        return np.bincount(held_out_phrases(index, limit, seed)[1][:first], minlength=3).tolist()
 
     assert counts(9) == [3, 3, 3]
     assert counts(46) == [20, 20, 6]
     assert counts(500) == [100, 50, 6]
-    first, second = next(evaluation_batches(index, 12, 46)), next(evaluation_batches(index, 12, 46))
-    np.testing.assert_array_equal(first[0], second[0])
-    assert np.bincount(first[1]).tolist() == [4, 4, 4]
-    rows = [tuple(rows_of(index, next(evaluation_batches(index, 46, 46, seed))[0])) for seed in (0, 1)]
+    assert counts(46, first=12) == [4, 4, 4]
+    one, again = held_out_phrases(index, 46), held_out_phrases(index, 46)
+    np.testing.assert_array_equal(one[0].starts, again[0].starts)
+    np.testing.assert_array_equal(one[1], again[1])
+    rows = [tuple(rows_of(index, held_out_phrases(index, 46, seed)[0].tokens())) for seed in (0, 1)]
     assert rows[0] != rows[1]
     assert all(len(set(chosen)) == 46 for chosen in rows)
 
 
-def test_evaluation_draws_labels_evenly():
-    index = phrase_index(1, np.ones((300, 3)))
-    (_, genre), *_ = evaluation_batches(index, 300)
+def test_held_out_phrases_draw_labels_evenly():
+    _, genre = held_out_phrases(phrase_index(1, np.ones((300, 3))))
     assert np.bincount(genre).min() > 70
 
 
 def test_nothing_to_evaluate(dataset):
     with pytest.raises(DatasetError, match="no held-out phrase"):
-        next(evaluation_batches(dataset.phrases("test", 100), 8))
+        held_out_phrases(dataset.phrases("test", 100))

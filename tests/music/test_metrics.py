@@ -6,13 +6,11 @@ import pytest
 
 from musae_tf.music import HOLD, REST, get_layout
 from musae_tf.music.metrics import (
-    accuracy_off_hold_rest,
+    agreement,
     always_hold,
     copy_last_bar,
     most_frequent,
-    onset_f1,
     phrase_sums,
-    step_accuracy,
 )
 from musae_tf.music.vocabulary import KIT_PIECES
 from tests.corpus import random_tokens
@@ -42,7 +40,7 @@ def test_onset_f1_is_that_of_mir_eval(layout, seed):
     rng = np.random.default_rng(seed)
     target = random_tokens(rng, layout, 4)
     predicted = similar(rng, target, layout)
-    scores = onset_f1(predicted, target, layout)
+    scores = agreement(predicted, target, layout)["onset_f1"]
     for index, spec in enumerate(layout.tracks):
         kit = spec.vocabulary.size == 512
         reference = note_list(target[:, index], kit)
@@ -59,11 +57,11 @@ def test_counts_of_batches_add_up(layout):
     rng = np.random.default_rng(5)
     target = np.stack([random_tokens(rng, layout, 2) for _ in range(6)])
     predicted = np.stack([similar(rng, tokens, layout) for tokens in target])
-    scores = {"onset_f1": onset_f1, "step_accuracy": step_accuracy, "accuracy_off_hold_rest": accuracy_off_hold_rest}
+    scores = agreement(predicted, target, layout)
+    assert set(scores) == {"onset_f1", "step_accuracy", "accuracy_off_hold_rest"}
     halves = [phrase_sums(predicted[rows], target[rows], layout) for rows in (slice(4), slice(4, None))]
-    for name, metric in scores.items():
+    for name, expected in scores.items():
         parts, wholes = (sum(half[name][side].sum(axis=0) for half in halves) for side in (0, 1))
-        expected = metric(predicted, target, layout)
         assert parts.sum() / wholes.sum() == expected["all"]
         np.testing.assert_array_equal(parts / wholes, [expected[track] for track in layout.names])
 
@@ -72,9 +70,9 @@ def test_counts_of_batches_add_up(layout):
 def test_a_perfect_prediction(layout):
     tokens = random_tokens(np.random.default_rng(1), layout, 2)
     perfect = dict.fromkeys(("all", *layout.names), 1.0)
-    assert onset_f1(tokens, tokens, layout) == perfect
-    assert step_accuracy(tokens, tokens, layout) == perfect
-    assert accuracy_off_hold_rest(tokens, tokens, layout) == perfect
+    assert agreement(tokens, tokens, layout)["onset_f1"] == perfect
+    assert agreement(tokens, tokens, layout)["step_accuracy"] == perfect
+    assert agreement(tokens, tokens, layout)["accuracy_off_hold_rest"] == perfect
 
 
 def test_numbers_by_hand():
@@ -88,12 +86,12 @@ def test_numbers_by_hand():
     predicted[:4, 1] = [40, 41, HOLD, HOLD]  # the second onset a step early
     hits, onsets = phrase_sums(predicted, target, layout)["onset_f1"]
     assert (hits.tolist(), onsets.tolist()) == ([4, 2, 0, 0], [6, 4, 0, 0])
-    scores = onset_f1(predicted, target, layout)
+    scores = agreement(predicted, target, layout)["onset_f1"]
     assert (scores["all"], scores["drums"], scores["bass"]) == pytest.approx((0.6, 2 / 3, 0.5))
     assert math.isnan(scores["guitar"])
-    accuracy = step_accuracy(predicted, target, layout)
+    accuracy = agreement(predicted, target, layout)["step_accuracy"]
     assert (accuracy["all"], accuracy["drums"], accuracy["strings"]) == pytest.approx((60 / 64, 14 / 16, 1))
-    off = accuracy_off_hold_rest(predicted, target, layout)
+    off = agreement(predicted, target, layout)["accuracy_off_hold_rest"]
     assert (off["all"], off["drums"], off["bass"]) == pytest.approx((0.5, 0.5, 0.5))
     assert math.isnan(off["strings"])
 
@@ -101,9 +99,9 @@ def test_numbers_by_hand():
 def test_shapes_must_agree():
     layout = get_layout("voices")
     with pytest.raises(ValueError, match=r"\[16, 4\] and target \[32, 4\]"):
-        onset_f1(np.zeros((16, 4), int), np.zeros((32, 4), int), layout)
+        agreement(np.zeros((16, 4), int), np.zeros((32, 4), int), layout)["onset_f1"]
     with pytest.raises(ValueError, match="steps, 4"):
-        step_accuracy(np.zeros((16, 5), int), np.zeros((16, 5), int), layout)
+        agreement(np.zeros((16, 5), int), np.zeros((16, 5), int), layout)["step_accuracy"]
 
 
 def test_trivial_predictions():
@@ -113,7 +111,7 @@ def test_trivial_predictions():
     hold = always_hold(tokens, layout)
     assert hold.shape == tokens.shape
     assert (hold == [0, HOLD, HOLD, HOLD]).all()
-    assert onset_f1(hold, tokens, layout)["all"] == 0
+    assert agreement(hold, tokens, layout)["onset_f1"]["all"] == 0
     copied = copy_last_bar(tokens, layout)
     np.testing.assert_array_equal(copied[:, 16:], tokens[:, :-16])
     np.testing.assert_array_equal(copied[:, :16], hold[:, :16])

@@ -145,15 +145,9 @@ def bass_line(plan: SongPlan, bar: int, drums: np.ndarray, swung: bool, dice: Ra
 
 
 def comping(plan: SongPlan, bar: int, swung: bool, dice: Random) -> Track:
-    """Three notes of the chord, moving as little as they can, on a rhythm."""
+    """Three notes of the chord on a rhythm."""
     rhythm, top = dice.choice(STYLES[plan.genre].comping), dice.randint(60, 70)
-    notes, high = [], top
-    for number, planned in enumerate(plan.bars):
-        for step, length in strokes(rhythm):
-            chord = _chord_at(planned.chords, step)
-            high = _nearest(chord.classes, high, top - 5, top + 7)
-            below = [pitch for pitch in range(high - 1, high - 16, -1) if pitch % 12 in chord.classes][:2]
-            notes += [(number, step, length, pitch) for pitch in (high, *below)]
+    notes = _chords(plan, rhythm, rhythm, top, (5, 7), 15)
     return _track("Chord", dice.choice((0, 4, 24, 25, 26)), notes, bar, swung)
 
 
@@ -161,14 +155,19 @@ def strings_line(plan: SongPlan, bar: int, swung: bool, dice: Random) -> Track:
     """Held chords, a melody, stabs or broken chords."""
     style = STYLES[plan.genre]
     kind = dice.choices(("pad", "melody", "stabs", "broken"), style.strings)[0]
-    if kind == "pad":
-        notes, program = _pad(plan, dice), dice.choice((48, 49, 50, 52, 89))
-    elif kind == "melody":
+    if kind == "melody":
         notes, program = _melody(plan, dice), dice.choice((40, 56, 65, 68, 73, 48))
-    elif kind == "stabs":
-        notes, program = _pulse(plan, dice, dice.choice(style.stabs)), dice.choice((61, 62, 48, 45))
+    elif kind == "pad":
+        twice = "x-------x-------"
+        rhythm, middle = dice.choice(("x---------------", twice)), dice.randint(66, 76)
+        notes, program = _chords(plan, rhythm, twice, middle, (6, 6), 15), dice.choice((48, 49, 50, 52, 89))
     else:
-        notes, program = _pulse(plan, dice, dice.choice(style.broken), broken=True), dice.choice((45, 46, 48, 81))
+        rhythm = dice.choice(style.stabs if kind == "stabs" else style.broken)
+        middle, up = dice.randint(64, 74), dice.random() < 0.5
+        if kind == "stabs":
+            notes, program = _chords(plan, rhythm, rhythm, middle, (5, 7), 9), dice.choice((61, 62, 48, 45))
+        else:
+            notes, program = _broken(plan, rhythm, middle, up), dice.choice((45, 46, 48, 81))
     return _track("Strings", program, notes, bar, swung)
 
 
@@ -180,16 +179,31 @@ def strokes(rhythm: str) -> Iterator[tuple[int, int]]:
             yield step, 1 + len(rest) - len(rest.lstrip("-"))
 
 
-def _pad(plan: SongPlan, dice: Random) -> list[tuple[int, int, int, int]]:
-    rhythm = dice.choice(("x---------------", "x-------x-------"))
-    middle = dice.randint(66, 76)
+def _chords(
+    plan: SongPlan, rhythm: str, halved: str, middle: int, span: tuple[int, int], width: int
+) -> list[tuple[int, int, int, int]]:
+    """Chords of up to three notes, moving as little as they can; on the rhythm `halved` in bars of two chords.
+
+    The highest note lies within `span` below and above `middle`, the others up to `width` semitones below it.
+    """
     notes, high = [], middle
     for number, planned in enumerate(plan.bars):
-        for step, length in strokes(rhythm if len(planned.chords) == 1 else "x-------x-------"):
+        for step, length in strokes(rhythm if len(planned.chords) == 1 else halved):
             chord = _chord_at(planned.chords, step)
-            high = _nearest(chord.classes, high, middle - 6, middle + 6)
-            below = [pitch for pitch in range(high - 1, high - 16, -1) if pitch % 12 in chord.classes][:2]
+            high = _nearest(chord.classes, high, middle - span[0], middle + span[1])
+            below = [pitch for pitch in range(high - 1, high - 1 - width, -1) if pitch % 12 in chord.classes][:2]
             notes += [(number, step, length, pitch) for pitch in (high, *below)]
+    return notes
+
+
+def _broken(plan: SongPlan, rhythm: str, middle: int, up: bool) -> list[tuple[int, int, int, int]]:
+    """One note of the chord after the other."""
+    notes = []
+    for number, planned in enumerate(plan.bars):
+        for count, (step, length) in enumerate(strokes(rhythm)):
+            chord = _chord_at(planned.chords, step)
+            ladder = [pitch for pitch in range(middle - 6, middle + 8) if pitch % 12 in chord.classes]
+            notes.append((number, step, length, ladder[(count if up else -1 - count) % len(ladder)]))
     return notes
 
 
@@ -209,22 +223,6 @@ def _melody(plan: SongPlan, dice: Random) -> list[tuple[int, int, int, int]]:
             pitch = _nearest(classes, pitch + moves[count % len(moves)], middle - 9, middle + 9)
             notes.append((number, step, length, pitch))
             count += 1
-    return notes
-
-
-def _pulse(plan: SongPlan, dice: Random, rhythm: str, broken: bool = False) -> list[tuple[int, int, int, int]]:
-    middle, up = dice.randint(64, 74), dice.random() < 0.5
-    notes, high = [], middle
-    for number, planned in enumerate(plan.bars):
-        for count, (step, length) in enumerate(strokes(rhythm)):
-            chord = _chord_at(planned.chords, step)
-            if broken:
-                ladder = [pitch for pitch in range(middle - 6, middle + 8) if pitch % 12 in chord.classes]
-                pitches = [ladder[(count if up else -1 - count) % len(ladder)]]
-            else:
-                high = _nearest(chord.classes, high, middle - 5, middle + 7)
-                pitches = [high, *(one for one in range(high - 1, high - 10, -1) if one % 12 in chord.classes)][:3]
-            notes += [(number, step, length, pitch) for pitch in pitches]
     return notes
 
 
