@@ -231,7 +231,7 @@ def test_held_out_phrases_with_a_limit_are_balanced():
     one, again = held_out_phrases(index, 46), held_out_phrases(index, 46)
     np.testing.assert_array_equal(one[0].starts, again[0].starts)
     np.testing.assert_array_equal(one[1], again[1])
-    rows = [tuple(rows_of(index, held_out_phrases(index, 46, seed)[0].tokens())) for seed in (0, 1)]
+    rows = [tuple(rows_of(index, held_out_phrases(index, 46, seed)[0].tokens().astype(np.int32))) for seed in (0, 1)]
     assert rows[0] != rows[1]
     assert all(len(set(chosen)) == 46 for chosen in rows)
 
