@@ -129,8 +129,8 @@ class MusAE(keras.Model):
             self.critic_optimizer = self._make_step.groups["critic"].optimizer
 
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One step of `fit` with tokens int32 [b, T, K] and genres int32 [b], as many on every replica."""
-        tokens, genre = data
+        """One step of `fit` with tokens, integers [b, T, K], and genres [b], as many on every replica."""
+        tokens, genre = (tf.cast(part, tf.int32) for part in data)
         numbers = self._make_step(tokens, genre, tf.cast(tf.convert_to_tensor(self.optimizer.iterations), tf.int64))
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
         for tracker in (self._loss_tracker, *self._means):
@@ -138,8 +138,8 @@ class MusAE(keras.Model):
         return self.get_metrics_result()
 
     def test_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Reconstruction loss and accuracy, without noise, of tokens int32 [b, T, K] and genres int32 [b]."""
-        tokens, _ = data
+        """Reconstruction loss and accuracy, without noise, of tokens, integers [b, T, K], and genres [b]."""
+        tokens = tf.cast(data[0], tf.int32)
         logits = self(tokens)
         loss = reconstruction(logits, tokens)
         hits = tf.stack([tf.argmax(track, -1, tf.int32) for track in logits], -1) == tokens

@@ -363,6 +363,8 @@ class TrainStep:
     ) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
         """Gradient and metrics of this replica's rows, worked through in parts: only one needs memory at a time."""
         group, parts = self.groups["autoencoder"], self.training.accumulate
+        if genre.shape[0] is None:
+            raise ConfigError(f"training.accumulate is {parts}; allowed: 1 for batches whose size is not known ahead")
         count = genre.shape[0] // parts
         names = ("reconstruction", *(term.name for term in self._terms), "accuracy", "loss")
 
