@@ -69,8 +69,7 @@ def rates(base: Path, latent: int, seconds: float) -> dict[str, float]:
         start_engine()
     from benchmarks.serving_server import Raw
     from musae_tf.server import Options
-    from musae_tf.server.config import one_model
-    from musae_tf.server.options import read_batching
+    from musae_tf.server.options import one_model, read_batching
 
     random, found = np.random.default_rng(1), {}
     for loops in (1, 2):

@@ -14,13 +14,11 @@ from musae_tf.cli.shared import standard_error_held_back
 from musae_tf.protocol.messages import PredictRequest
 from musae_tf.server import ModelServer, Options
 from musae_tf.server.batching import limits_from
-from musae_tf.server.config import one_model
 from musae_tf.server.engine import Session, start_engine
-from musae_tf.server.library import library
-from musae_tf.server.merging import merge, split
-from musae_tf.server.options import read_batching
-from musae_tf.server.predict import Prediction, prepare
-from musae_tf.server.tensor import Tensor
+from musae_tf.server.handlers import Prediction
+from musae_tf.server.options import one_model, read_batching
+from musae_tf.server.tasks import Task, merge, rows_of, split
+from musae_tf.server.tensorflow_c import Tensor, library
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -106,10 +104,17 @@ def stage_times(server: ModelServer, requests: Sequence[bytes], repeats: int = 5
     with server.core.lease(spec) as lease:
         parsed = timed("parse", lambda: [PredictRequest.FromString(data) for data in requests])
         ready = timed(
-            "check and make tensors", lambda: [prepare(lease.loaded, one, server.core.limits) for one in parsed]
+            "check and make tensors", lambda: [lease.loaded.prepare(one, server.core.limits) for one in parsed]
         )
-        first, rows = ready[0], [one.inputs[0].shape[0] for one in ready]
-        joined = timed("join", lambda: merge([one.inputs for one in ready], 0, first.feeds, False))
+        first, rows = ready[0], [rows_of(one.inputs) for one in ready]
+
+        def join() -> list[Tensor]:
+            tasks = [Task(one.inputs, None, lambda outputs, error: None) for one in ready]
+            for task, count in zip(tasks, rows, strict=True):
+                task.rows = count
+            return merge(tasks, 0, first.feeds, False)
+
+        joined = timed("join", join)
         outputs = [Tensor.joined([array]) for array in lease.loaded.run(first.feeds, first.fetches, joined)]
         parts = timed("split", lambda: split(outputs, rows, sum(rows)))
         answers = [Prediction(spec.name, 1, first.signature, dict(zip(first.outputs, part, strict=True)))

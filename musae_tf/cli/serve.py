@@ -222,7 +222,7 @@ def _wait_for_signal() -> None:
 
 def _options(arguments: Namespace) -> "Options":
     from musae_tf.server import options
-    from musae_tf.server.config import one_model
+    from musae_tf.server.options import one_model
     from musae_tf.server.status import ServeError
 
     config_file = _path(arguments.model_config_file)
@@ -308,7 +308,7 @@ def _base_path(named: str | None, pretrained: bool) -> Path:
 
 
 def _print_ready(server: "ModelServer") -> None:
-    from musae_tf.server.monitor import AVAILABLE
+    from musae_tf.server.versions import AVAILABLE
 
     options = server.options
     for model in server.core.models:

@@ -13,10 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from musae_tf.server.engine import Plan, Session
-from musae_tf.server.merging import merge, rows_of, split
 from musae_tf.server.metrics import Metrics
-from musae_tf.server.runner import Task, remaining_ms, settle
 from musae_tf.server.status import Code, StatusError, as_status, invalid
+from musae_tf.server.tasks import Task, merge, remaining_ms, rows_of, settle, split
 
 
 @dataclass(frozen=True)

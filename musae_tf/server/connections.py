@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -37,11 +38,21 @@ def error_page(status: int) -> bytes:
 class HttpServer:
     """Serves an ASGI application on a thread with a loop of its own."""
 
-    def __init__(self, application: Any, host: str, port: int, connections: int, for_each: int, seconds: float):
+    def __init__(
+        self,
+        application: Any,
+        closing: Callable[[], Awaitable[None]],
+        host: str,
+        port: int,
+        connections: int,
+        for_each: int,
+        seconds: float,
+    ):
         """Bind the port; connections wait from here on.
 
         Args:
             application: ASGI.
+            closing: called on the loop when the last request is answered.
             host: address to listen on.
             port: 0 takes a free one.
             connections: open at once.
@@ -67,11 +78,15 @@ class HttpServer:
             timeout_keep_alive=int(2 * _IDLE_SECONDS),  # ours comes before
             http=lambda **settings: LimitedProtocol(self.limits, **settings),  # type: ignore[arg-type]
         )  # fmt: skip
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [self._socket]}, name="musae-rest", daemon=True
-        )
+        self._server, self._closing = uvicorn.Server(config), closing
+        self._thread = threading.Thread(target=asyncio.run, args=(self._serve(),), name="musae-rest", daemon=True)
         self._thread.start()
+
+    async def _serve(self) -> None:
+        try:
+            await self._server.serve(sockets=[self._socket])
+        finally:
+            await self._closing()
 
     def refuse(self) -> None:
         """Take no more connections; close those that wait for nothing."""

@@ -8,16 +8,14 @@ from google.protobuf.message import Message
 
 from musae_tf.protocol.messages import ModelConfig, ModelServerConfig
 from musae_tf.server.batching import BatchScheduler
-from musae_tf.server.config import check_models, platform_of
 from musae_tf.server.loader import Loader
 from musae_tf.server.manager import Lease, Manager
 from musae_tf.server.metrics import Metrics
-from musae_tf.server.monitor import AVAILABLE, Monitor, VersionState
-from musae_tf.server.options import Options
-from musae_tf.server.runner import DirectRunner
+from musae_tf.server.options import Options, check_models, platform_of
 from musae_tf.server.signature import RequestLimits
-from musae_tf.server.source import Source
 from musae_tf.server.status import Code, ServeError, StatusError, invalid
+from musae_tf.server.tasks import DirectRunner
+from musae_tf.server.versions import AVAILABLE, Monitor, Source, VersionState
 
 _log = logging.getLogger(__name__)
 

@@ -5,9 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from musae_tf.protocol.messages import SignatureDefMap
-from musae_tf.server.library import Buffer, Output, library, pointer
 from musae_tf.server.status import Code, StatusError
-from musae_tf.server.tensor import Status, Tensor
+from musae_tf.server.tensorflow_c import Buffer, Output, Status, Tensor, library, pointer
 
 
 def start_engine() -> None:

@@ -3,19 +3,21 @@
 import asyncio
 import collections
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor
+from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError, Message
+from grpc_reflection.v1alpha import reflection_pb2
+from grpc_reflection.v1alpha._async import ReflectionServicer
 
 from musae_tf.protocol import services
-from musae_tf.protocol.messages import PredictRequest
+from musae_tf.protocol.messages import POOL, PredictRequest
 from musae_tf.protocol.services import Method
-from musae_tf.server.handlers import Handlers
-from musae_tf.server.predict import Prediction
-from musae_tf.server.runner import Task
+from musae_tf.server.handlers import Handlers, Prediction
 from musae_tf.server.status import Code, StatusError, as_status, wire_message
+from musae_tf.server.tasks import Task
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _LARGE = 16 * 1024
@@ -39,21 +41,16 @@ class PredictionService:
 
     def generic_handlers(self) -> list[grpc.GenericRpcHandler]:
         """What `grpc.aio.Server.add_generic_rpc_handlers` takes."""
-        threads = self._executor
+        handlers = self._handlers
         calls = {
             services.PREDICT: self._predict,
-            services.CLASSIFY: self._blocking(services.CLASSIFY, self._handlers.classify, threads, "Classify"),
-            services.REGRESS: self._blocking(services.REGRESS, self._handlers.regress, threads, "Regress"),
-            services.MULTI_INFERENCE: self._blocking(services.MULTI_INFERENCE, self._handlers.multi_inference, threads),
-            services.GET_MODEL_METADATA: self._blocking(
-                services.GET_MODEL_METADATA, _timeless(self._handlers.metadata), threads
-            ),
-            services.GET_MODEL_STATUS: self._blocking(
-                services.GET_MODEL_STATUS, _timeless(self._handlers.status), threads
-            ),
-            # It may wait for a model without end: not on the threads that others need.
+            services.CLASSIFY: self._blocking(services.CLASSIFY, handlers.classify, "Classify"),
+            services.REGRESS: self._blocking(services.REGRESS, handlers.regress, "Regress"),
+            services.MULTI_INFERENCE: self._blocking(services.MULTI_INFERENCE, handlers.multi_inference),
+            services.GET_MODEL_METADATA: self._blocking(services.GET_MODEL_METADATA, handlers.metadata),
+            services.GET_MODEL_STATUS: self._blocking(services.GET_MODEL_STATUS, handlers.status),
             services.HANDLE_RELOAD_CONFIG_REQUEST: self._blocking(
-                services.HANDLE_RELOAD_CONFIG_REQUEST, _timeless(self._handlers.reload), None
+                services.HANDLE_RELOAD_CONFIG_REQUEST, handlers.reload, waits=True
             ),
         }
         return [
@@ -129,31 +126,46 @@ class PredictionService:
                 answer.set_result(data)
 
     def _blocking(
-        self,
-        method: Method,
-        function: Callable[[Message, float | None], Message],
-        executor: Executor | None,
-        counted: str = "",
+        self, method: Method, function: Callable[[Any], Message], counted: str = "", waits: bool = False
     ) -> Callable[[bytes, Context], Awaitable[bytes]]:
-        """A method that runs on a thread of `executor`, or of the loop's own if that is None.
+        """A method that runs on a thread.
 
-        `counted` is its name in the metrics, if it has one.
+        Args:
+            method: what it is.
+            function: what answers it.
+            counted: its name in the metrics, if it has one.
+            waits: whether it may wait without end: then it takes none of the threads that others need.
         """
 
-        def run(data: bytes, deadline: float | None) -> bytes:
+        def run(data: bytes) -> bytes:
             request = _parse(method.request, data)
             if not counted:
-                return function(request, deadline).SerializeToString()
+                return function(request).SerializeToString()
             with self._handlers.counted(request, counted, "GRPC"):
-                return function(request, deadline).SerializeToString()
+                return function(request).SerializeToString()
 
         async def call(data: bytes, context: Context) -> bytes:
             try:
-                return await self._loop.run_in_executor(executor, run, data, _deadline(context))
+                return await self._loop.run_in_executor(None if waits else self._executor, run, data)
             except Exception as error:
                 await _abort(context, as_status(error))
+                raise
 
         return call
+
+
+def reflection_handlers(names: Iterable[str]) -> list[grpc.GenericRpcHandler]:
+    """Server reflection, of both versions, which differ by their names alone, for services by their full names."""
+    servicer = ReflectionServicer([*names, *services.REFLECTION_SERVICES], POOL)
+    call = grpc.stream_stream_rpc_method_handler(
+        servicer.ServerReflectionInfo,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    return [
+        grpc.method_handlers_generic_handler(name, {"ServerReflectionInfo": call})
+        for name in services.REFLECTION_SERVICES
+    ]
 
 
 def _parse(kind: type[Message], data: bytes) -> Message:
@@ -166,10 +178,6 @@ def _parse(kind: type[Message], data: bytes) -> Message:
 def _deadline(context: Context) -> float | None:
     left = context.time_remaining()
     return None if left is None else time.monotonic() + left
-
-
-def _timeless(function: Callable[[Message], Message]) -> Callable[[Message, float | None], Message]:
-    return lambda request, deadline: function(request)
 
 
 async def _abort(context: Context, error: StatusError) -> None:

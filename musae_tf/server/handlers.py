@@ -4,27 +4,57 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
+from typing import NamedTuple, NoReturn
 
+import numpy as np
 from google.protobuf.message import Message
 
+from musae_tf.protocol.codec import fill_proto
 from musae_tf.protocol.messages import (
     Any,
-    ClassificationResponse,
+    ClassificationRequest,
     GetModelMetadataResponse,
     GetModelStatusResponse,
     ModelSpec,
-    RegressionResponse,
+    MultiInferenceRequest,
+    PredictResponse,
+    RegressionRequest,
     ReloadConfigResponse,
+    SignatureDef,
 )
 from musae_tf.server.core import ServerCore
-from musae_tf.server.inference import classify, multi_infer, regress
 from musae_tf.server.manager import Lease
-from musae_tf.server.predict import Prediction, prepare
-from musae_tf.server.runner import Task
 from musae_tf.server.signature import DEFAULT
 from musae_tf.server.status import Code, StatusError, as_status, invalid, wire_message
+from musae_tf.server.tasks import Task
 
+CLASSIFY_METHOD, REGRESS_METHOD = "tensorflow/serving/classify", "tensorflow/serving/regress"
 _SIGNATURES = "signature_def"
+
+
+class Prediction(NamedTuple):
+    """The answer to a Predict request.
+
+    Attributes:
+        model: name of the model, as requested.
+        version: the version that answered.
+        signature: the effective signature.
+        outputs: arrays by name; strings as objects of type bytes.
+    """
+
+    model: str
+    version: int
+    signature: str
+    outputs: dict[str, np.ndarray]
+
+    def response(self, as_content: bool = False) -> Message:
+        """The PredictResponse: values in typed fields, or, if asked for, in `tensor_content`."""
+        response = PredictResponse()
+        spec = response.model_spec
+        spec.name, spec.version.value, spec.signature_name = self.model, self.version, self.signature
+        for alias, array in self.outputs.items():
+            fill_proto(response.outputs[alias], array, typed=not as_content)
+        return response
 
 
 class Handlers:
@@ -49,7 +79,7 @@ class Handlers:
         """
         lease = self._lease(request)
         try:
-            prepared = prepare(lease.loaded, request, self.core.limits)
+            prepared = lease.loaded.prepare(request, self.core.limits)
             started = time.monotonic()
 
             def finish(outputs, error) -> None:
@@ -82,21 +112,46 @@ class Handlers:
             raise error
         return prediction
 
-    def classify(self, request: Message, deadline: float | None) -> Message:
-        """The ClassificationResponse."""
-        return self._infer(request, deadline, classify, ClassificationResponse)
+    def classify(self, request: ClassificationRequest) -> NoReturn:
+        """Refuse it, as the container does if the signature is not for examples: this package exports no other.
 
-    def regress(self, request: Message, deadline: float | None) -> Message:
-        """The RegressionResponse."""
-        return self._infer(request, deadline, regress, RegressionResponse)
+        Raises:
+            StatusError: always.
+        """
+        self._refuse_examples(request, CLASSIFY_METHOD)
 
-    def multi_inference(self, request: Message, deadline: float | None) -> Message:
-        """The MultiInferenceResponse."""
-        with self.core.lease(request.tasks[0].model_spec if request.tasks else ModelSpec()) as lease:
-            response = multi_infer(lease.loaded, request.tasks, request.input, deadline)
-            for result in response.results:
-                result.model_spec.version.value = lease.version
-            return response
+    def regress(self, request: RegressionRequest) -> NoReturn:
+        """Refuse it, as `classify` does.
+
+        Raises:
+            StatusError: always.
+        """
+        self._refuse_examples(request, REGRESS_METHOD)
+
+    def multi_inference(self, request: MultiInferenceRequest) -> NoReturn:
+        """Refuse it, as `classify` does.
+
+        Raises:
+            StatusError: always.
+        """
+        tasks = request.tasks
+        with self.core.lease(tasks[0].model_spec if tasks else ModelSpec()) as lease:
+            seen: set[str] = set()
+            for task in tasks:
+                if not task.model_spec.name:
+                    raise invalid("Found ModelSpec with an empty model name.")
+                if task.model_spec.name != tasks[0].model_spec.name:
+                    raise invalid("All ModelSpecs in a MultiInferenceRequest must access the same model name.")
+                name = task.model_spec.signature_name or DEFAULT
+                if name in seen:
+                    raise invalid(f"Duplicate evaluation of signature: {name}")
+                seen.add(name)
+                if name not in lease.loaded.signatures:
+                    raise invalid(f"Requested signature not found in model graph: {name}")
+                if task.method_name not in (CLASSIFY_METHOD, REGRESS_METHOD):
+                    raise StatusError(Code.UNIMPLEMENTED, f"Unsupported signature method_name: {task.method_name}")
+                _check_for_examples(lease.loaded.signatures[name].definition, task.method_name)
+        raise _only_predict()
 
     def metadata(self, request: Message) -> Message:
         """The GetModelMetadataResponse."""
@@ -178,11 +233,35 @@ class Handlers:
             raise invalid("Missing ModelSpec")
         return self.core.lease(request.model_spec)
 
-    def _infer(self, request: Message, deadline: float | None, function: Callable, kind: type[Message]) -> Message:
+    def _refuse_examples(self, request: ClassificationRequest | RegressionRequest, method: str) -> NoReturn:
+        name = request.model_spec.signature_name or DEFAULT
         with self._lease(request) as lease:
-            response = kind()
-            response.result.CopyFrom(function(lease.loaded, request.model_spec.signature_name, request.input, deadline))
-            response.model_spec.name = request.model_spec.name
-            response.model_spec.version.value = lease.version
-            response.model_spec.signature_name = request.model_spec.signature_name or DEFAULT
-            return response
+            if name not in lease.loaded.signatures:
+                raise invalid(f"No signature was found with the name: {name}")
+            _check_for_examples(lease.loaded.signatures[name].definition, method)
+        raise _only_predict()
+
+
+def _check_for_examples(definition: SignatureDef, method: str) -> None:
+    """Raise what the container says of a signature whose tensors are not those of classification or regression."""
+    classifies, outputs = method == CLASSIFY_METHOD, definition.outputs
+    if len(definition.inputs) != 1:
+        raise invalid("Expected one input Tensor.")
+    if classifies and len(outputs) not in (1, 2):
+        raise invalid(f"Expected one or two output Tensors, found {len(outputs)}")
+    if not classifies and len(outputs) != 1:
+        raise invalid("Expected one output Tensor.")
+    if "inputs" not in definition.inputs:
+        kind = "classification" if classifies else "regression"
+        raise invalid(f"No {kind} inputs found in SignatureDef: {definition}")
+    if classifies and not {"classes", "scores"} & outputs.keys():
+        raise invalid(
+            'Expected classification signature outputs to contain at least one of "classes" or "scores". Signature '
+            f"was: {definition}"
+        )
+    if not classifies and "outputs" not in outputs:
+        raise invalid(f"No regression outputs found in SignatureDef: {definition}")
+
+
+def _only_predict() -> StatusError:
+    return StatusError(Code.UNIMPLEMENTED, "this server answers Predict; requests of examples need the container")

@@ -6,6 +6,7 @@ arguments at a time from its standard input, writes the pickled result to its st
 """
 
 import asyncio
+import contextlib
 import gc
 import os
 import pickle
@@ -97,11 +98,13 @@ class JsonProcess:
         values = sum(array.size for array in outputs.values())
         return await self._run(values > _LONG_ANSWER, seconds, write_predict, outputs, in_rows)
 
-    def kill(self) -> None:
+    async def close(self) -> None:
         """End the process."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
-        self._process = None
+        process, self._process = self._process, None
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
 
     async def _run(self, long: bool, seconds: float, function: Callable[..., Any], *arguments: Any) -> Any:
         if not long:
@@ -124,10 +127,10 @@ class JsonProcess:
                 (length,) = _LENGTH.unpack(await process.stdout.readexactly(_LENGTH.size))
                 return pickle.loads(await process.stdout.readexactly(length))
             except (asyncio.IncompleteReadError, ConnectionError):
-                self.kill()
+                await self.close()
                 raise StatusError(Code.RESOURCE_EXHAUSTED, "there is not enough memory for this JSON") from None
             except BaseException:
-                self.kill()  # what it answers would be taken for the answer to the next call
+                await self.close()  # what it answers would be taken for the answer to the next call
                 raise
 
     async def _started(self) -> asyncio.subprocess.Process:

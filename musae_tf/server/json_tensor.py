@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from musae_tf.protocol.codec import dtype_name, to_proto
 from musae_tf.server.status import Code, StatusError, invalid
-from musae_tf.server.tensor import MOST_DIMENSIONS
+from musae_tf.server.tensorflow_c import MOST_DIMENSIONS
 
 _DTYPES = {1: "f4", 2: "f8", 3: "i4", 4: "u1", 5: "i2", 6: "i1", 7: "O", 9: "i8", 10: "?", 22: "u4", 23: "u8"}
 _EXACT = {1: 2**24, 2: 2**53}  # the largest whole numbers up to which a float is exact

@@ -1,18 +1,103 @@
 """Loads a version: the session, its batching, and the warm-up requests that come with it."""
 
+import struct
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from musae_tf.protocol.messages import BatchingParameters
+import google_crc32c
+from google.protobuf.message import DecodeError, Message
+
+from musae_tf.protocol.messages import BatchingParameters, PredictionLog
 from musae_tf.server.batching import BatchingLimits, BatchScheduler, limits_from
-from musae_tf.server.config import read_text_message
 from musae_tf.server.engine import Session
 from musae_tf.server.metrics import Metrics
-from musae_tf.server.options import Options
-from musae_tf.server.runner import DirectRunner
+from musae_tf.server.options import Options, read_text_message
 from musae_tf.server.servable import Servable
-from musae_tf.server.status import ServeError, StatusError, invalid
-from musae_tf.server.warmup import warm_up
+from musae_tf.server.status import Code, ServeError, StatusError, invalid
+from musae_tf.server.tasks import DirectRunner
+
+_HEADER = struct.Struct("<QI")
+_FOOTER = struct.Struct("<I")
+_LONGEST = 2**31 - 1
+
+
+def masked_crc(data: bytes) -> int:
+    """CRC-32C (Castagnoli) of some bytes, masked as TFRecord wants it."""
+    crc = google_crc32c.value(data)
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def read_records(path: Path) -> Iterator[bytes]:
+    """The records of a TFRecord file.
+
+    Raises:
+        StatusError: DATA_LOSS, not such a file or a damaged one.
+    """
+    with path.open("rb") as file:
+        while header := file.read(_HEADER.size):
+            length, length_crc = _HEADER.unpack(header) if len(header) == _HEADER.size else (0, -1)
+            if masked_crc(header[:8]) != length_crc or length > _LONGEST:
+                raise _damaged(path)
+            content, footer = file.read(length), file.read(_FOOTER.size)
+            if len(content) != length or len(footer) != _FOOTER.size:
+                raise _damaged(path)
+            if masked_crc(content) != _FOOTER.unpack(footer)[0]:
+                raise _damaged(path)
+            yield content
+
+
+def _damaged(path: Path) -> StatusError:
+    return StatusError(
+        Code.DATA_LOSS,
+        f"corrupted record in {path}. Please verify your warmup data is in TFRecord format.",
+    )
+
+
+FILE = Path("assets.extra", "tf_serving_warmup_requests")
+_MOST = 1000
+
+
+def warm_up(servable: Servable, iterations: int, metrics: Metrics) -> None:
+    """Run the warm-up records of a version one after the other; no file is fine.
+
+    Raises:
+        StatusError: a record cannot be read, or its request fails: the version must not be served.
+    """
+    path = servable.path / FILE
+    if not path.is_file():
+        return
+    started, status = time.monotonic(), Code.OK
+    try:
+        for number, record in enumerate(_logs(path)):
+            if number >= _MOST:
+                raise invalid(f"Number of warmup records exceeds the maximum ({_MOST}) at {path}")
+            metrics.warmup_records.add(str(servable.path), Code.OK.name)
+            for _ in range(iterations):
+                _run(servable, record)
+    except StatusError as error:
+        status = error.code
+        raise
+    finally:
+        metrics.warmup_latency.observe((time.monotonic() - started) * 1e6, str(servable.path), status.name)
+
+
+def _logs(path: Path) -> Iterator[Message]:
+    for record in read_records(path):
+        try:
+            yield PredictionLog.FromString(record)
+        except DecodeError as error:
+            raise invalid(f"Failed to parse warmup record: {error} from {path}") from None
+
+
+def _run(servable: Servable, log: PredictionLog) -> None:
+    kind = log.WhichOneof("log_type")
+    if kind is None:
+        return
+    if kind != "predict_log":
+        raise StatusError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {kind}")
+    prepared = servable.prepare(log.predict_log.request)
+    servable.run(prepared.feeds, prepared.fetches, prepared.inputs)
 
 
 class Loader:

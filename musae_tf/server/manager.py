@@ -7,9 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
-from musae_tf.server.monitor import AVAILABLE, END, LOADING, START, UNLOADING, Monitor
-from musae_tf.server.policy import Phase, Standing, next_action
 from musae_tf.server.status import Code, StatusError
+from musae_tf.server.versions import AVAILABLE, END, LOADING, START, UNLOADING, Monitor, Phase, Standing, next_action
 
 _log = logging.getLogger(__name__)
 

@@ -1,4 +1,8 @@
-"""Counters and histograms under the container's names, in Prometheus' text format."""
+"""Counters and histograms under the container's names, in Prometheus' text format.
+
+Not by prometheus-client: it puts `_total` behind the names of counters, which the container does not, and takes about
+10 us for an observation, of which every request makes four.
+"""
 
 import bisect
 import threading

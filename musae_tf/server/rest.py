@@ -24,13 +24,12 @@ from musae_tf.protocol.messages import (
     SignatureDefMap,
 )
 from musae_tf.server.connections import error_page
-from musae_tf.server.handlers import Handlers
+from musae_tf.server.handlers import Handlers, Prediction
 from musae_tf.server.json_process import JsonProcess
-from musae_tf.server.json_tensor import text_of
+from musae_tf.server.json_tensor import parse_body, signature_name, text_of
 from musae_tf.server.options import Options
-from musae_tf.server.predict import Prediction
-from musae_tf.server.runner import Task
 from musae_tf.server.status import Code, StatusError, as_status, invalid
+from musae_tf.server.tasks import Task
 
 T = TypeVar("T")
 
@@ -64,10 +63,10 @@ class RestApi:
         self._json_process = JsonProcess()
         self._held = 0  # bytes of bodies that are not answered yet
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End threads and process. No request may be under way."""
-        self._json_process.kill()
         self._threads.shutdown()
+        await self._json_process.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -146,8 +145,8 @@ class RestApi:
         request = PredictRequest(model_spec=spec)
         with self._handlers.counted(request, method, "REST"):
             if method != "predict":
-                # Requests of examples: for models of another kind than this package makes.
-                raise StatusError(Code.UNIMPLEMENTED, f"{method} is served over gRPC only")
+                request.model_spec.signature_name = signature_name(parse_body(body))
+                (self._handlers.classify if method == "classify" else self._handlers.regress)(request)
             deadline = time.monotonic() + self._options.rest_timeout
             with self._handlers.core.lease(spec) as lease:
                 definitions = lease.loaded.definitions.SerializeToString()

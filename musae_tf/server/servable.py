@@ -4,16 +4,36 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 from queue import SimpleQueue
+from typing import NamedTuple
 
 import numpy as np
 
+from musae_tf.protocol.messages import PredictRequest
 from musae_tf.server.batching import BatchingLimits, BatchQueue, BatchScheduler
 from musae_tf.server.engine import Plan, Session
-from musae_tf.server.runner import DirectRunner, Task
-from musae_tf.server.signature import Signature
-from musae_tf.server.tensor import Tensor
+from musae_tf.server.signature import UNLIMITED, RequestLimits, Signature, find_signature
+from musae_tf.server.tasks import DirectRunner, Task
+from musae_tf.server.tensorflow_c import Tensor
 
 _MOST_PLANS = 1000
+
+
+class Prepared(NamedTuple):
+    """A checked Predict request.
+
+    Attributes:
+        signature: effective name of the signature.
+        outputs: names of the outputs to answer with.
+        feeds: tensors of the graph to feed.
+        fetches: tensors of the graph to fetch, one for each output.
+        inputs: a tensor for each feed.
+    """
+
+    signature: str
+    outputs: tuple[str, ...]
+    feeds: Sequence[str]
+    fetches: Sequence[str]
+    inputs: list[Tensor]
 
 
 class Servable:
@@ -41,6 +61,19 @@ class Servable:
         self._scheduler, self._limits = scheduler, limits
         self._plans: dict[tuple, tuple[Plan, BatchQueue | None]] = {}
         self._lock = threading.Lock()
+
+    def prepare(self, request: PredictRequest, limits: RequestLimits = UNLIMITED) -> Prepared:
+        """Check a request against the model, in the container's order.
+
+        Raises:
+            StatusError: what is wrong with it.
+        """
+        name, signature = find_signature(self.signatures, request.model_spec.signature_name)
+        checked = signature.check(request.inputs)
+        outputs = signature.outputs(request.output_filter)
+        inputs = signature.tensors(checked, request.inputs, limits)
+        fetches = tuple(signature.fetches[alias] for alias in outputs)
+        return Prepared(name, outputs, signature.feeds, fetches, inputs)
 
     def submit(self, feeds: Sequence[str], fetches: Sequence[str], task: Task) -> None:
         """Run a task that feeds and fetches tensors by name.

@@ -10,17 +10,18 @@ from collections.abc import Coroutine
 from typing import Any
 
 import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
 
 from musae_tf.protocol import services
 from musae_tf.server.connections import HttpServer
 from musae_tf.server.core import ServerCore
-from musae_tf.server.grpc_service import PredictionService
+from musae_tf.server.grpc_service import PredictionService, reflection_handlers
 from musae_tf.server.handlers import Handlers
-from musae_tf.server.health import Health, reflection_handlers
-from musae_tf.server.library import library
 from musae_tf.server.options import Options
 from musae_tf.server.rest import RestApi
 from musae_tf.server.status import ServeError
+from musae_tf.server.tensorflow_c import library
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class ModelServer:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="musae-grpc", daemon=True)
         self._server: grpc.aio.Server | None = None
-        self._health: Health | None = None
+        self._health = HealthServicer()  # serving from the first moment, whatever the models do, until the server stops
         self._api: RestApi | None = None
         self._rest: HttpServer | None = None
         self._stopped = False
@@ -91,7 +92,6 @@ class ModelServer:
             self._on_loop(self._close(seconds))
         if self._rest is not None:
             self._rest.drain(max(0.0, end - time.monotonic()))
-            self._api.close()
         self.core.close()
         self._executor.shutdown()
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -119,13 +119,14 @@ class ModelServer:
                 *options.channel_arguments,
             ]
         )
-        self._health = Health()
         service = PredictionService(self._handlers, self._executor, options.as_content)
         names = [services.PREDICTION_SERVICE, services.MODEL_SERVICE]
         server.add_generic_rpc_handlers(service.generic_handlers())
         if options.health:
             names.append(services.HEALTH_SERVICE)
-            server.add_generic_rpc_handlers([self._health.generic_handler()])
+            for name in ("ModelService", "PredictionService"):  # what can be asked for, as in the container
+                await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         server.add_generic_rpc_handlers(reflection_handlers(names))
         if options.port is not None:
             self.port = self._bind(server, f"{_bracketed(options.host)}:{options.port}")
@@ -158,7 +159,7 @@ class ModelServer:
         self._api = RestApi(self._handlers, options)
         try:
             self._rest = HttpServer(
-                self._api, options.host, options.rest_port, options.rest_connections,
+                self._api, self._api.close, options.host, options.rest_port, options.rest_connections,
                 options.rest_connections_each, options.rest_timeout,
             )  # fmt: skip
         except OSError as error:
@@ -169,7 +170,7 @@ class ModelServer:
         self.rest_port = self._rest.port
 
     async def _close(self, seconds: float) -> None:
-        await self._health.stop()
+        await self._health.enter_graceful_shutdown()
         await self._server.stop(seconds)
 
 

@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 from musae_tf.protocol.codec import dtype_name, shape_of, values_sent
 from musae_tf.protocol.messages import DataType
 from musae_tf.server.status import Code, StatusError, invalid
-from musae_tf.server.tensor import STRING, Tensor
+from musae_tf.server.tensorflow_c import STRING, Tensor
 
 DEFAULT = "serving_default"
 _ITEM_BYTES = {1: 4, 2: 8, 3: 4, 4: 1, 5: 2, 6: 1, 8: 8, 9: 8, 10: 1, 14: 2, 17: 2, 18: 16, 19: 2, 22: 4, 23: 8}

@@ -10,7 +10,7 @@ import pytest
 
 from musae_tf.music import Song
 from musae_tf.server import ModelServer, Options
-from musae_tf.server.config import one_model
+from musae_tf.server.options import one_model
 from tests.acceptance.conftest import ROOT, run
 
 pytestmark = pytest.mark.acceptance

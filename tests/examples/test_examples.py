@@ -16,7 +16,7 @@ from examples.style_watcher import Watcher
 from musae_tf.client import MusaeClient
 from musae_tf.music import Song
 from musae_tf.server import ModelServer, Options
-from musae_tf.server.config import one_model
+from musae_tf.server.options import one_model
 from tests.corpus import broken_files, drum_song, four_voice_song
 
 ROOT = Path(__file__).parent.parent.parent

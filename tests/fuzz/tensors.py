@@ -214,8 +214,7 @@ def _megabytes(pid: int) -> int:
 def _serve(base: str, batching: bool) -> None:
     from musae_tf.protocol.messages import BatchingParameters
     from musae_tf.server import ModelServer, Options
-    from musae_tf.server.config import one_model
-    from musae_tf.server.options import Batching
+    from musae_tf.server.options import Batching, one_model
 
     parameters = BatchingParameters(enable_large_batch_splitting={"value": True}, allowed_batch_sizes=[2, 8])
     for name, value in (("max_batch_size", 64), ("max_execution_batch_size", 8), ("batch_timeout_micros", 200),

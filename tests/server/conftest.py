@@ -12,7 +12,7 @@ import pytest
 
 from musae_tf.protocol.messages import ModelServerConfig
 from musae_tf.server import ModelServer, Options
-from musae_tf.server.config import one_model
+from musae_tf.server.options import one_model
 from tests.server.client import Client
 
 ROOT = Path(__file__).parent.parent.parent

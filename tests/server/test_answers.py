@@ -4,7 +4,7 @@ import grpc
 import pytest
 
 from musae_tf.protocol import services
-from musae_tf.protocol.messages import ClassificationRequest, SignatureDefMap
+from musae_tf.protocol.messages import SignatureDefMap
 from tests.server.client import asked, multi, predict_request, rows
 from tests.server.conftest import publish
 
@@ -54,27 +54,13 @@ def test_status_ignores_the_label_and_takes_the_version(client):
         assert (entry.version, entry.state, entry.status.error_code) == (1, 30, 0)
 
 
-def test_examples_are_classified_and_regressed(client):
-    def example(value: float) -> dict:
-        return {"features": {"feature": {"x": {"float_list": {"value": [value]}}}}}
-
-    listed = {"example_list": {"examples": [example(1), example(2)]}}
-    spec = {"name": "model", "signature_name": "classify"}
-    response = client.call(CLASSIFY, asked(CLASSIFY, spec, input=listed))
-    assert [[entry.label for entry in row.classes] for row in response.result.classifications] == [["low", "high"]] * 2
-    assert [row.classes[1].score for row in response.result.classifications] == [1, 2]
-    assert (response.model_spec.version.value, response.model_spec.signature_name) == (1, "classify")
-    # What the context says holds for every example that does not say it itself.
-    context = {"example_list_with_context": {"examples": [{}, example(2)], "context": example(5)}}
-    spec = {"name": "model", "signature_name": "regress"}
-    response = client.call(REGRESS, asked(REGRESS, spec, input=context))
-    assert [entry.value for entry in response.result.regressions] == [10, 4]
-    assert (response.model_spec.version.value, response.model_spec.signature_name) == (1, "regress")
-    request = multi({"model_spec": {"name": "model", "signature_name": "classify"}})
-    request.input.CopyFrom(ClassificationRequest(input=listed).input)
-    (result,) = client.call(MULTI, request).results
-    assert len(result.classification_result.classifications) == 2
-    assert (result.model_spec.version.value, result.model_spec.signature_name) == (1, "classify")
+@pytest.mark.parametrize(("method", "signature"), [(CLASSIFY, "classify"), (REGRESS, "regress")])
+def test_requests_of_examples_are_for_the_container(client, method, signature):
+    with pytest.raises(grpc.RpcError, match="this server answers Predict") as failed:
+        client.call(method, asked(method, {"name": "model", "signature_name": signature}))
+    assert failed.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    with pytest.raises(grpc.RpcError, match="this server answers Predict"):
+        client.call(MULTI, multi({"model_spec": {"name": "model", "signature_name": "classify"}}))
 
 
 def test_the_default_of_a_signature_stands_in_for_a_missing_input(serve, tmp_path, saved_models):

@@ -13,9 +13,8 @@ from musae_tf.protocol.codec import to_array
 from musae_tf.protocol.messages import BatchingParameters
 from musae_tf.server import Options
 from musae_tf.server.batching import limits_from
-from musae_tf.server.config import one_model
 from musae_tf.server.handlers import Handlers
-from musae_tf.server.options import Batching
+from musae_tf.server.options import Batching, one_model
 from musae_tf.server.status import StatusError
 from tests.server.client import predict_request, rows
 from tests.server.conftest import publish, wait_for

@@ -23,7 +23,7 @@ def head(*headers: str, method: str = "POST", path: str = "/v1/models/model:pred
 
 class Connection:
     def __init__(self, port: int):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
 
     def send(self, data: bytes) -> "Connection":
         self.socket.sendall(data)
@@ -165,7 +165,7 @@ def test_connections_that_only_wait_lock_nobody_out(serve, base, connect, openin
 
 def test_a_connection_that_is_answered_keeps_its_place(serve, base, connect):
     server, _ = serve(base, rest_port=0, rest_connections_each=2)
-    body = json.dumps({"signature_name": "slow", "instances": [5000]}).encode()
+    body = json.dumps({"signature_name": "slow", "instances": [1500]}).encode()
     request = head(f"Content-Length: {len(body)}", "Connection: close") + body
     busy = [connect(server.rest_port).send(request) for _ in range(2)]
     waiting = server._rest.limits.open

@@ -13,9 +13,8 @@ import pytest
 from musae_tf.protocol import services
 from musae_tf.protocol.messages import ModelServerConfig, PredictionLog, ReloadConfigRequest
 from musae_tf.server import ModelServer, Options
-from musae_tf.server.config import one_model
-from musae_tf.server.options import read_models
-from musae_tf.server.records import masked_crc
+from musae_tf.server.loader import masked_crc
+from musae_tf.server.options import one_model, read_models
 from musae_tf.server.status import ServeError
 from tests.server.client import predict_request, rows
 from tests.server.conftest import publish, wait_for

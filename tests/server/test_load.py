@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks import serving_clients
 from musae_tf.server import ModelServer, Options
-from musae_tf.server.config import one_model
+from musae_tf.server.options import one_model
 from tests.server.conftest import ROOT
 
 FILE = "assets.extra/tf_serving_warmup_requests"

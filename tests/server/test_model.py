@@ -10,8 +10,7 @@ import pytest
 from musae_tf.protocol import services
 from musae_tf.protocol.codec import to_array
 from musae_tf.server import ModelServer, Options
-from musae_tf.server.config import one_model
-from musae_tf.server.options import read_batching
+from musae_tf.server.options import one_model, read_batching
 from tests.server.client import Client, model_inputs, predict_request
 from tests.server.conftest import ROOT
 

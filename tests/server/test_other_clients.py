@@ -19,7 +19,7 @@ from musae_tf.client import MusaeClient
 from musae_tf.protocol.messages import PredictRequest
 from musae_tf.protocol.services import PREDICT
 from musae_tf.server import ModelServer, Options
-from musae_tf.server.config import one_model
+from musae_tf.server.options import one_model
 from tests.corpus import four_voice_song
 from tests.server.client import Client, model_inputs
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musae_tf.protocol.messages import ModelConfig
-from musae_tf.server.policy import Action, Phase, Standing, choose, next_action, version_folders
+from musae_tf.server.versions import Action, Phase, Standing, choose, next_action, version_folders
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,7 @@ from musae_tf.protocol import services
 from musae_tf.protocol.messages import HealthCheckRequest, PredictRequest, TensorProto
 from musae_tf.protocol.services import HEALTH_CHECK, REFLECTION_SERVICES, methods
 from musae_tf.server import ModelServer, Options
-from musae_tf.server.config import one_model
-from musae_tf.server.options import Batching, Tls, read_tls
+from musae_tf.server.options import Batching, Tls, one_model, read_tls
 from musae_tf.server.status import ServeError
 from tests.server.client import Client, predict_request, rows
 from tests.server.conftest import publish, wait_for
