@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from musae_tf import __version__
 from musae_tf.cores import available_cores
@@ -106,7 +107,7 @@ def build(
         if not len(table):
             _forget(partial)
             raise DatasetError(_nothing(source, rejected))
-        manifest = {
+        manifest: dict[str, Any] = {
             "format": FORMAT,
             "name": name or target.name,
             "layout": layout.to_dict(),
