@@ -55,8 +55,11 @@ def fetch_collection(arguments: Namespace) -> None:
 
 
 def _add_info(kinds: Commands) -> None:
-    parser = command(kinds, "info", info, "what a dataset holds", "musae data info datasets/corpus --labels")
-    _add_dataset_folder(parser)
+    summary = "what a dataset holds, or what a layout takes of a music file"
+    parser = command(kinds, "info", info, summary, "musae data info datasets/corpus --labels")
+    parser.add_argument("dataset", metavar="PATH", help="dataset folder, or a music file")
+    layout = "of a music file: track layout voices, band, band_paper or lpd5 (default: band)"
+    parser.add_argument("--layout", default="band", metavar="NAME", help=layout)
     parser.add_argument("--rejected", action="store_true", help="list every file that was not used, and why")
     parser.add_argument("--labels", action="store_true", help="list which genres occur together")
     parser.add_argument("--duplicates", action="store_true", help="list songs that repeat another one")
@@ -66,8 +69,20 @@ def _add_info(kinds: Commands) -> None:
 def info(arguments: Namespace) -> None:
     """`musae data info PATH`."""
     from musae_tf.data import describe
-    from musae_tf.data.info import facts, label_counts, list_duplicates, list_labels, list_rejected, repeats
+    from musae_tf.data.info import (
+        describe_file,
+        facts,
+        label_counts,
+        list_duplicates,
+        list_labels,
+        list_rejected,
+        repeats,
+    )
+    from musae_tf.music import get_layout
 
+    if Path(arguments.dataset).is_file():
+        print(describe_file(Path(arguments.dataset), get_layout(arguments.layout)), end="")
+        return
     dataset = open_dataset(arguments.dataset)
     if arguments.json:
         arguments.report = {

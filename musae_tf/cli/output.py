@@ -16,6 +16,7 @@ from musae_tf.music import Layout, Metre, Song, Tempo, Track, tokenize
 from musae_tf.music.audio import write_wav
 from musae_tf.music.picture import pianoroll
 from musae_tf.music.pieces import losses_in_words, sweep
+from musae_tf.music.roles import assign, left_out
 
 
 class MadePiece(NamedTuple):
@@ -44,7 +45,8 @@ def read_song(path: str, layout: Layout, bars: int | None) -> Song:
     """
     song = _first_bars(Song.read(path), bars)
     try:
-        losses = losses_in_words(tokenize(song, layout))
+        roles = assign(song, layout)
+        losses = losses_in_words(tokenize(song, layout, roles), left_out(song, roles))
     except MusicError as error:
         raise MusicError(f"{path}: {error}") from None
     if losses:

@@ -13,6 +13,7 @@ from musae_tf.data.musicxml import LARGEST, read_musicxml
 from musae_tf.data.score import TICKS, WHOLE, Score, ScorePart, lay_out, metre_changes, note_array
 from musae_tf.data.source import Piece, Rejection
 from musae_tf.errors import DatasetError, MusicError
+from musae_tf.music.roles import chosen_parts
 from musae_tf.music.song import Song, Tempo, Track
 
 VOICES = ("soprano", "alto", "tenor", "bass")
@@ -48,7 +49,7 @@ def four_voices(parts: list[ScorePart]) -> list[ScorePart]:
     """Four of the sounding parts, top to bottom.
 
     Four parts are taken as they stand. Of more, the four that are named after the voices; if any of those names is
-    missing, the top, the bottom and the two busiest parts (most notes) between them.
+    missing, of those that play the top, the bottom and the two with the most notes between them (`chosen_parts`).
 
     Raises:
         MusicError: Fewer than four parts sound.
@@ -61,9 +62,9 @@ def four_voices(parts: list[ScorePart]) -> list[ScorePart]:
     named = [part for part in (_named(sounding, voice) for voice in VOICES) if part is not None]
     if len(named) == 4:
         return named
-    inner = sounding[1:-1]
-    busiest = sorted(range(len(inner)), key=lambda i: -sum(len(bar) for bar in inner[i].bars))[:2]
-    return [sounding[0], *(inner[i] for i in sorted(busiest)), sounding[-1]]
+    written = [[note for bar in part.bars for note in bar] for part in sounding]
+    lengths = [sum(note.duration for note in notes) for notes in written]
+    return [sounding[part] for part in chosen_parts(lengths, [len(notes) for notes in written], 4)]
 
 
 def _named(parts: list[ScorePart], voice: str) -> ScorePart | None:

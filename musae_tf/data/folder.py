@@ -76,8 +76,7 @@ class FolderSource:
 
     def load(self, item: FolderItem) -> Piece:
         """Read one file. Raises MusicError with the reason if it is no readable music file."""
-        path = f"{self.root}/{item.path}"
-        song = Song.read(path) if item.path.lower().endswith(MIDI) else read_score(Path(path))
+        song = read_music(self.root / item.path)
         title, _ = os.path.splitext(os.path.basename(item.path))
         return Piece(song, item.path, item.path, item.labels, title=title, hints=item.hints)
 
@@ -125,6 +124,11 @@ def _read_table(table: Path) -> dict[str, _Row]:
 
 SCORES = (".musicxml", ".mxl", ".xml", ".krn", ".abc")
 """Suffixes of the files that `read_score` reads."""
+
+
+def read_music(path: Path) -> Song:
+    """Read a music file by its suffix: one of `SCORES`, or else MIDI. Raises MusicError if it cannot be read."""
+    return read_score(path) if path.suffix.lower() in SCORES else Song.read(path)
 
 
 def read_score(path: Path) -> Song:

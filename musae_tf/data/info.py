@@ -3,15 +3,20 @@
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from musae_tf.data.dataset import Dataset
+from musae_tf.data.folder import read_music
 from musae_tf.data.split import SPLITS
 from musae_tf.data.store import ARRAYS, MANIFEST, NONE, REJECTED, SONGS
-from musae_tf.errors import DatasetError
-from musae_tf.music.grid import heads
+from musae_tf.errors import DatasetError, MusicError
+from musae_tf.music.grid import heads, tokenize
+from musae_tf.music.layouts import Layout
+from musae_tf.music.pieces import losses_in_words
+from musae_tf.music.roles import POOLED, assign
 
 PHRASE_BARS = 2
 ALL = "all"
@@ -57,6 +62,36 @@ def describe(dataset: Dataset) -> str:
         header = (f"rejected, see {REJECTED}", f"{total:,}")
         sections.append(_table(header, _counted(manifest["rejected"])))
     return "\n\n".join(sections) + "\n"
+
+
+def describe_file(path: Path, layout: Layout) -> str:
+    """What a music file holds and what of it a layout takes: tracks, tempos and metres, and what the grid loses.
+
+    Raises:
+        MusicError: It cannot be read.
+    """
+    song = read_music(path)
+    try:
+        roles = assign(song, layout)
+        taken, losses = roles.tolist(), losses_in_words(tokenize(song, layout, roles))
+    except MusicError as cause:
+        taken, losses = [-1] * len(song.tracks), str(cause)
+    names = {**dict(enumerate(layout.names)), POOLED: "all tracks, chord by chord", -1: "left out"}
+    rows = [
+        (track.name or "-", "drums" if track.is_drum else str(track.program), f"{len(track.notes):,}", names[role])
+        for track, role in zip(song.tracks, taken, strict=True)
+    ]
+    tempos = sorted({tempo.bpm for tempo in song.tempos}) or [120.0]
+    metres = sorted({f"{metre.numerator}/{metre.denominator}" for metre in song.metres}) or ["4/4"]
+    lines = [
+        ("file", str(path)),
+        ("bars", f"{len(song.bars()):,}"),
+        ("tempo", f"{', '.join(f'{bpm:g}' for bpm in tempos[:8])} quarters a minute"),
+        ("metre", ", ".join(metres[:8])),
+        ("layout", f"{layout.name}: {losses or 'takes every note'}"),
+    ]
+    head = "\n".join(f"{name:<6}  {value}" for name, value in lines)
+    return printable(f"{head}\n\n{_table(('track', 'program', 'notes', 'plays'), rows)}\n")
 
 
 def facts(dataset: Dataset) -> dict[str, Any]:

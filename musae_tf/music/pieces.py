@@ -74,12 +74,18 @@ def phrases_of(grid: Grid, bars: int) -> np.ndarray:
     return cut(whole, bars, hop=bars).astype(np.int32)
 
 
-def losses_in_words(grid: Grid) -> str:
-    """What of a song its grid could not hold, for the one who brought it; empty if it holds all."""
+def losses_in_words(grid: Grid, silent: Sequence[str] = ()) -> str:
+    """What of a song its grid could not hold, for the one who brought it; empty if it holds all.
+
+    Args:
+        grid: The song on the grid.
+        silent: The tracks of the song that play none of the layout's, see `left_out`.
+    """
     losses, names = grid.losses, ", ".join(grid.layout.names)
+    which = f": {', '.join(silent)}" if silent else ""
     parts = (
         ("bars_other_metre", f"of {losses['bars']} bars are not 16 sixteenths long and are left out"),
-        ("outside_layout", f"of {losses['notes']} notes belong to none of the tracks {names}"),
+        ("outside_layout", f"of {losses['notes']} notes belong to none of the tracks {names}{which}"),
         ("overlapped", "notes are lost, since a track plays one note at a time"),
         ("off_grid", "notes are moved to the nearest sixteenth"),
     )

@@ -1,6 +1,7 @@
 """Which track of a layout each instrument of a song plays."""
 
 import math
+import re
 from collections.abc import Sequence
 from itertools import combinations, product
 
@@ -19,6 +20,12 @@ POOLED = -2
 # Middle of the highest and of the lowest voice of a choir; the voices between are spaced evenly.
 _TOP_CENTRE, _BOTTOM_CENTRE = 70.0, 50.0
 
+# How people name the part that leads, in the languages of most files, and those that go along with it.
+_LEAD = re.compile(
+    r"melod|\blead|vocal|\bvox\b|\bvoices?\b|\bvoz\b|\bvoix\b|sing(er|ing)|gesang|\bcanto\b", re.IGNORECASE
+)
+_BACKING = re.compile(r"back|\bbg\b|choir|chorus|harmon|counter", re.IGNORECASE)
+
 _CHORDAL_SHARE = 0.1  # of a track's notes start while another of its notes sounds
 
 _POOL_STEPS = 4096  # steps looked at together, so that memory stays small whatever the length of the piece
@@ -31,9 +38,13 @@ def assign(song: Song, layout: Layout) -> np.ndarray:
     file has a single name for all channels). The others are taken by the layout's rules. Rule "register":
 
     - as many sounding tracks as voices: highest mean pitch to the first voice, and so on down;
-    - more: the highest, the lowest and, between them, those with the most notes; the rest are left out;
+    - more: of those that play (`chosen_parts`) the highest, the lowest and, between them, those with the most notes;
+      the rest are left out;
     - fewer, one of them with chords (a piano): all are pooled and shared out chord by chord (`split_chords`);
     - fewer, each a single line: to the voices whose register is nearest, keeping the order.
+
+    A track that leads the song and that no rule takes, since others play what the rule asks for, joins them: one that
+    is named as a melody or a voice and is busy, or, where no track is named so, the highest line if it is a busy one.
 
     Returns:
         int64 [source tracks]: index of the layout track, -1 where none takes it, or `POOLED`.
@@ -51,10 +62,42 @@ def assign(song: Song, layout: Layout) -> np.ndarray:
     ]
     roles = np.array(_place_by_rule(song, layout, named), np.int64)
     _place_by_register(song, layout, roles)
+    _place_leads(song, layout, roles)
     if not (roles != -1).any():
         found = ", ".join(_describe(track) for track in song.tracks) or "no tracks with notes"
         raise MusicError(f"no track fits the layout {layout.name!r} ({', '.join(layout.names)}): found {found}")
     return roles
+
+
+def left_out(song: Song, roles: np.ndarray) -> list[str]:
+    """The tracks with notes that have no role, in words: number of notes, name and program."""
+    return [
+        f"{len(track.notes):,} of {_describe(track)}"
+        for track, role in zip(song.tracks, roles.tolist(), strict=True)
+        if role == -1 and len(track.notes)
+    ]
+
+
+def chosen_parts(sounding: Sequence[float], notes: Sequence[int], count: int) -> list[int]:
+    """Which of too many parts to take, from the highest to the lowest.
+
+    A part plays if it sounds at least half as long as the one that sounds longest. Of these the highest, the lowest
+    and, between them, those with the most notes are taken; where too few play, the parts that sound longest.
+
+    Args:
+        sounding: How long each part sounds, from the highest part to the lowest.
+        notes: How many notes each has.
+        count: Parts to take, at most as many as there are.
+
+    Returns:
+        Numbers of the parts, in order.
+    """
+    playing = [part for part, length in enumerate(sounding) if 2 * length >= max(sounding)]
+    if len(playing) <= count:
+        return sorted(sorted(range(len(sounding)), key=lambda part: -sounding[part])[:count])
+    outer = [] if count == 1 else [playing[0], playing[-1]]
+    inner = [part for part in playing if part not in outer]
+    return sorted([*outer, *sorted(inner, key=lambda part: -notes[part])[: count - len(outer)]])
 
 
 def choices(song: Song, layout: Layout, roles: np.ndarray, candidates: str, most: int = 256) -> list[np.ndarray]:
@@ -180,15 +223,53 @@ def _place_by_register(song: Song, layout: Layout, roles: np.ndarray) -> None:
     mean = {index: float(song.tracks[index].notes["pitch"].mean()) for index in left}
     left.sort(key=lambda index: -mean[index])
     if len(left) > len(free):
-        busy = sorted(left if len(free) == 1 else left[1:-1], key=lambda index: -len(song.tracks[index].notes))
-        kept = set(busy[:1]) if len(free) == 1 else {left[0], left[-1], *busy[: len(free) - 2]}
-        left = [index for index in left if index in kept]
+        tracks = [song.tracks[index].notes for index in left]
+        kept = chosen_parts([_sounding_ticks(one) for one in tracks], [len(one) for one in tracks], len(free))
+        left = [left[part] for part in kept]
     centres = dict(zip(voices, np.linspace(_TOP_CENTRE, _BOTTOM_CENTRE, len(voices)), strict=True))
     best = min(
         combinations(free, len(left)),
         key=lambda places: sum(abs(mean[i] - centres[v]) for i, v in zip(left, places, strict=True)),
     )
     roles[left] = best
+
+
+def _sounding_ticks(notes: np.ndarray) -> int:
+    """For how many ticks at least one of some notes sounds."""
+    start = notes["start"].astype(np.int64)
+    until = np.maximum.accumulate(start + notes["duration"])
+    return int((until - np.maximum(start, np.append(0, until[:-1]))).clip(0).sum())
+
+
+def _place_leads(song: Song, layout: Layout, roles: np.ndarray) -> None:
+    """Give leading tracks that no rule took to the last track of the layout that may play their programs."""
+    takers = [role for role, spec in enumerate(layout.tracks) if spec.tiers]
+    if not takers or (roles != -1).all():
+        return
+    strokes = {
+        index: len(np.unique(track.notes["start"]))
+        for index, track in enumerate(song.tracks)
+        if not track.is_drum and len(track.notes)
+    }
+    free = [index for index in strokes if roles[index] == -1]
+    if not free:
+        return
+    most = max(strokes.values())
+    named = [index for index in strokes if _is_lead(song.tracks[index].name)]
+    leads = [index for index in free if index in named and 4 * strokes[index] >= most]
+    if not named:
+        height = {index: float(song.tracks[index].notes["pitch"].mean()) for index in strokes}
+        highest = max(height, key=lambda index: (height[index], roles[index] != -1))
+        fits = any(song.tracks[highest].program in tier for role in takers for tier in layout.tracks[role].tiers)
+        leads = [highest] if highest in free and fits and 2 * strokes[highest] >= most else []
+    for index in leads:
+        program = song.tracks[index].program
+        able = [role for role in takers if any(program in tier for tier in layout.tracks[role].tiers)]
+        roles[index] = able[-1] if able else takers[-1]
+
+
+def _is_lead(name: str) -> bool:
+    return bool(_LEAD.search(name)) and not _BACKING.search(name)
 
 
 def _is_chordal(song: Song, index: int) -> bool:

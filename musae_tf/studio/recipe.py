@@ -16,6 +16,7 @@ import numpy as np
 
 from musae_tf.errors import MusicError, StudioError
 from musae_tf.music import STEPS_PER_BAR, Layout, Song, detokenize, pieces, tokenize
+from musae_tf.music.roles import assign, left_out
 from musae_tf.verbs.description import Description, LatentMap
 from musae_tf.verbs.methods import AsyncVerbs
 
@@ -58,10 +59,18 @@ class GridPiece:
             StudioError: the file cannot be read, or holds nothing that the model can take.
         """
         try:
-            grid = tokenize(Song.read(data), layout)
+            song = Song.read(data)
+            roles = assign(song, layout)
+            grid = tokenize(song, layout, roles)
         except MusicError as error:
             raise StudioError(f"{name}: {error}") from error
-        return cls(name[:_MAX_NAME], grid.tokens, grid.tempo, grid.programs, pieces.losses_in_words(grid))
+        return cls(
+            name[:_MAX_NAME],
+            grid.tokens,
+            grid.tempo,
+            grid.programs,
+            pieces.losses_in_words(grid, left_out(song, roles)),
+        )
 
     def song(self, layout: Layout, bars: int) -> Song:
         """Its first bars as a song that the client takes; on the grid, it is the file."""

@@ -40,7 +40,8 @@ def test_of_more_parts_the_named_voices_are_taken():
 
 
 def test_without_all_four_names_the_outer_and_the_busiest_inner_parts_are_taken():
-    assert chosen(parts(Soprano=1, A=4, B=2, C=3, Bass=1)) == ["Soprano", "A", "C", "Bass"]
+    assert chosen(parts(Soprano=2, A=4, B=2, C=3, Bass=2)) == ["Soprano", "A", "C", "Bass"]
+    assert chosen(parts(Bell=1, A=4, B=3, C=4, D=4)) == ["A", "B", "C", "D"]
     assert chosen(parts(One=1, Two=2, Three=2, Four=2, Five=1)) == ["One", "Two", "Three", "Five"]
 
 

@@ -3,9 +3,11 @@ import re
 
 import numpy as np
 
+from musae_tf.cli import main
 from musae_tf.data.dataset import Dataset
-from musae_tf.data.info import describe
-from tests.corpus import changing_metre_song, four_voice_song
+from musae_tf.data.info import describe, describe_file
+from musae_tf.music import Song, Tempo, Track, get_layout
+from tests.corpus import changing_metre_song, four_voice_song, notes
 from tests.data.makers import build_voices, write_tree
 
 
@@ -51,3 +53,26 @@ def test_dataset_without_rejections(dataset):
     text = describe(dataset)
     assert "rejected" not in text
     assert json.loads((dataset.path / "manifest.json").read_text())["licence"] in text
+
+
+def test_a_music_file_is_described_by_what_its_tracks_play(tmp_path, capsys):
+    tracks = [Track(name, program, False, notes(*[(480 * i, 480, 60) for i in range(count)]))
+              for name, program, count in (("Bass", 33, 8), ("Guitar", 25, 8), ("Bells", 9, 3))]  # fmt: skip
+    Song(tracks=tracks, tempos=[Tempo(0, 90), Tempo(960, 120)]).write(tmp_path / "x.mid")
+    assert main(["data", "info", str(tmp_path / "x.mid")]) == 0
+    assert capsys.readouterr().out.split("\n")[1:] == [
+        "bars    2",
+        "tempo   90, 120 quarters a minute",
+        "metre   4/4",
+        "layout  band: 3 of 19 notes belong to none of the tracks drums, bass, guitar, strings",
+        "",
+        "track   program  notes     plays",
+        "Bass         33      8      bass",
+        "Guitar       25      8    guitar",
+        "Bells         9      3  left out",
+        "",
+    ]
+    (tmp_path / "scale.abc").write_text("X:1\nT:t\nM:4/4\nL:1/4\nK:C\nCDEF|GABc|\n")
+    assert "voices" in describe_file(tmp_path / "scale.abc", get_layout("voices"))
+    Song(tracks=tracks[2:]).write(tmp_path / "bells.mid")
+    assert "no track fits the layout 'band'" in describe_file(tmp_path / "bells.mid", get_layout("band"))

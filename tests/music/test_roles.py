@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from musae_tf.errors import MusicError
 from musae_tf.music import HOLD, REST, Song, Track, get_layout, tokenize
-from musae_tf.music.roles import POOLED, assign, choices, split_chords
+from musae_tf.music.roles import POOLED, assign, choices, left_out, split_chords
 from tests.corpus import BAR, band_song, drum_song, four_voice_song, notes, piano_song
 
 VOICES = get_layout("voices")
@@ -110,11 +110,49 @@ def test_voices_by_register():
     assert roles(VOICES, line(50), line(70), line(45), line(60)) == [2, 0, 3, 1]
 
 
-def test_more_tracks_than_voices_keep_the_edges_and_the_busiest_between():
-    tracks = [line(80, count=2), line(70, count=3), line(65, count=9), line(60, count=8), line(40, count=1)]
+def test_more_tracks_than_voices_keep_the_edges_and_the_busiest_between_that_play():
+    tracks = [line(80, count=6), line(70, count=7), line(65, count=9), line(60, count=8), line(40, count=5)]
     assert roles(VOICES, *tracks) == [0, -1, 1, 2, 3]
     grid = tokenize(Song(tracks=tracks), VOICES)
-    assert grid.losses["outside_layout"] == 3
+    assert grid.losses["outside_layout"] == 7
+    slow = Track(
+        "", 0, False, notes(*[(1920 * i, 1920, 40) for i in range(3)])
+    )  # long notes play as much as short ones
+    assert roles(VOICES, *tracks[:4], slow) == [0, -1, 1, 2, 3]
+
+
+def test_a_part_of_two_notes_takes_no_voice_from_one_that_plays():
+    strings = [line(pitch, count=64) for pitch in (72, 67, 57, 45)]
+    bell, drone = line(96, program=9, count=2), line(30, count=1)
+    assert roles(VOICES, bell, *strings, drone) == [-1, 0, 1, 2, 3, -1]
+    assert roles(VOICES, bell, *strings[:2], drone, line(80, count=3)) == [0, 2, 3, -1, 1]
+
+
+BAND = get_layout("band")
+
+
+@pytest.mark.parametrize(
+    ("name", "program", "role"),
+    [("Melody", 81, 3), ("VOCAL 1", 56, 3), ("lead gtr", 0, 2), ("Melodie", 11, 3), ("Voice", 87, 3)],
+)
+def test_a_busy_track_named_as_the_lead_plays_in_the_band(name, program, role):
+    others = [line(36, "Bass", 33, 64), line(60, "Guitar", 25, 64), line(60, "Pad", 48, 4)]
+    assert roles(BAND, *others, line(72, name, program, 64)) == [1, 2, 3, role]
+    assert roles(BAND, *others, line(72, name, program, 4))[-1] == -1  # it hardly plays
+
+
+def test_the_highest_busy_line_leads_where_no_name_says_who_does():
+    others = [line(36, "a", 33, 64), line(60, "b", 25, 64), line(64, "c", 48, 4)]
+    flute, piano, bell = line(80, "d", 73, 40), line(50, "e", 0, 64), line(90, "f", 9, 64)
+    assert roles(BAND, *others, flute, piano) == [1, 2, 3, 3, -1]
+    assert roles(BAND, *others, flute, bell) == [1, 2, 3, -1, -1]  # bells are no line
+    assert roles(BAND, *others, flute, line(70, "backing vocals", 52, 8)) == [1, 2, 3, 3, 3]
+    assert roles(BAND, *others, line(50, "melody", 25, 64), flute) == [1, 2, 3, 2, -1]
+
+
+def test_what_is_left_out_is_named():
+    song = Song(tracks=[line(36, "Bass", 33, 64), line(60, "Bells", 9, 5), Track("silent", 9), line(60, "", 12, 3)])
+    assert left_out(song, assign(song, BAND)) == ["5 of 'Bells' (program 9)", "3 of program 12"]
 
 
 def test_one_free_voice_goes_to_the_busiest():
