@@ -90,10 +90,10 @@ class ModelSignatures:
         self._limits = _limits(model)
         self._tokens = _rows(tf.int32, model.steps, len(model.vocabulary_sizes))
         self._code, self._number, self._genre = _rows(tf.float32, model.latent), _rows(tf.float32), _rows(tf.int32)
-        self._dice = {"temperature": self._number, "seed": _rows(tf.int32, 2)}
+        self._sampling = {"temperature": self._number, "seed": _rows(tf.int32, 2)}
         self._music = {"tokens": self._tokens, "latent": self._code}
         # Functions of their own, so that the graph holds each network once and not once a signature.
-        seeds = self._dice["seed"]
+        seeds = self._sampling["seed"]
         self._encode_block = _of_block(model.encode, self._tokens)
         self._decode_block = _of_block(model.decode, self._code, self._number, seeds)
         self._sample_block = _of_block(model.sample_latent, self._genre, seeds)
@@ -109,16 +109,16 @@ class ModelSignatures:
 
     def _signatures(self) -> dict[str, SignatureFunction]:
         """Those of every model."""
-        tokens, code, number, genre, dice = self._tokens, self._code, self._number, self._genre, self._dice
+        tokens, code, number, genre, sampling = self._tokens, self._code, self._number, self._genre, self._sampling
         posterior = {"mean": code, "log_variance": code, "genre_scores": _rows(tf.float32, len(self._model.genres))}
         drawn = {"tokens": tokens, "log_probability": number}
-        ends = {"start": tokens, "end": tokens, "position": number, **dice}
-        moved = {"tokens": tokens, "source": genre, "target": genre, "strength": number, **dice}
+        ends = {"start": tokens, "end": tokens, "position": number, **sampling}
+        moved = {"tokens": tokens, "source": genre, "target": genre, "strength": number, **sampling}
         return {
             "encode": SignatureFunction({"tokens": tokens}, posterior, self._encode),
-            "decode": SignatureFunction({"latent": code, **dice}, drawn, self._decode),
-            "sample": SignatureFunction({"genre": genre, **dice}, self._music, self._sample),
-            "reconstruct": SignatureFunction({"tokens": tokens, **dice}, self._music, self._reconstruct),
+            "decode": SignatureFunction({"latent": code, **sampling}, drawn, self._decode),
+            "sample": SignatureFunction({"genre": genre, **sampling}, self._music, self._sample),
+            "reconstruct": SignatureFunction({"tokens": tokens, **sampling}, self._music, self._reconstruct),
             "interpolate": SignatureFunction(ends, self._music, partial(self._interpolate, "linear")),
             ARC: SignatureFunction(ends, self._music, partial(self._interpolate, "spherical")),
             "transfer": SignatureFunction(moved, self._music, self._transfer),
@@ -126,7 +126,7 @@ class ModelSignatures:
 
     def add_attributes(self, attributes: AttributeVectors) -> None:
         """Add the signature `change`, which moves along these vectors."""
-        inputs = {"tokens": self._tokens, "amounts": _rows(tf.float32, len(attributes.names)), **self._dice}
+        inputs = {"tokens": self._tokens, "amounts": _rows(tf.float32, len(attributes.names)), **self._sampling}
         self.signatures["change"] = SignatureFunction(inputs, self._music, partial(self._change, attributes.directions))
 
     def add_map(self, latent_map: LatentMap) -> None:
@@ -207,31 +207,31 @@ class ModelSignatures:
         tokens, log_probability = self._decode_block(latent, temperature, seed)
         return {"tokens": tokens, "log_probability": log_probability}
 
-    def _sample(self, genre: tf.Tensor, **dice: tf.Tensor) -> Tensors:
+    def _sample(self, genre: tf.Tensor, **sampling: tf.Tensor) -> Tensors:
         # The prior's draws and those of the symbols are unrelated though their seed is one: each folds it its own way.
-        return self._made(self._sample_block(genre, dice["seed"]), dice)
+        return self._made(self._sample_block(genre, sampling["seed"]), sampling)
 
-    def _reconstruct(self, tokens: tf.Tensor, **dice: tf.Tensor) -> Tensors:
-        return self._made(self._encode_block(tokens)[0], dice)
+    def _reconstruct(self, tokens: tf.Tensor, **sampling: tf.Tensor) -> Tensors:
+        return self._made(self._encode_block(tokens)[0], sampling)
 
     def _interpolate(
-        self, path: str, start: tf.Tensor, end: tf.Tensor, position: tf.Tensor, **dice: tf.Tensor
+        self, path: str, start: tf.Tensor, end: tf.Tensor, position: tf.Tensor, **sampling: tf.Tensor
     ) -> Tensors:
         first, last = (self._encode_block(tokens)[0] for tokens in (start, end))
-        return self._made(self._model.interpolate_latent(first, last, position, path), dice)
+        return self._made(self._model.interpolate_latent(first, last, position, path), sampling)
 
     def _transfer(
-        self, tokens: tf.Tensor, source: tf.Tensor, target: tf.Tensor, strength: tf.Tensor, **dice: tf.Tensor
+        self, tokens: tf.Tensor, source: tf.Tensor, target: tf.Tensor, strength: tf.Tensor, **sampling: tf.Tensor
     ) -> Tensors:
         latent = self._encode_block(tokens)[0]
-        return self._made(self._model.transfer_latent(latent, source, target, strength), dice)
+        return self._made(self._model.transfer_latent(latent, source, target, strength), sampling)
 
-    def _change(self, directions: np.ndarray, tokens: tf.Tensor, amounts: tf.Tensor, **dice: tf.Tensor) -> Tensors:
+    def _change(self, directions: np.ndarray, tokens: tf.Tensor, amounts: tf.Tensor, **sampling: tf.Tensor) -> Tensors:
         latent = self._encode_block(tokens)[0]
         # One after the other, as `AttributeVectors.move` adds them.
         for number, direction in enumerate(directions):
             latent += amounts[:, number, tf.newaxis] * direction
-        return self._made(latent, dice)
+        return self._made(latent, sampling)
 
     def _describe(self, request: tf.Tensor) -> Tensors:
         return {"metadata": tf.fill(tf.shape(request), self.metadata)}
@@ -239,8 +239,8 @@ class ModelSignatures:
     def _points(self, columns: Mapping[str, np.ndarray], point: tf.Tensor) -> Tensors:
         return {name: tf.gather(tf.constant(column), point) for name, column in columns.items()}
 
-    def _made(self, latent: tf.Tensor, dice: Tensors) -> Tensors:
-        return {"tokens": self._decode(latent, **dice)["tokens"], "latent": latent}
+    def _made(self, latent: tf.Tensor, sampling: Tensors) -> Tensors:
+        return {"tokens": self._decode(latent, **sampling)["tokens"], "latent": latent}
 
 
 def _rows(dtype: tf.DType, *shape: int) -> tf.TensorSpec:

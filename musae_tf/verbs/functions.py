@@ -99,7 +99,7 @@ def reconstruct(model: Description, music: Music, temperature: float = TEMPERATU
         MusicError: it has none of the layout's tracks or no bar of 16 sixteenths.
     """
     song, grid, phrases = _read(model, music)
-    inputs = {"tokens": phrases, **_dice(temperature, seed, len(phrases))}
+    inputs = {"tokens": phrases, **_sampling(temperature, seed, len(phrases))}
     (tokens,) = yield SignatureCall("reconstruct", inputs, ("tokens",))
     return pieces.changed_song(tokens, grid, song.name)
 
@@ -123,7 +123,7 @@ def interpolate(
         end: where it ends.
         points: songs, 2 or more.
         temperature: 0 takes the most probable symbols, 1 draws as the model believes.
-        seed: 0 or more, the same for all songs: what changes along the way is the position, not the dice.
+        seed: 0 or more, the same for all songs: what changes along the way is the position, not the draws.
         path: "linear", straight from code to code, or "spherical", along great arcs.
 
     Raises:
@@ -145,7 +145,7 @@ def interpolate(
         "start": np.tile(pieces.repeated(first_phrases, rows), (points, 1, 1)),
         "end": np.tile(pieces.repeated(last_phrases, rows), (points, 1, 1)),
         "position": np.repeat(positions, rows),
-        **{name: np.concatenate([values] * points) for name, values in _dice(temperature, seed, rows).items()},
+        **{name: np.concatenate([values] * points) for name, values in _sampling(temperature, seed, rows).items()},
     }
     (tokens,) = yield SignatureCall(signature, inputs, ("tokens",))
     name = f"{first.name} to {last.name}"
@@ -187,7 +187,7 @@ def transfer(
         "source": np.full(rows, origin, np.int32),
         "target": np.full(rows, target, np.int32),
         "strength": np.full(rows, strength, np.float32),
-        **_dice(temperature, seed, rows),
+        **_sampling(temperature, seed, rows),
     }
     (tokens,) = yield SignatureCall("transfer", inputs, ("tokens",))
     return pieces.changed_song(tokens, grid, f"{song.name} to {to}")
@@ -287,13 +287,13 @@ def decode(
     """
     codes = np.asarray(latent, np.float32)
     if codes.ndim != 2 or len(codes) == 0 or codes.shape[1] != model.latent:
-        raise InvalidRequestError(
-            f"latent has shape {list(codes.shape)}, must be [n, {model.latent}] with n of 1 or more"
-        )
-    bars = len(codes) * model.bars if bars is None else bars
+        shape = list(codes.shape)
+        raise InvalidRequestError(f"latent has shape {shape}, must be [n, {model.latent}] with n of 1 or more")
+    most = len(codes) * model.bars
+    bars = most if bars is None else bars
     _at_least(1, bars=bars)
-    if bars > len(codes) * model.bars:
-        raise InvalidRequestError(f"bars is {bars}, must be at most {len(codes) * model.bars} with {len(codes)} codes")
+    if bars > most:
+        raise InvalidRequestError(f"bars is {bars}, must be at most {most} with {len(codes)} codes")
     tokens = yield from _tokens(codes, temperature, seed)
     return pieces.new_song(tokens, bars, model.layout, tempo)
 
@@ -339,10 +339,8 @@ def to_song(music: Music, layout: Layout) -> Song:
         return detokenize(music, layout)
     if hasattr(music, "tracks") and hasattr(music, "resolution"):
         return from_multitrack(music)
-    raise MusicError(
-        f"music is of the type {type(music).__name__}, must be a path, the bytes of a MIDI file, a Song, a Multitrack "
-        "or an array of tokens"
-    )
+    kinds = "a path, the bytes of a MIDI file, a Song, a Multitrack or an array of tokens"
+    raise MusicError(f"music is of the type {type(music).__name__}, must be {kinds}")
 
 
 def _read(model: Description, music: Music) -> tuple[Song, Grid, np.ndarray]:
@@ -367,7 +365,7 @@ def _changed(
     inputs = {
         "tokens": np.tile(phrases, (ways, 1, 1)),
         "amounts": np.repeat(amounts, rows, axis=0),
-        **{name: np.concatenate([values] * ways) for name, values in _dice(temperature, seed, rows).items()},
+        **{name: np.concatenate([values] * ways) for name, values in _sampling(temperature, seed, rows).items()},
     }
     (tokens,) = yield SignatureCall("change", inputs, ("tokens",))
     return [pieces.changed_song(part, grid, song.name) for part in tokens.reshape(ways, rows, *tokens.shape[1:])]
@@ -375,7 +373,9 @@ def _changed(
 
 def _tokens(codes: np.ndarray, temperature: float, seed: int) -> Steps[np.ndarray]:
     """Phrases int32 [n, T, K] of codes [n, D]."""
-    (tokens,) = yield SignatureCall("decode", {"latent": codes, **_dice(temperature, seed, len(codes))}, ("tokens",))
+    (tokens,) = yield SignatureCall(
+        "decode", {"latent": codes, **_sampling(temperature, seed, len(codes))}, ("tokens",)
+    )
     return tokens
 
 
@@ -384,7 +384,7 @@ def _likeliest(phrases: np.ndarray) -> Steps[int]:
     return pieces.likeliest(scores)
 
 
-def _dice(temperature: float, seed: int, rows: int) -> dict[str, np.ndarray]:
+def _sampling(temperature: float, seed: int, rows: int) -> dict[str, np.ndarray]:
     return {"temperature": np.full(rows, temperature, np.float32), "seed": _seeds(seed, pieces.TOKENS, rows)}
 
 
