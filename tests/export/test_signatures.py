@@ -245,5 +245,6 @@ def test_describe_says_what_a_client_must_know(session, exported, tiny_run, sign
     assert np.shape(facts["map"]["mean"]) == (16,)
     assert np.shape(facts["map"]["axes"]) == (2, 16)
     assert len(text) < 20_000, "every client asks for it"
-    dtypes = {spec.dtype.name for signature in signatures.values() for side in signature for spec in side.values()}
+    sides = [side for signature in signatures.values() for side in (signature.inputs, signature.outputs)]
+    dtypes = {spec.dtype.name for side in sides for spec in side.values()}
     assert dtypes == {"int32", "float32", "string"}
