@@ -18,7 +18,7 @@ from musae_tf.cores import available_cores
 from musae_tf.data.reader import Chunk, Filters, Reader, read_part
 from musae_tf.data.source import Rejection, Source
 from musae_tf.data.split import FRACTIONS, check_fractions
-from musae_tf.data.store import FORMAT, MANIFEST, make_table, write_dataset
+from musae_tf.data.store import FORMAT, MANIFEST, REJECTED, make_table, printable, write_dataset, write_rejected
 from musae_tf.data.workers import make_parts
 from musae_tf.errors import DatasetError
 from musae_tf.files import write_text
@@ -106,7 +106,7 @@ def build(
         rejected += table.rejected
         if not len(table):
             _forget(partial)
-            raise DatasetError(_nothing(source, rejected))
+            raise DatasetError(_nothing(source, rejected, target))
         manifest: dict[str, Any] = {
             "format": FORMAT,
             "name": name or target.name,
@@ -171,6 +171,8 @@ def _tidy(target: Path) -> None:
             shutil.rmtree(old)
         else:
             old.rename(target)
+    if target.is_dir() and os.listdir(target) == [REJECTED]:  # of a build that found no song
+        (target / REJECTED).unlink()
     if target.exists() and not (target / MANIFEST).is_file() and not (target.is_dir() and not os.listdir(target)):
         raise DatasetError(f"{target} exists and is not a dataset; it is not replaced")
 
@@ -238,7 +240,15 @@ def _forget(partial: Path) -> None:
         part.unlink()
 
 
-def _nothing(source: Source, rejected: list[Rejection]) -> str:
+def _nothing(source: Source, rejected: list[Rejection], target: Path) -> str:
+    """Why there is no dataset; every file is listed with its reason where the dataset would be."""
     where = getattr(source, "root", f"source {source.name}")
     kinds = [f"{count:,} {kind}" for kind, count in sorted(Counter(rejection.kind for rejection in rejected).items())]
-    return f"no usable song in {where}: {', '.join([f'{len(rejected):,} files found', *kinds])}"
+    sentence = f"no usable song in {where}: {', '.join([f'{len(rejected):,} files found', *kinds])}"
+    if not rejected:
+        return sentence
+    # A dataset of earlier songs that is there stays as it is.
+    path = target.with_name(f"{target.name}.{REJECTED}") if (target / MANIFEST).exists() else target / REJECTED
+    path.parent.mkdir(exist_ok=True)
+    write_rejected(path, rejected)
+    return f"{sentence}; for instance {printable(rejected[0].reason)}; all are listed in {path}"

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from musae_tf.data.dataset import Dataset
-from musae_tf.data.info import printable
-from musae_tf.data.store import NONE
+from musae_tf.data.store import NONE, printable
 from musae_tf.errors import DatasetError
 from musae_tf.files import write_text
 from musae_tf.music.grid import TICKS_PER_STEP, detokenize

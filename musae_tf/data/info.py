@@ -11,7 +11,7 @@ import numpy as np
 from musae_tf.data.dataset import Dataset
 from musae_tf.data.folder import read_music
 from musae_tf.data.split import SPLITS
-from musae_tf.data.store import ARRAYS, MANIFEST, NONE, REJECTED, SONGS
+from musae_tf.data.store import ARRAYS, MANIFEST, NONE, REJECTED, SONGS, printable
 from musae_tf.errors import DatasetError, MusicError
 from musae_tf.music.grid import heads, tokenize
 from musae_tf.music.layouts import Layout
@@ -19,8 +19,6 @@ from musae_tf.music.pieces import losses_in_words
 from musae_tf.music.roles import POOLED, assign
 
 PHRASE_BARS = 2
-ALL = "all"
-"""All genres together."""
 
 
 def describe(dataset: Dataset) -> str:
@@ -141,9 +139,12 @@ def list_rejected(dataset: Dataset) -> str:
     return printable("\n".join(sorted(lines))) + "\n" if lines else "No file was rejected.\n"
 
 
-def printable(text: str) -> str:
-    """Text that can be printed: names of files need not be valid Unicode."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+def _all(dataset: Dataset) -> str:
+    """The name of all genres together: one that no genre has."""
+    name = "all"
+    while name in dataset.genres:
+        name = f"({name})"
+    return name
 
 
 def _counts(dataset: Dataset) -> dict[str, dict[str, dict[str, int]]]:
@@ -151,7 +152,8 @@ def _counts(dataset: Dataset) -> dict[str, dict[str, dict[str, int]]]:
     used = np.array([song["duplicate_of"] is None for song in dataset.songs])
     bars = np.array([song["bars"] for song in dataset.songs])
     splits = np.array([song["split"] for song in dataset.songs])
-    found: dict[str, dict[str, dict[str, int]]] = {name: {} for name in (*dataset.genres, ALL)}
+    names = (*dataset.genres, _all(dataset))
+    found: dict[str, dict[str, dict[str, int]]] = {name: {} for name in names}
     for split in SPLITS:
         here = used & (splits == split)
         labels = dataset.song_labels[here]

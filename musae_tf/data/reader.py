@@ -160,11 +160,9 @@ class Reader:
             piece = self.source.load(item)
             kind = unfit(self.layout)
             return self.songs(piece)
-        except UnfitError as cause:
-            reason = str(cause)
-            return Rejection(where, reason if reason.startswith(where) else f"{where}: {reason}", cause.kind)
         except MusicError as cause:
-            return Rejection(where, str(cause), kind)
+            reason = str(cause) if where in str(cause) else f"{where}: {cause}"
+            return Rejection(where, reason, getattr(cause, "kind", kind))
         except (MemoryError, DatasetError):  # not the file's fault
             raise
         except Exception as cause:  # one strange file must not end a build of a hundred thousand

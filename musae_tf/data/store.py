@@ -214,9 +214,7 @@ def write_dataset(
     }
     shapes = array_shapes(table.bars, table.runs, len(manifest["layout"]["tracks"]))
     hashes, losses = _write_songs(folder, shapes, table, parts)
-    with closing(_LineFile(folder / REJECTED)) as lines:
-        for rejection in sorted(rejected):
-            lines.append(rejection._asdict())
+    write_rejected(folder / REJECTED, rejected)
     manifest = {
         **manifest,
         "counts": counts,
@@ -228,6 +226,18 @@ def write_dataset(
     manifest["hash"] = content_hash(manifest)
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="ascii")
     return manifest
+
+
+def write_rejected(path: Path, rejected: list[Rejection]) -> None:
+    """Write all that gave no song: one a line, sorted."""
+    with closing(_LineFile(path)) as lines:
+        for rejection in sorted(rejected):
+            lines.append(rejection._asdict())
+
+
+def printable(text: str) -> str:
+    """Text that can be printed: names of files need not be valid Unicode."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def content_hash(manifest: dict[str, Any]) -> str:

@@ -1,14 +1,21 @@
 """What a build makes of a folder, and what its options do."""
 
+import csv
+
 import pytest
 
 from musae_tf.data.build import build
 from musae_tf.data.dataset import Dataset
+from musae_tf.data.export import export_songs
 from musae_tf.data.folder import FolderSource
+from musae_tf.data.info import check, describe, facts, list_labels
+from musae_tf.data.source import Piece
 from musae_tf.errors import DatasetError, MusicError
+from musae_tf.music import Metre, Song, Track
 from musae_tf.music.layouts import get_layout
 from tests import corpus
-from tests.data.makers import build_voices, hidden, rejections, write_song, write_tree
+from tests.corpus import four_voice_song, notes
+from tests.data.makers import VOICES, build_voices, hidden, rejections, write_song, write_tree
 
 # --- a folder as users have it ----------------------------------------------------------------------------------------
 
@@ -89,7 +96,9 @@ def test_losses_are_counted(tmp_path):
                 "c.mid": corpus.waltz().to_bytes(),
                 "d.mid": corpus.drum_song().to_bytes(),
             },
-            "no usable song in {root}: 4 files found, 2 unreadable, 2 with no track or bar for layout voices",
+            "no usable song in {root}: 4 files found, 2 unreadable, 2 with no track or bar for layout voices"
+            "; for instance {root}/a.mid is not a readable MIDI file: invalid midi file! File size is less than 14"
+            "; all are listed in {target}/rejected.jsonl",
         ),
     ],
 )
@@ -100,8 +109,9 @@ def test_nothing_usable(tmp_path, files, sentence):
         (root / name).write_bytes(data)
     with pytest.raises(DatasetError) as error:
         build_voices(root, target)
-    assert str(error.value) == sentence.format(root=root)
-    assert list(target.parent.iterdir()) == []
+    assert str(error.value) == sentence.format(root=root, target=target)
+    assert list(target.parent.glob("*/*")) == ([target / "rejected.jsonl"] if files else [])
+    assert hidden(target.parent) == []
 
 
 # --- options ----------------------------------------------------------------------------------------------------------
@@ -185,3 +195,64 @@ def test_sources_that_break_the_rules(tmp_path):
         build(Two([0]), tmp_path / "set", workers=0)
     assert build(Two([0, 1]), tmp_path / "set", workers=0).songs == 1
     assert rejections(tmp_path / "set") == [{"source": "0", "reason": "item 0: no music", "kind": "unreadable"}]
+
+
+def test_every_refusal_names_its_file(tmp_path):
+    root = tmp_path / "music"
+    (root / "a").mkdir(parents=True)
+    Song(tracks=[Track("x", notes=notes((0, 480, 60)))], metres=[Metre(0, 3, 4)]).write(root / "a" / "waltz.mid")
+    write_song(root / "b" / "good.mid", 0)
+    build_voices(root, tmp_path / "set")
+    assert [refused["reason"] for refused in rejections(tmp_path / "set")] == [
+        "a/waltz.mid: no bar is 16 sixteenths long (such as 4/4 or 2/2): found 3/4"
+    ]
+
+
+def test_refusals_are_listed_also_where_nothing_is_usable(tmp_path):
+    root, target = tmp_path / "music", tmp_path / "set"
+    for number in range(3):
+        (root / "a").mkdir(parents=True, exist_ok=True)
+        (root / "a" / f"{number}.mid").write_text("no music")
+    for _ in range(2):  # the list is in nobody's way
+        with pytest.raises(
+            DatasetError, match=r"3 unreadable; for instance .*a/0\.mid is not .*; all are listed in .*set/"
+        ):
+            build_voices(root, target)
+        assert [refused["source"] for refused in rejections(target)] == ["a/0.mid", "a/1.mid", "a/2.mid"]
+    write_song(root / "a" / "good.mid", 0)
+    build_voices(root, target)
+    for file in root.glob("a/good.mid"):
+        file.unlink()
+    with pytest.raises(DatasetError, match=r"all are listed in .*set\.rejected\.jsonl"):
+        build_voices(root, target)
+    assert len(Dataset.open(target).songs) == 1
+
+
+NASTY = ("all", "none", "(all)", "a,b", "x;y", "a|b", "<b>&amp;", '"quoted"', "line\nbreak", "tab\tbed", "..", "~",
+         "-x", " ", "{}", "%s", "ünïcödé", "\U0001f3b5", "con", "a'b", "=1+1")  # fmt: skip
+
+
+def test_no_name_of_a_genre_breaks_a_dataset(tmp_path):
+    class Named:
+        name, licence, layout = "named", "", "voices"
+
+        def items(self):
+            return list(range(len(NASTY)))
+
+        def load(self, item):
+            name = NASTY[item]
+            return Piece(four_voice_song(4, item), f"{item}/{name}", f"{item}/{name}", (name,), title=name)
+
+        def rejected(self):
+            return []
+
+    build(Named(), tmp_path / "set", VOICES, workers=0)
+    dataset = Dataset.open(tmp_path / "set", verify=True)
+    assert set(dataset.genres) == set(NASTY)
+    assert facts(dataset)["genres"]["((all))"]["train"]["songs"] > 0
+    describe(dataset)
+    list_labels(dataset)
+    assert list(check(tmp_path / "set"))
+    export_songs(dataset, range(len(dataset.songs)), tmp_path / "out")
+    with open(tmp_path / "out" / "songs.csv", newline="") as file:
+        assert {row["title"] for row in csv.DictReader(file)} == set(NASTY)
