@@ -7,11 +7,14 @@ requests is run again alone, so that a bad request fails alone.
 
 import collections
 import itertools
+import math
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from musae_tf.protocol.messages import BatchingParameters
 from musae_tf.server.engine import Plan, Session
 from musae_tf.server.metrics import Metrics
 from musae_tf.server.status import Code, StatusError, as_status, invalid
@@ -158,7 +161,7 @@ class BatchQueue:
         fits = last is not None and last.form == form and last.rows + pieces[0].rows <= limits.max_run_rows
         self._refuse_if_full(len(pieces) - fits)
         for number, piece in enumerate(pieces):
-            if number or not fits:
+            if last is None or number or not fits:
                 last = _Batch(form, time.monotonic())
                 self.batches.append(last)
             last.tasks.append(piece)
@@ -230,19 +233,19 @@ class BatchQueue:
         metrics.padding_size.observe(size - rows, str(size))
         metrics.wrapped_run_count.add()
         inputs = merge(tasks, size - rows, self._feeds, self.limits.pad_inputs)
-        deadlines = [task.deadline for task in tasks]
-        outputs = self._session.run(self._plan, inputs, remaining_ms(None if None in deadlines else max(deadlines)))
+        deadlines = [math.inf if task.deadline is None else task.deadline for task in tasks]
+        outputs = self._session.run(self._plan, inputs, remaining_ms(max(deadlines)))
         return split(outputs, [task.rows for task in tasks], size)
 
 
-def limits_from(parameters) -> BatchingLimits:
+def limits_from(parameters: BatchingParameters) -> BatchingLimits:
     """Limits out of a BatchingParameters message.
 
     Raises:
         StatusError: INVALID_ARGUMENT, values that contradict one another.
     """
 
-    def value(name: str, default):
+    def value(name: str, default: Any) -> Any:
         return getattr(parameters, name).value if parameters.HasField(name) else default
 
     max_rows = value("max_batch_size", BatchingLimits.max_rows)

@@ -4,9 +4,7 @@ import logging
 import threading
 from collections.abc import Sequence
 
-from google.protobuf.message import Message
-
-from musae_tf.protocol.messages import ModelConfig, ModelServerConfig
+from musae_tf.protocol.messages import ModelConfig, ModelServerConfig, ModelSpec
 from musae_tf.server.batching import BatchScheduler
 from musae_tf.server.loader import Loader
 from musae_tf.server.manager import Lease, Manager
@@ -37,7 +35,9 @@ class ServerCore:
         self._options = options
         self._direct = DirectRunner(options.threads, options.max_waiting_requests)
         batching = options.batching
-        self._scheduler = batching and BatchScheduler(batching.threads, batching.pool_name, self.metrics)
+        self._scheduler: BatchScheduler | None = None
+        if batching is not None:
+            self._scheduler = BatchScheduler(batching.threads, batching.pool_name, self.metrics)
         loader = Loader(options, self.metrics, self._direct, self._scheduler)
         self._manager = Manager(
             loader.load, self.monitor, options.load_threads, options.max_load_retries, options.load_retry_seconds
@@ -74,7 +74,7 @@ class ServerCore:
         """The configured models, ModelConfig messages."""
         return self._config.model_config_list.config
 
-    def lease(self, spec: Message) -> Lease:
+    def lease(self, spec: ModelSpec) -> Lease:
         """The version that a ModelSpec asks for.
 
         Raises:
@@ -96,7 +96,7 @@ class ServerCore:
         """The versions of a model that were ever seen, highest first."""
         return self.monitor.versions(name)
 
-    def reload(self, config: Message) -> None:
+    def reload(self, config: ModelServerConfig) -> None:
         """Replace the whole configuration, and wait until every model that is new is available.
 
         Raises:
@@ -127,7 +127,7 @@ class ServerCore:
         if self._scheduler is not None:
             self._scheduler.close()
 
-    def _apply(self, config: Message) -> None:
+    def _apply(self, config: ModelServerConfig) -> None:
         models = config.model_config_list.config
         check_models(models)
         old = {model.name: platform_of(model) for model in self.models}
@@ -146,7 +146,7 @@ class ServerCore:
                 raise invalid(f"Model {model.name} requests unsupported platform {platform_of(model)}")
         self._source.configure(self.models)
 
-    def _checked_labels(self, models: Sequence[Message]) -> dict[str, dict[str, int]]:
+    def _checked_labels(self, models: Sequence[ModelConfig]) -> dict[str, dict[str, int]]:
         for model in models:
             states = self.monitor.versions(model.name)
             for label, version in model.version_labels.items():

@@ -103,7 +103,7 @@ class Session:
                 plan.fetches, results, len(results), None, 0, None, status.pointer,
             )  # fmt: skip
             status.check()
-        return [Tensor(address) for address in results]
+        return [Tensor(address) for address in results if address]
 
     def interrupt(self) -> None:
         """End the runs under way, and fail those to come, with CANCELLED."""

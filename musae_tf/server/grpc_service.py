@@ -5,7 +5,7 @@ import collections
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor
-from typing import Any
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -24,7 +24,8 @@ _LARGE = 16 * 1024
 """Requests of more bytes are read on another thread: they would hold up all others. What a smaller one can claim to
 hold is bounded by the signature and by what it sent."""
 
-Context = grpc.aio.ServicerContext
+MessageT = TypeVar("MessageT", bound=Message)
+Context: TypeAlias = Any  # grpc.aio.ServicerContext, which comes without types
 
 
 class PredictionService:
@@ -101,7 +102,7 @@ class PredictionService:
 
         def done(prediction: Prediction | None, error: StatusError | None) -> None:
             data = None
-            if error is None:
+            if prediction is not None:
                 try:
                     data = prediction.response(self._as_content).SerializeToString()
                 except Exception as failure:
@@ -138,7 +139,7 @@ class PredictionService:
         """
 
         def run(data: bytes) -> bytes:
-            request = _parse(method.request, data)
+            request: Any = _parse(method.request, data)
             if not counted:
                 return function(request).SerializeToString()
             with self._handlers.counted(request, counted, "GRPC"):
@@ -168,7 +169,7 @@ def reflection_handlers(names: Iterable[str]) -> list[grpc.GenericRpcHandler]:
     ]
 
 
-def _parse(kind: type[Message], data: bytes) -> Message:
+def _parse(kind: type[MessageT], data: bytes) -> MessageT:
     try:
         return kind.FromString(data)
     except DecodeError:
@@ -180,5 +181,6 @@ def _deadline(context: Context) -> float | None:
     return None if left is None else time.monotonic() + left
 
 
-async def _abort(context: Context, error: StatusError) -> None:
+async def _abort(context: Context, error: StatusError) -> NoReturn:
     await context.abort(_CODES[error.code], wire_message(error.message))
+    raise error  # never comes here: abort raises

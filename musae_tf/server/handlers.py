@@ -4,21 +4,24 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, TypeAlias
 
 import numpy as np
-from google.protobuf.message import Message
 
 from musae_tf.protocol.codec import fill_proto
 from musae_tf.protocol.messages import (
     Any,
     ClassificationRequest,
+    GetModelMetadataRequest,
     GetModelMetadataResponse,
+    GetModelStatusRequest,
     GetModelStatusResponse,
     ModelSpec,
     MultiInferenceRequest,
+    PredictRequest,
     PredictResponse,
     RegressionRequest,
+    ReloadConfigRequest,
     ReloadConfigResponse,
     SignatureDef,
 )
@@ -30,6 +33,9 @@ from musae_tf.server.tasks import Task
 
 CLASSIFY_METHOD, REGRESS_METHOD = "tensorflow/serving/classify", "tensorflow/serving/regress"
 _SIGNATURES = "signature_def"
+
+
+Request: TypeAlias = "PredictRequest | ClassificationRequest | RegressionRequest"
 
 
 class Prediction(NamedTuple):
@@ -47,7 +53,7 @@ class Prediction(NamedTuple):
     signature: str
     outputs: dict[str, np.ndarray]
 
-    def response(self, as_content: bool = False) -> Message:
+    def response(self, as_content: bool = False) -> PredictResponse:
         """The PredictResponse: values in typed fields, or, if asked for, in `tensor_content`."""
         response = PredictResponse()
         spec = response.model_spec
@@ -65,7 +71,7 @@ class Handlers:
 
     def predict(
         self,
-        request: Message,
+        request: PredictRequest,
         deadline: float | None,
         done: Callable[[Prediction | None, StatusError | None], None],
         settled: Callable[[], None] | None = None,
@@ -82,9 +88,9 @@ class Handlers:
             prepared = lease.loaded.prepare(request, self.core.limits)
             started = time.monotonic()
 
-            def finish(outputs, error) -> None:
+            def finish(outputs: list[np.ndarray] | None, error: StatusError | None) -> None:
                 lease.release()
-                if error is not None:
+                if outputs is None:
                     done(None, error)
                     return
                 name = request.model_spec.name
@@ -99,7 +105,7 @@ class Handlers:
             lease.release()
             raise
 
-    def predict_and_wait(self, request: Message, deadline: float | None) -> Prediction:
+    def predict_and_wait(self, request: PredictRequest, deadline: float | None) -> Prediction:
         """Predict on this thread.
 
         Raises:
@@ -113,23 +119,15 @@ class Handlers:
         return prediction
 
     def classify(self, request: ClassificationRequest) -> NoReturn:
-        """Refuse it, as the container does if the signature is not for examples: this package exports no other.
-
-        Raises:
-            StatusError: always.
-        """
-        self._refuse_examples(request, CLASSIFY_METHOD)
+        """Refuse it: `refuse_examples`."""
+        self.refuse_examples(request, CLASSIFY_METHOD)
 
     def regress(self, request: RegressionRequest) -> NoReturn:
-        """Refuse it, as `classify` does.
-
-        Raises:
-            StatusError: always.
-        """
-        self._refuse_examples(request, REGRESS_METHOD)
+        """Refuse it: `refuse_examples`."""
+        self.refuse_examples(request, REGRESS_METHOD)
 
     def multi_inference(self, request: MultiInferenceRequest) -> NoReturn:
-        """Refuse it, as `classify` does.
+        """Refuse it, as `refuse_examples` does.
 
         Raises:
             StatusError: always.
@@ -153,7 +151,7 @@ class Handlers:
                 _check_for_examples(lease.loaded.signatures[name].definition, task.method_name)
         raise _only_predict()
 
-    def metadata(self, request: Message) -> Message:
+    def metadata(self, request: GetModelMetadataRequest) -> GetModelMetadataResponse:
         """The GetModelMetadataResponse."""
         if not request.HasField("model_spec"):
             raise invalid("Missing ModelSpec")
@@ -171,7 +169,7 @@ class Handlers:
             response.metadata[_SIGNATURES].CopyFrom(packed)
             return response
 
-    def status(self, request: Message) -> Message:
+    def status(self, request: GetModelStatusRequest) -> GetModelStatusResponse:
         """The GetModelStatusResponse."""
         if not request.HasField("model_spec"):
             raise invalid("Missing ModelSpec")
@@ -189,11 +187,11 @@ class Handlers:
             listed = response.model_version_status.add(version=number, state=entry.state)
             listed.status.SetInParent()
             if entry.error is not None:
-                listed.status.error_code = entry.error.code
+                listed.status.error_code = int(entry.error.code)  # type: ignore[assignment]
                 listed.status.error_message = wire_message(entry.error.message)
         return response
 
-    def reload(self, request: Message) -> Message:
+    def reload(self, request: ReloadConfigRequest) -> ReloadConfigResponse:
         """The ReloadConfigResponse, once all models that are new are available."""
         if request.config.WhichOneof("config") != "model_config_list":
             raise invalid(
@@ -210,7 +208,7 @@ class Handlers:
         return response
 
     @contextmanager
-    def counted(self, request: Message, api: str, entrypoint: str) -> Iterator[None]:
+    def counted(self, request: Request, api: str, entrypoint: str) -> Iterator[None]:
         """Count a request to a model in the metrics, with its latency if it succeeds."""
         started, status = time.monotonic(), Code.OK
         try:
@@ -228,12 +226,19 @@ class Handlers:
             latency = (time.monotonic() - started) * 1e6
             self.core.metrics.request_latency.observe(latency, model, api, entrypoint)
 
-    def _lease(self, request: Message) -> Lease:
+    def _lease(self, request: Request) -> Lease:
         if not request.HasField("model_spec"):
             raise invalid("Missing ModelSpec")
         return self.core.lease(request.model_spec)
 
-    def _refuse_examples(self, request: ClassificationRequest | RegressionRequest, method: str) -> NoReturn:
+    def refuse_examples(self, request: Request, method: str) -> NoReturn:
+        """Refuse a request of examples, in the container's words if the signature is not for them.
+
+        This package exports no signature that is.
+
+        Raises:
+            StatusError: always.
+        """
         name = request.model_spec.signature_name or DEFAULT
         with self._lease(request) as lease:
             if name not in lease.loaded.signatures:

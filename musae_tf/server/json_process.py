@@ -121,6 +121,8 @@ class JsonProcess:
         async with self._free:
             try:
                 process = await self._started()
+                assert process.stdin is not None
+                assert process.stdout is not None
                 data = pickle.dumps((name, arguments), protocol=5)
                 process.stdin.writelines((_LENGTH.pack(len(data)), data))
                 await process.stdin.drain()

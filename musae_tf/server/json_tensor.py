@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from google.protobuf.message import Message
 
 from musae_tf.protocol.codec import dtype_name, to_proto
+from musae_tf.protocol.messages import TensorInfo, TensorProto
 from musae_tf.server.status import Code, StatusError, invalid
 from musae_tf.server.tensorflow_c import MOST_DIMENSIONS
 
@@ -45,8 +45,8 @@ def signature_name(document: Mapping[str, Any]) -> str:
 
 
 def read_inputs(
-    document: Mapping[str, Any], inputs: Mapping[str, Message], most: int = 2**63
-) -> tuple[dict[str, Message], bool]:
+    document: Mapping[str, Any], inputs: Mapping[str, TensorInfo], most: int = 2**63
+) -> tuple[dict[str, TensorProto], bool]:
     """The tensors of a predict request.
 
     Args:
@@ -73,7 +73,7 @@ def read_inputs(
     raise invalid("Missing 'inputs' or 'instances' key")
 
 
-def _read_rows(document: Mapping[str, Any], inputs: Mapping[str, Message], most: int) -> dict[str, Message]:
+def _read_rows(document: Mapping[str, Any], inputs: Mapping[str, TensorInfo], most: int) -> dict[str, TensorProto]:
     instances = document["instances"]
     if not isinstance(instances, list):
         raise invalid(f"JSON Value: {_shown(document)} Excepting 'instances' to be an list/array")
@@ -112,7 +112,7 @@ def _read_rows(document: Mapping[str, Any], inputs: Mapping[str, Message], most:
     return {name: to_proto(np.stack(arrays)) for name, arrays in columns.items()}
 
 
-def _read_columns(value: Any, inputs: Mapping[str, Message], most: int) -> dict[str, Message]:
+def _read_columns(value: Any, inputs: Mapping[str, TensorInfo], most: int) -> dict[str, TensorProto]:
     if not _is_named(value):
         if len(inputs) > 1:
             raise invalid(
@@ -223,10 +223,10 @@ def write_outputs(outputs: Mapping[str, np.ndarray], rows: bool) -> dict[str, An
     lists = {name: _listed(name, array) for name, array in outputs.items()}
     if not rows:
         return {"outputs": next(iter(lists.values())) if len(lists) == 1 else lists}
-    sizes = {array.shape[0] if array.ndim else None for array in outputs.values()}
-    if None in sizes:
-        name = next(name for name, array in outputs.items() if not array.ndim)
-        raise invalid(f"Tensor name: {name} has no shape information ")
+    for name, array in outputs.items():
+        if not array.ndim:
+            raise invalid(f"Tensor name: {name} has no shape information ")
+    sizes = {array.shape[0] for array in outputs.values()}
     if len(sizes) > 1:
         name, array = list(outputs.items())[-1]
         raise invalid(f"Tensor name: {name} has inconsistent batch size: {len(array)} expecting: {min(sizes)}")
@@ -253,8 +253,7 @@ def _listed(name: str, array: np.ndarray) -> Any:
         raise StatusError(Code.UNIMPLEMENTED, f"Writing values of {array.dtype} as JSON")
     if array.dtype in (np.float32, np.float16):
         # The shortest decimal number that is this float: 0.2, not 0.20000000298.
-        texts = [float(f"{value:.6g}") for value in array.ravel().tolist()]
-        short = np.array(texts, np.float64)
+        short = np.array([float(f"{value:.6g}") for value in array.ravel().tolist()], np.float64)
         exact = short.astype(array.dtype) == array.ravel()
         full = np.array([float(f"{value:.9g}") for value in array.ravel()[~exact].tolist()], np.float64)
         short[~exact] = full

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import google_crc32c
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 
 from musae_tf.protocol.messages import BatchingParameters, PredictionLog
 from musae_tf.server.batching import BatchingLimits, BatchScheduler, limits_from
@@ -82,7 +82,7 @@ def warm_up(servable: Servable, iterations: int, metrics: Metrics) -> None:
         metrics.warmup_latency.observe((time.monotonic() - started) * 1e6, str(servable.path), status.name)
 
 
-def _logs(path: Path) -> Iterator[Message]:
+def _logs(path: Path) -> Iterator[PredictionLog]:
     for record in read_records(path):
         try:
             yield PredictionLog.FromString(record)

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from musae_tf.server.status import Code, StatusError
 from musae_tf.server.versions import AVAILABLE, END, LOADING, START, UNLOADING, Monitor, Phase, Standing, next_action
@@ -31,7 +31,7 @@ class _Version:
         self.path = path
         self.wanted = True
         self.phase = Phase.NEW
-        self.loaded = None
+        self.loaded: Any = None  # what the loader returned
         self.users = 0
         self.given_up = threading.Event()  # set when it is not wanted any more: ends the wait for another attempt
 
@@ -46,7 +46,8 @@ class Lease:
 
     def __init__(self, manager: "Manager", entry: _Version):
         self._manager, self._entry = manager, entry
-        self.version, self.loaded = entry.number, entry.loaded
+        self.version: int = entry.number
+        self.loaded: Any = entry.loaded
 
     def release(self) -> None:
         """Give it back, once."""
@@ -181,7 +182,8 @@ class Manager:
 
     def _bring_up(self, model: str, entry: _Version) -> None:
         self._monitor.publish(model, entry.number, LOADING)
-        loaded = error = None
+        loaded: Loaded | None = None
+        error: StatusError | None = None
         for attempt in range(self._retries + 1):
             if entry.given_up.wait(self._retry_seconds if attempt else 0):
                 error = error or StatusError(Code.CANCELLED, "cancelled before it was loaded")

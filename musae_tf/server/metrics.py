@@ -95,7 +95,7 @@ class Histogram(Metric):
         """The metric in the text format."""
         with self._lock:
             for values, cell in self._cells.items():
-                below = 0
+                below = 0.0
                 for bound, count in zip(self._bounds, cell, strict=False):
                     below += count
                     yield self._series("_bucket", values, below, le=f"{bound:g}")
@@ -107,7 +107,7 @@ class Histogram(Metric):
 class Metrics:
     """The metrics of one server."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         serving, batching = "/tensorflow/serving", "/tensorflow/serving/batching_session"
         rows = _exponential(1, 2, 15)
         self.request_count = Counter(f"{serving}/request_count", ("model_name", "status"))

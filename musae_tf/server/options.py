@@ -50,14 +50,14 @@ def read_text_message(path: Path, kind: type[MessageT]) -> MessageT:
         raise ServeError(f"{path} is not a {name}: {what}{f', line {line}' if line else ''}") from None
 
 
-def one_model(name: str, base_path: str) -> Message:
+def one_model(name: str, base_path: str) -> ModelServerConfig:
     """The configuration that --model-name and --model-base-path stand for."""
     config = ModelServerConfig()
     config.model_config_list.config.append(ModelConfig(name=name, base_path=base_path, model_platform="tensorflow"))
     return config
 
 
-def check_models(models: Sequence[Message]) -> None:
+def check_models(models: Sequence[ModelConfig]) -> None:
     """Check what can be wrong in a list of ModelConfig messages by itself.
 
     Raises:
@@ -78,7 +78,7 @@ def check_models(models: Sequence[Message]) -> None:
             raise invalid(f"Model {model.name}: specific version policy needs at least one version")
 
 
-def platform_of(model: Message) -> str:
+def platform_of(model: ModelConfig) -> str:
     """The platform of a ModelConfig.
 
     Raises:
@@ -112,7 +112,7 @@ class Batching:
         per_model: take them from batching_params.pbtxt in each version's folder; a model without is not batched.
     """
 
-    parameters: Message = field(default_factory=BatchingParameters)
+    parameters: BatchingParameters = field(default_factory=BatchingParameters)
     per_model: bool = False
 
     @property
@@ -183,7 +183,7 @@ class Options:
         channel_arguments: options of the gRPC server.
     """
 
-    models: Message
+    models: ModelServerConfig
     config_file: Path | None = None
     config_poll_seconds: float = 0
     host: str = "127.0.0.1"
@@ -225,16 +225,17 @@ class Options:
         """
         return self.intra_op_threads or (self.batching.cores_each if self.batching else 0)
 
-    def read_models(self) -> Message:
+    def read_models(self) -> ModelServerConfig:
         """The configuration that `config_file` holds now.
 
         Raises:
             ServeError: it is not one.
         """
+        assert self.config_file is not None
         return read_models(self.config_file)
 
 
-def read_models(path: Path) -> Message:
+def read_models(path: Path) -> ModelServerConfig:
     """Read a --model-config-file.
 
     Raises:

@@ -24,7 +24,7 @@ from musae_tf.protocol.messages import (
     SignatureDefMap,
 )
 from musae_tf.server.connections import error_page
-from musae_tf.server.handlers import Handlers, Prediction
+from musae_tf.server.handlers import CLASSIFY_METHOD, REGRESS_METHOD, Handlers, Prediction
 from musae_tf.server.json_process import JsonProcess
 from musae_tf.server.json_tensor import parse_body, signature_name, text_of
 from musae_tf.server.options import Options
@@ -146,7 +146,7 @@ class RestApi:
         with self._handlers.counted(request, method, "REST"):
             if method != "predict":
                 request.model_spec.signature_name = signature_name(parse_body(body))
-                (self._handlers.classify if method == "classify" else self._handlers.regress)(request)
+                self._handlers.refuse_examples(request, CLASSIFY_METHOD if method == "classify" else REGRESS_METHOD)
             deadline = time.monotonic() + self._options.rest_timeout
             with self._handlers.core.lease(spec) as lease:
                 definitions = lease.loaded.definitions.SerializeToString()
@@ -160,10 +160,10 @@ class RestApi:
             def settle(prediction: Prediction | None, error: StatusError | None) -> None:
                 if answer.done():
                     return
-                if error is not None:
-                    answer.set_exception(error)
-                else:
+                if prediction is not None:
                     answer.set_result(prediction)
+                elif error is not None:
+                    answer.set_exception(error)
 
             def done(*result: Any) -> None:
                 with contextlib.suppress(RuntimeError):  # the loop has ended, and so nobody waits
@@ -192,7 +192,7 @@ def _too_long(what: str, most: int) -> StatusError:
     return StatusError(Code.RESOURCE_EXHAUSTED, f"the request {what} bytes, this server's maximum over REST is {most}")
 
 
-def _spec(match: re.Match[str]) -> Message:
+def _spec(match: re.Match[str]) -> ModelSpec:
     spec = ModelSpec(name=urllib.parse.unquote(match["name"]))
     if match["version"]:
         number = int(match["version"]) if len(match["version"]) < 20 else 2**63

@@ -118,7 +118,7 @@ class Servable:
                     self._plans.clear()  # a client tries every subset of many outputs; queues that hold tasks live on
                 plan = self._session.plan(feeds, fetches)
                 queue = None
-                if self._limits is not None:
+                if self._limits is not None and self._scheduler is not None:
                     queue = BatchQueue(self._scheduler, self._session, plan, feeds, self._limits)
                 self._plans[key] = plan, queue
             return self._plans[key]

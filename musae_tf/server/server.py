@@ -50,7 +50,7 @@ class ModelServer:
         self._executor = concurrent.futures.ThreadPoolExecutor(options.threads, "musae-call")
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="musae-grpc", daemon=True)
-        self._server: grpc.aio.Server | None = None
+        self._server: Any = None
         self._health = HealthServicer()  # serving from the first moment, whatever the models do, until the server stops
         self._api: RestApi | None = None
         self._rest: HttpServer | None = None
@@ -159,7 +159,7 @@ class ModelServer:
         self._api = RestApi(self._handlers, options)
         try:
             self._rest = HttpServer(
-                self._api, self._api.close, options.host, options.rest_port, options.rest_connections,
+                self._api, self._api.close, options.host, options.rest_port or 0, options.rest_connections,
                 options.rest_connections_each, options.rest_timeout,
             )  # fmt: skip
         except OSError as error:

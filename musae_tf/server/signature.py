@@ -3,10 +3,8 @@
 import math
 from collections.abc import Container, Iterable, Mapping, Sequence
 
-from google.protobuf.message import Message
-
 from musae_tf.protocol.codec import dtype_name, shape_of, values_sent
-from musae_tf.protocol.messages import DataType
+from musae_tf.protocol.messages import DataType, SignatureDef, TensorProto
 from musae_tf.server.status import Code, StatusError, invalid
 from musae_tf.server.tensorflow_c import STRING, Tensor
 
@@ -32,7 +30,7 @@ class RequestLimits:
         """
         self.rows, self.bytes, self.unsent = rows, size, unsent
 
-    def check(self, inputs: Mapping[str, Message], shapes: Mapping[str, Sequence[int]]) -> None:
+    def check(self, inputs: Mapping[str, TensorProto], shapes: Mapping[str, Sequence[int]]) -> None:
         """Refuse a request that is too large, or claims to be larger than what was sent of it.
 
         Raises:
@@ -75,7 +73,7 @@ class Signature:
         fetches: tensors of the graph by the name of the output.
     """
 
-    def __init__(self, definition: Message):
+    def __init__(self, definition: SignatureDef):
         self.definition = definition
         self.aliases = sorted(definition.inputs)
         self.feeds = tuple(definition.inputs[alias].name for alias in self.aliases)
@@ -85,7 +83,7 @@ class Signature:
             alias: place for place, (_, alias) in enumerate(sorted(zip(self.feeds, self.aliases, strict=True)))
         }
 
-    def check(self, request: Mapping[str, Message]) -> dict[str, Message]:
+    def check(self, request: Mapping[str, TensorProto]) -> dict[str, TensorProto]:
         """The TensorProtos of a request, or the signature's defaults for them, in the order of `feeds`.
 
         Raises:
@@ -120,7 +118,7 @@ class Signature:
             )
         return found
 
-    def tensors(self, checked: Mapping[str, Message], sent: Container[str], limits: RequestLimits) -> list[Tensor]:
+    def tensors(self, checked: Mapping[str, TensorProto], sent: Container[str], limits: RequestLimits) -> list[Tensor]:
         """The engine's tensors for what `check` returned. No value is read before types, shapes and sizes are right.
 
         Args:
@@ -199,14 +197,15 @@ def _unparseable(alias: str) -> StatusError:
     return invalid(f"tensor parsing error: {alias}")
 
 
-def _sound(proto: Message) -> bool:
+def _sound(proto: TensorProto) -> bool:
     """Whether type, shape and content of a tensor can be right, as far as its values need not be read."""
     if proto.dtype not in _VALUES:
         return False
     try:
-        count = math.prod(shape_of(proto))
+        shape = shape_of(proto)
     except ValueError:
         return False
+    count = math.prod(shape)
     if not count or not proto.tensor_content:
         return True
     return proto.dtype != STRING and len(proto.tensor_content) == count * _ITEM_BYTES.get(proto.dtype, 1)

@@ -1,6 +1,7 @@
 """Requests on their way to the session: alone, on a thread of their own, or joined into batches (see `batching`)."""
 
 import itertools
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +19,7 @@ Done = Callable[[list[np.ndarray] | None, StatusError | None], None]
 
 def remaining_ms(deadline: float | None) -> int:
     """Milliseconds until a time of the monotonic clock, at least 1; 0 for no deadline."""
-    return 0 if deadline is None else max(1, int((deadline - time.monotonic()) * 1000))
+    return 0 if deadline is None or deadline == math.inf else max(1, int((deadline - time.monotonic()) * 1000))
 
 
 class Task:
@@ -106,7 +107,7 @@ class Task:
         made = []
         for number, start in enumerate(starts):
 
-            def done(outputs, error, number=number):
+            def done(outputs: list[np.ndarray] | None, error: StatusError | None, number: int = number) -> None:
                 part_done(number, outputs, error)
 
             piece = Task(self.inputs, self.deadline, done, self.settled, self)
@@ -241,6 +242,7 @@ def _padded(name: str, parts: list[np.ndarray]) -> list[np.ndarray]:
             whole = np.full((len(part), *shape), b"" if part.dtype == object else 0, part.dtype)
         else:
             whole = np.full((len(part), *shape), part.flat[0], part.dtype)
-            whole[(slice(None), *map(slice, part.shape[1:]))] = part
+            place = (slice(None), *map(slice, part.shape[1:]))
+            whole[place] = part
         padded.append(whole)
     return padded

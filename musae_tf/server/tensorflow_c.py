@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from google.protobuf.message import Message
 
 from musae_tf.protocol.codec import to_proto
+from musae_tf.protocol.messages import TensorProto
 from musae_tf.server.status import Code, ServeError, StatusError
 
 _NAMES = ("libtensorflow_cc.so.2", "libtensorflow_cc.2.dylib")
@@ -135,7 +135,7 @@ _LARGE = 64 * 1024
 class Status:
     """A TF_Status for one call; `check()` raises what it holds."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._library = library()
         self.pointer = self._library.TF_NewStatus()
 
@@ -163,6 +163,9 @@ class Tensor:
 
     __slots__ = ("_address", "_library", "_values", "dtype", "shape")
 
+    _address: int | None
+    _values: np.ndarray | None
+
     def __init__(self, address: int):
         """Take over a TF_Tensor."""
         loaded = library()
@@ -170,12 +173,12 @@ class Tensor:
         self.dtype = loaded.TF_TensorType(address)
         self.shape = tuple(loaded.TF_Dim(address, axis) for axis in range(loaded.TF_NumDims(address)))
 
-    def __del__(self):
+    def __del__(self) -> None:
         if self._address is not None:
             self._library.TF_DeleteTensor(self._address)
 
     @classmethod
-    def from_proto(cls, proto: Message, shape: Sequence[int]) -> "Tensor":
+    def from_proto(cls, proto: TensorProto, shape: Sequence[int]) -> "Tensor":
         """The tensor of a TensorProto of a shape that is known already.
 
         Raises:
@@ -213,6 +216,7 @@ class Tensor:
         """The TF_Tensor."""
         if self._address is None:
             values = self._values
+            assert values is not None
             self._address = _allocate(self.dtype, self.shape, values.nbytes)
             self._values = None
             self.array()[...] = values
@@ -256,16 +260,15 @@ class Tensor:
         return np.frombuffer(memory, dtype).reshape(self.shape)
 
 
-def _plain(proto: Message, shape: Sequence[int]) -> np.ndarray | None:
+def _plain(proto: TensorProto, shape: Sequence[int]) -> np.ndarray | None:
     """The values of a TensorProto that lists all of them, in one way and in the right place, as clients do.
 
     None leaves everything else to TensorFlow, which takes several times as long and knows what to make of it.
     """
-    dtype, field = _PLAIN.get(proto.dtype, (None, ""))
-    count = math.prod(shape)
-    if dtype is None or not count or len(shape) > MOST_DIMENSIONS:
+    plain, count = _PLAIN.get(proto.dtype), math.prod(shape)
+    if plain is None or not count or len(shape) > MOST_DIMENSIONS:
         return None
-    content = proto.tensor_content
+    (dtype, field), content = plain, proto.tensor_content
     if content:
         return np.frombuffer(content, dtype).reshape(shape) if len(content) == count * dtype.itemsize else None
     listed = getattr(proto, field)

@@ -6,11 +6,9 @@ import re
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from google.protobuf.message import Message
-
-from musae_tf.protocol.messages import ModelVersionStatus
+from musae_tf.protocol.messages import ModelConfig, ModelVersionStatus
 from musae_tf.server.status import Code, StatusError
 
 _LARGEST = 2**63 - 1
@@ -71,7 +69,7 @@ def version_folders(base: Path) -> dict[int, Path]:
     return found
 
 
-def choose(versions: dict[int, Path], policy: Message) -> dict[int, Path]:
+def choose(versions: dict[int, Path], policy: Any) -> dict[int, Path]:
     """The versions that a ServableVersionPolicy wants of those that are there; without a policy, the latest."""
     kind = policy.WhichOneof("policy_choice")
     if kind == "all":
@@ -96,7 +94,7 @@ class Source:
             poll_seconds: time between two looks; 0 looks once after each `configure`, less than 0 never.
         """
         self._want, self._seconds = want, poll_seconds
-        self._models: dict[str, Message] = {}
+        self._models: dict[str, ModelConfig] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._complaints: dict[str, str] = {}
@@ -104,7 +102,7 @@ class Source:
         if poll_seconds > 0:
             self._thread.start()
 
-    def configure(self, models: Iterable[Message]) -> None:
+    def configure(self, models: Iterable[ModelConfig]) -> None:
         """Watch these models (ModelConfig messages) and no others, and look at once."""
         with self._lock:
             gone = self._models
@@ -166,7 +164,7 @@ class VersionState(NamedTuple):
 class Monitor:
     """Keeps the last state of every version ever seen, for any number of threads."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._states: dict[str, dict[int, VersionState]] = {}
         self._changed = threading.Condition()
         self._news = 0
@@ -202,7 +200,8 @@ class Monitor:
         Raises:
             StatusError: CANCELLED, the server was closed meanwhile.
         """
-        waiting, failed = set(models), {}
+        waiting = set(models)
+        failed: dict[tuple[str, int], StatusError] = {}
         with self._changed:
             while True:
                 for model in sorted(waiting):
