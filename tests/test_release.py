@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 import musae_tf
+from tests.conftest import SLOW
 
 ROOT = Path(__file__).parent.parent
 CITATION = ROOT / "CITATION.cff"
@@ -47,3 +48,7 @@ def test_the_package_finds_its_version_without_loading_anything():
     code = "import sys, musae_tf; print(musae_tf.__version__, 'numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.split() == [musae_tf.__version__, "False"]
+
+
+def test_the_slow_files_are_there():
+    assert [name for name in SLOW if not (ROOT / "tests" / name).is_file()] == []
