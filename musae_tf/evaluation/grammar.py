@@ -241,7 +241,8 @@ def _kits(music: _Music) -> dict[str, Counts]:
     kits = [track for track, spec in enumerate(music.layout.tracks) if spec.vocabulary == KIT]
     if not kits:
         return {}
-    symbols = music.tokens[..., kits].reshape(len(music.tokens), -1, STEPS_PER_BAR, len(kits))
+    count, steps_in_all = music.tokens.shape[:2]
+    symbols = music.tokens[..., kits].reshape(count, steps_in_all // STEPS_PER_BAR, STEPS_PER_BAR, len(kits))
     struck = STRUCK[symbols].astype(bool)  # [N, bars, steps, kits, pieces]
     cells = struck.shape[2] * struck.shape[4]
     played = struck.any(axis=(2, 4))

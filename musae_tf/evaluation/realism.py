@@ -102,7 +102,7 @@ class TokenTest:
     def __init__(self, real: Music, made: Music, layout: Layout):
         """Learn from real and made phrases, of which no song may be asked about later."""
         self._layout = layout
-        self._genres = int(max(real.genre.max(), made.genre.max())) + 1
+        self._genres = np.unique(np.concatenate([real.genre, made.genre]))
         self._classifier: Pipeline = make_pipeline(StandardScaler(), SVC(C=1.0, class_weight="balanced"))
         features = np.concatenate([self._features(real), self._features(made)])
         self._classifier.fit(features, np.repeat([0, 1], [len(real.tokens), len(made.tokens)]))
@@ -122,7 +122,7 @@ class TokenTest:
         return above
 
     def _features(self, music: Music) -> np.ndarray:
-        genre = np.eye(self._genres)[np.minimum(music.genre, self._genres - 1)]
+        genre = music.genre[:, np.newaxis] == self._genres
         return np.concatenate([phrase_features(music.tokens, self._layout), genre], axis=1)
 
 

@@ -195,6 +195,12 @@ def test_which_layout_has_what():
         assert set(BARS) <= keys
 
 
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+def test_no_phrases_have_no_grammar(layout):
+    nothing = np.zeros((0, 32, len(layout.tracks)), np.int32)
+    assert all(np.isnan(counts.value) for counts in grammar(shuffled_voices(nothing, layout), layout).values())
+
+
 def test_how_far_the_way_has_been_gone():
     assert likeness(0.1, 0.1, 0.3) == 1
     assert likeness(0.3, 0.1, 0.3) == pytest.approx(0)
