@@ -16,7 +16,7 @@ from typing import Any
 
 from musae_tf.protocol.messages import BatchingParameters
 from musae_tf.server.engine import Plan, Session
-from musae_tf.server.metrics import Metrics
+from musae_tf.server.prometheus import Metrics
 from musae_tf.server.status import Code, StatusError, as_status, invalid
 from musae_tf.server.tasks import Task, merge, remaining_ms, rows_of, settle, split
 

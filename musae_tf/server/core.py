@@ -8,12 +8,12 @@ from musae_tf.protocol.messages import ModelConfig, ModelServerConfig, ModelSpec
 from musae_tf.server.batching import BatchScheduler
 from musae_tf.server.loader import Loader
 from musae_tf.server.manager import Lease, Manager
-from musae_tf.server.metrics import Metrics
 from musae_tf.server.options import Options, check_models, platform_of
+from musae_tf.server.prometheus import Metrics
 from musae_tf.server.signature import RequestLimits
 from musae_tf.server.status import Code, ServeError, StatusError, invalid
 from musae_tf.server.tasks import DirectRunner
-from musae_tf.server.versions import AVAILABLE, Monitor, Source, VersionState
+from musae_tf.server.versions import AVAILABLE, Monitor, VersionState, VersionWatcher
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class ServerCore:
         self._manager = Manager(
             loader.load, self.monitor, options.load_threads, options.max_load_retries, options.load_retry_seconds
         )
-        self._source = Source(self._manager.want, options.poll_seconds)
+        self._source = VersionWatcher(self._manager.want, options.poll_seconds)
         self._config = ModelServerConfig()
         self._labels: dict[str, dict[str, int]] = {}
         self._reloading = threading.Lock()

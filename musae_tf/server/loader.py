@@ -11,8 +11,8 @@ from google.protobuf.message import DecodeError
 from musae_tf.protocol.messages import BatchingParameters, PredictionLog
 from musae_tf.server.batching import BatchingLimits, BatchScheduler, limits_from
 from musae_tf.server.engine import Session
-from musae_tf.server.metrics import Metrics
 from musae_tf.server.options import Options, read_text_message
+from musae_tf.server.prometheus import Metrics
 from musae_tf.server.servable import Servable
 from musae_tf.server.status import Code, ServeError, StatusError, invalid
 from musae_tf.server.tasks import DirectRunner

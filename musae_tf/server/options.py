@@ -133,7 +133,7 @@ class Batching:
 
 
 @dataclass(frozen=True)
-class Tls:
+class ServerTls:
     """Keys of the gRPC port; PEM texts, never shown."""
 
     key: bytes = field(repr=False)
@@ -192,7 +192,7 @@ class Options:
     socket_path: str | None = None
     poll_seconds: float = 1
     batching: Batching | None = None
-    tls: Tls | None = None
+    tls: ServerTls | None = None
     metrics_path: str | None = None
     threads: int = 4 * _CORES
     max_waiting_requests: int = 1000
@@ -279,7 +279,7 @@ def read_monitoring(path: Path) -> str | None:
     return metrics_path
 
 
-def read_tls(path: Path) -> Tls:
+def read_tls(path: Path) -> ServerTls:
     """Read an --ssl-config-file.
 
     Raises:
@@ -291,6 +291,6 @@ def read_tls(path: Path) -> Tls:
             raise ServeError(f"{path}: {name} must hold a PEM text itself, not the path of one")
     if config.client_verify and "-----BEGIN" not in config.custom_ca:
         raise ServeError(f"{path}: client_verify needs custom_ca, the PEM text of the authority that signs clients")
-    return Tls(
+    return ServerTls(
         config.server_key.encode(), config.server_cert.encode(), config.custom_ca.encode() or None, config.client_verify
     )

@@ -83,7 +83,7 @@ def choose(versions: dict[int, Path], policy: Any) -> dict[int, Path]:
 _log = logging.getLogger(__name__)
 
 
-class Source:
+class VersionWatcher:
     """Tells, at every poll, which versions of which model are wanted."""
 
     def __init__(self, want: Callable[[str, dict[int, Path]], None], poll_seconds: float):

@@ -9,7 +9,7 @@ import pytest
 from musae_tf.cli import main
 from musae_tf.client import MusaeClient
 from musae_tf.music import Song
-from musae_tf.server.options import Tls as ServerTls
+from musae_tf.server.options import ServerTls
 from tests.client.scripted import ScriptedServer
 from tests.corpus import changing_metre_song, four_voice_song
 

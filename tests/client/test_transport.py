@@ -19,7 +19,7 @@ from musae_tf.client import (
     UnavailableError,
 )
 from musae_tf.client.exchange import MAX_ROWS
-from musae_tf.server.options import Tls as ServerTls
+from musae_tf.server.options import ServerTls
 from tests.client.scripted import ScriptedServer
 from tests.corpus import four_voice_song
 

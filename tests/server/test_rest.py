@@ -9,7 +9,7 @@ import signal
 import numpy as np
 import pytest
 
-from musae_tf.server.metrics import Histogram, Metrics
+from musae_tf.server.prometheus import Histogram, Metrics
 from tests.server.client import Client, predict_request, rows
 
 NAN = float("nan")

@@ -16,7 +16,7 @@ from musae_tf.protocol import services
 from musae_tf.protocol.messages import HealthCheckRequest, PredictRequest, TensorProto
 from musae_tf.protocol.services import HEALTH_CHECK, REFLECTION_SERVICES, methods
 from musae_tf.server import ModelServer, Options
-from musae_tf.server.options import Batching, Tls, one_model, read_tls
+from musae_tf.server.options import Batching, ServerTls, one_model, read_tls
 from musae_tf.server.status import ServeError
 from tests.server.client import Client, predict_request, rows
 from tests.server.conftest import publish, wait_for
@@ -223,7 +223,7 @@ def keys(tmp_path_factory) -> Path:
     return folder
 
 
-def tls(keys: Path, verify: bool) -> Tls:
+def tls(keys: Path, verify: bool) -> ServerTls:
     texts = {"server_key": "server.key", "server_cert": "server.pem", "custom_ca": "ca.pem"}
     lines = [f"{field}: {(keys / file).read_text()!r}" for field, file in texts.items()]
     (keys / "ssl.config").write_text("\n".join([*lines, f"client_verify: {str(verify).lower()}"]))
@@ -271,7 +271,7 @@ def test_mutual_tls_refuses_clients_without_its_certificate(serve, base, keys):
 
 def test_keys_that_do_not_fit_are_named_and_never_shown(base, keys, caplog):
     wrong = tls(keys, verify=False)
-    wrong = Tls((keys / "stranger.key").read_bytes(), wrong.certificate)
+    wrong = ServerTls((keys / "stranger.key").read_bytes(), wrong.certificate)
     with (
         pytest.raises(ServeError, match="server_key and server_cert that do not fit") as failed,
         ModelServer(Options(one_model("model", str(base)), port=0, rest_port=None, tls=wrong)),
