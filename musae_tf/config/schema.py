@@ -51,7 +51,7 @@ class ModelConfig:
 
     kind: Literal["musae_gm", "musae", "vae", "cvae", "autoencoder"] = "musae_gm"
     core: Literal["beat", "step"] = "beat"
-    decoder: Literal["flat", "hierarchical"] = "flat"
+    decoder: Literal["flat", "hierarchical", "autoregressive"] = "flat"
     latent: int = 128
     embedding: int = 32
     encoder_units: int = 384
@@ -82,7 +82,7 @@ class PriorConfig:
     tangential_variance: float = 0.001
 
     def __post_init__(self) -> None:
-        _check(0 <= self.sample_noise_scale <= 1, "prior.sample_noise_scale", self.sample_noise_scale, "0 to 1")
+        _check(self.sample_noise_scale >= 0, "prior.sample_noise_scale", self.sample_noise_scale, "0 or more")
         _check(self.transfer_scale > 0, "prior.transfer_scale", self.transfer_scale, "more than 0")
         _check(self.separation >= 0, "prior.separation", self.separation, "0 or more")
         _check(self.axes >= 1, "prior.axes", self.axes, "1 or more")
@@ -224,8 +224,11 @@ class Architecture:
             self.model.core != "beat" or self.model.decoder == "flat" or self.model.decoder_units % 4 == 0,
             "model.decoder_units",
             self.model.decoder_units,
-            "with model.core beat and model.decoder hierarchical, a multiple of 4, the beats of a bar",
+            f"with model.core beat and model.decoder {self.model.decoder}, a multiple of 4",
         )
+        if self.model.decoder == "autoregressive":
+            _check(self.model.core == "beat", "model.core", self.model.core, "beat with model.decoder autoregressive")
+            _check(self.model.embedding > 0, "model.embedding", 0, "1 or more with model.decoder autoregressive")
 
 
 @dataclass(frozen=True)

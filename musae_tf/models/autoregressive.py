@@ -4,18 +4,19 @@ A decoder in one pass (`musae_tf.models.decoder`) makes all symbols independentl
 between or beyond those of training gives voices that do not fit each other. Here the order is step by step, and within
 a step track by track. Four things keep the code in use, and the music right where the code is not:
 
-- a *draft*: logits from the code alone, to which what has been heard only adds;
+- a *draft*: logits from the code alone, to which what has been heard only adds. In use it counts twice where the code
+  has no extra noise: a history of its own making has faults that one of training has not;
 - *relative heads*: a track's logits are a sum over pitch, distance from its own last pitch, and pitch class above what
   sounds in each melodic track, so that intervals are learnt once for all keys;
-- *trust*: some codes of training are mixed with noise, in a proportion that the decoder is told. In use it says how far
-  a code is to be trusted (noise conditioning augmentation; Ho et al. 2022, "Cascaded Diffusion Models", section 3);
+- *noise*: some codes of training carry far more noise than their posterior has. The decoder sees of a code how noisy it
+  is, and trusts what it has heard so much the more; so draws of a prior that are as noisy become music (noise
+  augmentation as of cascaded diffusion models, Ho et al. 2022, section 3, but without telling the level);
 - a *damaged history* in training, of wrong and of hidden symbols.
 
 Shapes: B rows, T steps, K tracks, D axes of the code, U units, H = U / 2.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -24,9 +25,12 @@ import tensorflow as tf
 from musae_tf.config import ModelConfig
 from musae_tf.models.layers import LSTM, STEPS_PER_BEAT, BeatTransform, FrequencyDense, SplitCode
 from musae_tf.models.relative import PITCHES, REACH, SILENT, around_pitch, over_pitch, sounding, sounding_next
-from musae_tf.models.tokens import is_kit, kit_logits, widths
+from musae_tf.models.tokens import chances_of, draw_symbol, is_kit, kit_logits, widths
 from musae_tf.music import KIT_PIECES
 from musae_tf.music.vocabulary import STRUCK
+
+# How often more than once the draft counts where a code has no extra noise.
+_FIDELITY = 1.0
 
 
 class Known(NamedTuple):
@@ -48,29 +52,26 @@ class SymbolEmbedding(keras.layers.Layer):
     Every melodic track has rows of its own. The rows of a kit are sums over the pieces that are struck.
     """
 
-    def __init__(self, vocabulary_sizes: tuple[int, ...], width: int, **kwargs):
+    def __init__(self, vocabulary_sizes: tuple[int, ...], width: int, **kwargs: Any):
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.vocabulary_sizes, self.width = tuple(vocabulary_sizes), width
         normal = keras.initializers.RandomNormal(0.0, 0.7)
-        self._parts = [
-            self.add_weight(
-                name=f"track_{track}",
-                shape=(len(KIT_PIECES) + 1 if is_kit(size) else size + 1, width),
-                initializer=normal,
-            )
-            for track, size in enumerate(self.vocabulary_sizes)
-        ]
+        for track, size in enumerate(self.vocabulary_sizes):
+            rows = len(KIT_PIECES) + 1 if is_kit(size) else size + 1
+            table = self.add_weight(name=f"track_{track}", shape=(rows, width), initializer=normal)
+            # As an attribute: checkpoints of TensorFlow look into no lists of Keras.
+            setattr(self, f"track_{track}", table)
         tracks = len(self.vocabulary_sizes)
         self._sounding = self.add_weight(name="sounding", shape=(tracks * (PITCHES + 2), width), initializer=normal)
         self.built = True
 
-    def call(self, tokens, pitches):
+    def call(self, tokens: tf.Tensor, pitches: tf.Tensor) -> tf.Tensor:
         each = zip(tf.unstack(tokens, axis=-1), tf.unstack(pitches, axis=-1), strict=True)
         return tf.concat([self.of_track(track, *pair) for track, pair in enumerate(each)], axis=-1)
 
-    def of_track(self, track: int, tokens, pitches):
+    def of_track(self, track: int, tokens: tf.Tensor, pitches: tf.Tensor) -> tf.Tensor:
         """The same for one track, int32 [...] each to [..., width]."""
-        rows = tf.convert_to_tensor(self._parts[track])
+        rows = tf.convert_to_tensor(getattr(self, f"track_{track}"))
         kit = is_kit(self.vocabulary_sizes[track])
         vectors = tf.matmul(tf.gather(tf.constant(_STROKES), tokens), rows) if kit else tf.gather(rows, tokens)
         return vectors + tf.gather(tf.convert_to_tensor(self._sounding), pitches + track * (PITCHES + 2))
@@ -86,21 +87,27 @@ class AutoregressiveDecoder(keras.layers.Layer):
     """p(x | z) as a product over steps and tracks.
 
     Args:
-        config: sizes; `decoder_units` U and `embedding`.
+        config: sizes; `decoder_units` U, a multiple of 4, and `embedding`.
         steps: T, a multiple of 4.
         vocabulary_sizes: symbols of each of the K tracks.
         style: axes of the code before those of z, which have no frequencies.
     """
 
-    def __init__(self, config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...], style: int = 0, **kwargs):
+    def __init__(
+        self, config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...], style: int = 0, **kwargs: Any
+    ):
         super().__init__(**{"name": "decoder", **kwargs, "dtype": "float32"})
         self.steps, self.vocabulary_sizes, self.style = steps, tuple(vocabulary_sizes), style
         self.beats, self.tracks, self.units = steps // STEPS_PER_BEAT, len(vocabulary_sizes), config.decoder_units
-        self.width, self.hidden, latent = config.embedding, config.decoder_units // 2, style + config.latent
+        self.width, self.hidden = config.embedding, config.decoder_units // 2
         self._melodic = [track for track, size in enumerate(self.vocabulary_sizes) if not is_kit(size)]
         self._widths = widths(self.vocabulary_sizes)
-        units, joint = self.units, self.tracks * self.width
-        beat = STEPS_PER_BEAT * joint
+        self._make_layers(config)
+        self.built = True
+
+    def _make_layers(self, config: ModelConfig) -> None:
+        units, latent = self.units, self.style + config.latent
+        beat = STEPS_PER_BEAT * self.tracks * self.width
         self._embedding = SymbolEmbedding(self.vocabulary_sizes, self.width, name="embedding")
         # From the code, and what is known, to a plan of each beat.
         self._split = SplitCode(self.beats, dtype="float32")
@@ -108,61 +115,69 @@ class AutoregressiveDecoder(keras.layers.Layer):
         self._frequency = FrequencyDense(units // 2, dtype="float32", name="frequency")
         self._frequency.build((self.beats, None, config.latent // self.beats))
         self._known_beat = _dense(beat, units // 2, "known_beat", "gelu")
-        self._known = keras.layers.Bidirectional(
-            LSTM(units // 4, return_sequences=True, name="known"), name="known_both"
-        )
+        self._known = keras.layers.Bidirectional(_lstm(units // 4, "known"), name="known_both", dtype="float32")
         self._known.build((None, self.beats, units // 2))
-        self._plan = _dense(units // 2 + latent + 2 + units, units, "plan", "gelu")
+        self._plan = _dense(units // 2 + latent + units, units, "plan", "gelu")
         # The draft: from the plan alone to the logits of all symbols.
-        self._draft = LSTM(units, return_sequences=True, name="draft")
+        self._draft = _lstm(units, "draft")
         self._draft.build((None, self.beats, units))
         self._draft_beat = _dense(2 * units, units, "draft_beat", "gelu")
         self._draft_logits = _dense(units, STEPS_PER_BEAT * sum(self._widths), "draft_logits")
+        # Whether a code has extra noise.
+        self._noisy_features = _dense(latent, units // 2, "noisy_features", "gelu")
+        self._noisy = _dense(units // 2, 1, "noisy")
         # What was heard, beat by beat.
         self._heard = _dense(beat, 3 * units // 4, "heard", "gelu")
-        self._recurrence = LSTM(units, return_sequences=True, name="recurrence")
+        self._recurrence = _lstm(units, "recurrence")
         self._recurrence.build((None, self.beats, units + 3 * units // 4))
         self._beat = _dense(2 * units, units, "beat", "gelu")
         self._steps = _dense(units, STEPS_PER_BEAT * self.tracks * self.hidden, "steps")
         # What was heard in the last four steps, and in this step in the tracks before.
         self._window = _dense(beat, self.tracks * self.hidden, "window")
-        self._earlier = [
-            _dense(track * self.width, self.hidden, f"earlier_{track}") if track else None
-            for track in range(self.tracks)
-        ]
-        self._inner = [_dense(self.hidden, self.hidden, f"inner_{track}", "gelu") for track in range(self.tracks)]
         relative = 2 * REACH + 1 + 12 * len(self._melodic)
-        self._heads = [
-            _dense(self.hidden, width + (0 if is_kit(size) else relative), f"head_{track}", scale=0.3)
-            for track, (width, size) in enumerate(zip(self._widths, self.vocabulary_sizes, strict=True))
-        ]
-        self.built = True
+        for track, (width, size) in enumerate(zip(self._widths, self.vocabulary_sizes, strict=True)):
+            numbers = width if is_kit(size) else width + relative
+            layers = {
+                "inner": _dense(self.hidden, self.hidden, f"inner_{track}", "gelu"),
+                "head": _dense(self.hidden, numbers, f"head_{track}", scale=0.3),
+            }
+            if track:
+                layers["earlier"] = _dense(track * self.width, self.hidden, f"earlier_{track}")
+            for name, layer in layers.items():
+                # As attributes: checkpoints of TensorFlow look into no lists of Keras.
+                setattr(self, f"{name}_{track}", layer)
+
+    @property
+    def layers(self) -> list[keras.layers.Layer]:
+        """Its recurrences."""
+        return [self._known, self._draft, self._recurrence]
 
     # --- from the code
 
-    def call(self, latent, training=False):
+    def call(self, latent: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, ...]:
         """The draft alone, nothing heard and nothing known: codes [B, D] to K tensors of logits float32 [B, T, V_k]."""
-        return self._logits(
-            self._drafted(self._planned(latent, tf.ones([tf.shape(latent)[0]]), None, training), training)
-        )
+        return self._logits(self._drafted(self._planned(latent, None, training), training))
 
-    def _planned(self, latent, trust, known: Known | None, training=False) -> tf.Tensor:
-        """Mixed codes [B, D], the trust in them [B] and known symbols to the plan of each beat, [B, beats, U]."""
+    def _planned(self, latent: tf.Tensor, known: Known | None, training: bool = False) -> tf.Tensor:
+        """Codes [B, D] and known symbols to the plan of each beat, [B, beats, U]."""
         rows = tf.shape(latent)[0]
         local = self._beats(self._frequency(self._split(latent[:, self.style :])))
-        told = tf.concat([latent, trust[:, tf.newaxis], _distrust(trust)], axis=-1)
         hidden = tf.broadcast_to(tf.constant(self.vocabulary_sizes), [rows, self.steps, self.tracks])
         given = hidden if known is None else tf.where(known.mask, known.tokens, hidden)
         given = self._by_beat(self._embedding(given, sounding(given, self.vocabulary_sizes)))
         given = self._known_beat(given)
         context = tf.concat([self._known(given, training=training), given], axis=-1)
-        told = tf.repeat(told[:, tf.newaxis], self.beats, axis=1)
-        return self._plan(tf.concat([local, told, context], axis=-1))
+        repeated = tf.repeat(latent[:, tf.newaxis], self.beats, axis=1)
+        return self._plan(tf.concat([local, repeated, context], axis=-1))
 
-    def _drafted(self, plan: tf.Tensor, training=False) -> tf.Tensor:
+    def _drafted(self, plan: tf.Tensor, training: bool = False) -> tf.Tensor:
         """The plan to the draft of all symbols, float32 [B, T, sum of widths]."""
         features = self._draft_beat(tf.concat([self._draft(plan, training=training), plan], axis=-1))
         return tf.reshape(self._draft_logits(features), [-1, self.steps, sum(self._widths)])
+
+    def noisy(self, latent: tf.Tensor) -> tf.Tensor:
+        """Log-odds that codes [B, D] have extra noise, float32 [B]. No gradient goes to the codes."""
+        return self._noisy(self._noisy_features(tf.stop_gradient(latent)))[:, 0]
 
     def _by_beat(self, steps: tf.Tensor) -> tf.Tensor:
         return tf.reshape(steps, [-1, self.beats, STEPS_PER_BEAT * steps.shape[-1]])
@@ -177,7 +192,6 @@ class AutoregressiveDecoder(keras.layers.Layer):
     def taught(
         self,
         latent: tf.Tensor,
-        trust: tf.Tensor,
         history: tf.Tensor,
         known: Known | None = None,
         training: bool = False,
@@ -185,8 +199,7 @@ class AutoregressiveDecoder(keras.layers.Layer):
         """The logits of every symbol after a history that is given ("teacher forcing").
 
         Args:
-            latent: float32 [B, D], as `mixed` makes them.
-            trust: float32 [B].
+            latent: float32 [B, D].
             history: int32 [B, T, K]; a symbol as large as its track's vocabulary is hidden. Symbols at and after a
                 place do not change the logits there.
             known: what else is given.
@@ -195,7 +208,7 @@ class AutoregressiveDecoder(keras.layers.Layer):
         Returns:
             The logits, and those of the draft: K tensors float32 [B, T, V_k] each.
         """
-        plan = self._planned(latent, trust, known, training)
+        plan = self._planned(latent, known, training)
         draft = self._drafted(plan, training)
         pitches = sounding(history, self.vocabulary_sizes)
         heard = self._embedding(history, pitches)
@@ -217,19 +230,19 @@ class AutoregressiveDecoder(keras.layers.Layer):
         joined = tf.reshape(tf.concat(numbers, axis=-1), [-1, self.steps, sum(self._widths)])
         return self._logits(joined), self._logits(draft)
 
-    def _place(self, track: int, joint: tf.Tensor, earlier: tf.Tensor, pitches: tf.Tensor) -> tf.Tensor:
+    def _place(self, track: int, joint: tf.Tensor, earlier: tf.Tensor | None, pitches: tf.Tensor) -> tf.Tensor:
         """What a history adds to the draft of one track at N places.
 
         Args:
             track: its number.
             joint: [N, H], from the code and the steps before.
-            earlier: [N, track * width], the tracks before it in the same step.
+            earlier: [N, track * width], the tracks before it in the same step, if there are any.
             pitches: int32 [N, K], what sounds in all tracks as far as it is known there.
         """
-        features = joint + self._earlier[track](earlier) if track else joint
+        features = joint + getattr(self, f"earlier_{track}")(earlier) if track else joint
         features = tf.nn.gelu(features)
-        features += self._inner[track](features)
-        numbers = self._heads[track](features)
+        features += getattr(self, f"inner_{track}")(features)
+        numbers = getattr(self, f"head_{track}")(features)
         if is_kit(self.vocabulary_sizes[track]):
             return numbers
         width, voices = self._widths[track], len(self._melodic)
@@ -243,42 +256,48 @@ class AutoregressiveDecoder(keras.layers.Layer):
     def generate(
         self,
         latent: tf.Tensor,
-        trust: tf.Tensor,
         temperature: tf.Tensor,
         seed: tf.Tensor,
         known: Known | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Draw music symbol by symbol; a row is the same whatever it is batched with.
 
-        A melodic symbol is drawn in two parts, first whether a note begins, goes on or is silent, then its pitch: the
-        most probable of 130 symbols is a hold far too often where many pitches share the probability of an onset.
-
         Args:
             latent: float32 [B, D].
-            trust: float32 [B], how far to follow the codes, from 0, not at all, to 1.
             temperature: float32 [B]; 0 takes what is most probable.
             seed: int32 [B, 2], stateless.
             known: symbols that are kept as they are.
 
         Returns:
-            tokens int32 [B, T, K] and their log-probability float32 [B] at temperature 1; known symbols add nothing.
+            tokens int32 [B, T, K] and their log-probability float32 [B] at temperature 1, with the draft counted as it
+            was; known symbols add nothing.
         """
         rows = tf.shape(latent)[0]
-        plan = self._planned(trust[:, tf.newaxis] * latent, trust, known)
-        draft, plan = self._drafted(plan), tf.transpose(plan, [1, 0, 2])
+        plan = self._planned(latent, known)
+        clean = 1.0 - tf.sigmoid(self.noisy(latent))[:, tf.newaxis, tf.newaxis]
+        draft, plan = self._drafted(plan) * (1.0 + _FIDELITY * clean), tf.transpose(plan, [1, 0, 2])
         chances = tf.transpose(self._chances(temperature, seed), [1, 0, 2])
         draft = tf.transpose(draft, [1, 0, 2])
         given = None if known is None else [tf.transpose(part, [1, 0, 2]) for part in known]
         states = [tf.zeros([rows, self.units]) for _ in tf.nest.flatten(self._recurrence.cell.state_size)]
         joint = self.tracks * self.width
 
-        def beat(number, states, window, pitches, total, tokens):
+        def beat(
+            number: tf.Tensor,
+            states: list,
+            window: tf.Tensor,
+            pitches: tf.Tensor,
+            total: tf.Tensor,
+            tokens: tf.TensorArray,
+        ) -> tuple:
             heard = tf.where(number > 0, self._heard(window), 0.0)
             output, states = self._recurrence.cell(tf.concat([plan[number], heard], axis=-1), states)
             features = self._steps(self._beat(tf.concat([output, plan[number]], axis=-1)))
             features = tf.reshape(features, [-1, STEPS_PER_BEAT, self.tracks * self.hidden])
 
-            def step(place, window, pitches, total, tokens):
+            def step(
+                place: tf.Tensor, window: tf.Tensor, pitches: tf.Tensor, total: tf.Tensor, tokens: tf.TensorArray
+            ) -> tuple:
                 now = number * STEPS_PER_BEAT + place
                 fixed = None if given is None else (given[0][now], given[1][now])
                 own = features[:, place] + self._window(window)
@@ -309,15 +328,25 @@ class AutoregressiveDecoder(keras.layers.Layer):
         )
         return tf.ensure_shape(tf.transpose(tokens.stack(), [1, 0, 2]), [None, self.steps, self.tracks]), total
 
-    def _step(self, joint, draft, last, temperature, chances, fixed):
+    def _step(
+        self,
+        joint: tf.Tensor,
+        draft: tf.Tensor,
+        last: tf.Tensor,
+        temperature: tf.Tensor,
+        chances: tf.Tensor,
+        fixed: tuple[tf.Tensor, tf.Tensor] | None,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
         """One step of all tracks: tokens int32 [B, K], their vector, what sounds now, and their log-probability [B]."""
         own, drafts = tf.split(joint, self.tracks, axis=-1), tf.split(draft, self._widths, axis=-1)
-        draws = tf.split(chances, [_chances_of(size) for size in self.vocabulary_sizes], axis=-1)
-        tokens, vectors, total, pitches = [], [], 0.0, tf.unstack(last, axis=-1)
+        draws = tf.split(chances, [chances_of(size) for size in self.vocabulary_sizes], axis=-1)
+        total, pitches = tf.zeros_like(temperature), tf.unstack(last, axis=-1)
+        tokens: list[tf.Tensor] = []
+        vectors: list[tf.Tensor] = []
         for track, size in enumerate(self.vocabulary_sizes):
             earlier = tf.concat(vectors, axis=-1) if vectors else None
             numbers = drafts[track] + self._place(track, own[track], earlier, tf.stack(pitches, axis=-1))
-            token, log_probability = (_draw_kit if is_kit(size) else _draw_melodic)(numbers, temperature, draws[track])
+            token, log_probability = draw_symbol(size, numbers, temperature, draws[track])
             if fixed is not None:
                 token = tf.where(fixed[1][:, track], fixed[0][:, track], token)
                 log_probability = tf.where(fixed[1][:, track], 0.0, log_probability)
@@ -330,14 +359,20 @@ class AutoregressiveDecoder(keras.layers.Layer):
 
     def _chances(self, temperature: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Uniform numbers for every step, float32 [B, T, C], of each row's own seed; none are made for greedy rows."""
-        shape = [self.steps, sum(_chances_of(size) for size in self.vocabulary_sizes)]
+        shape = [self.steps, sum(chances_of(size) for size in self.vocabulary_sizes)]
         return tf.cond(
             tf.reduce_any(temperature > 0.0),
             lambda: tf.map_fn(
-                lambda row: tf.random.stateless_uniform(shape, row), seed, fn_output_signature=tf.float32
+                lambda row: tf.random.stateless_uniform(shape, tf.random.fold_in(row, 0)),
+                seed,
+                fn_output_signature=tf.float32,
             ),
             lambda: tf.zeros([tf.shape(seed)[0], *shape]),
         )
+
+
+def _lstm(units: int, name: str) -> LSTM:
+    return LSTM(units, return_sequences=True, dtype="float32", name=name)
 
 
 def _dense(inputs: int, units: int, name: str, activation: str | None = None, scale: float = 1.0) -> keras.layers.Dense:
@@ -350,54 +385,3 @@ def _dense(inputs: int, units: int, name: str, activation: str | None = None, sc
 def _later(rows: tf.Tensor, steps: int) -> tf.Tensor:
     """Rows [B, T, F] moved on by some steps; the first ones are 0."""
     return tf.pad(rows[:, :-steps], [[0, 0], [steps, 0], [0, 0]])
-
-
-def _chances_of(size: int) -> int:
-    return len(KIT_PIECES) if is_kit(size) else 2
-
-
-def _draw_melodic(logits: tf.Tensor, temperature: tf.Tensor, chances: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Logits [B, 130] to symbols int32 [B] and their log-probability [B]."""
-    onsets, others = logits[:, :PITCHES], logits[:, PITCHES:]
-    kinds = tf.concat([tf.reduce_logsumexp(onsets, axis=-1, keepdims=True), others], axis=-1)
-    kind, pitch = _draw(kinds, temperature, chances[:, 0]), _draw(onsets, temperature, chances[:, 1])
-    token = tf.where(kind == 0, pitch, kind + PITCHES - 1)
-    return token, -tf.nn.sparse_softmax_cross_entropy_with_logits(labels=token, logits=logits)
-
-
-def _draw(logits: tf.Tensor, temperature: tf.Tensor, chance: tf.Tensor) -> tf.Tensor:
-    """By the inverse of the distribution function, so that a small change of logits seldom changes what is drawn."""
-    best = tf.argmax(logits, axis=-1, output_type=tf.int32)
-    sharp = logits / tf.maximum(temperature, 1e-3)[:, tf.newaxis]
-    reached = tf.cumsum(tf.nn.softmax(sharp), axis=-1)
-    # The last sum may fall short of 1 by rounding.
-    drawn = tf.reduce_sum(tf.cast(reached[:, :-1] <= chance[:, tf.newaxis], tf.int32), axis=-1)
-    return tf.where(temperature > 0.0, drawn, best)
-
-
-def _draw_kit(log_odds: tf.Tensor, temperature: tf.Tensor, chances: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Log-odds of the pieces [B, 9] to symbols int32 [B] and their log-probability [B]."""
-    odds = tf.sigmoid(log_odds / tf.maximum(temperature, 1e-3)[:, tf.newaxis])
-    struck = tf.where(temperature[:, tf.newaxis] > 0.0, chances < odds, log_odds > 0.0)
-    bits = tf.constant([1 << piece for piece in range(len(KIT_PIECES))])
-    token = tf.reduce_sum(tf.where(struck, bits, 0), axis=-1)
-    strokes = tf.cast(struck, tf.float32)
-    return token, -tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels=strokes, logits=log_odds), axis=-1)
-
-
-def mixed(latent: tf.Tensor, trust: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
-    """Codes [B, D] mixed with standard normal noise [B, D]: trust [B] of the one, of the other what keeps the size."""
-    return trust[:, tf.newaxis] * latent + _distrust(trust) * noise
-
-
-def _distrust(trust: tf.Tensor) -> tf.Tensor:
-    return tf.sqrt(tf.maximum(1.0 - tf.square(trust), 0.0))[:, tf.newaxis]
-
-
-def damaged(tokens: tf.Tensor, vocabulary_sizes: Sequence[int], wrong: tf.Tensor, hidden: tf.Tensor) -> tf.Tensor:
-    """A history with faults: tokens int32 [B, T, K], where `wrong` from another row, where `hidden` hidden.
-
-    The masks are bool [B, T, K].
-    """
-    others = tf.roll(tokens, 1, axis=0)
-    return tf.where(hidden, tf.constant(vocabulary_sizes), tf.where(wrong, others, tokens))

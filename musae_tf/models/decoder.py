@@ -1,4 +1,7 @@
-"""The decoder p(x | z): a latent code to the logits of every step of every track, all in one pass."""
+"""The decoder p(x | z): a latent code to the logits of every step of every track, all in one pass.
+
+The one that is not in one pass is in `musae_tf.models.autoregressive`.
+"""
 
 from typing import Any
 
@@ -6,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from musae_tf.config import ModelConfig
+from musae_tf.models.autoregressive import AutoregressiveDecoder
 from musae_tf.models.layers import LSTM, STEPS_PER_BEAT, BeatTransform, FrequencyDense, Repeated, SplitCode
 from musae_tf.models.tokens import KitLogits, is_kit, kit_logits, widths
 from musae_tf.music import STEPS_PER_BAR
@@ -30,7 +34,9 @@ class SplitTracks(keras.layers.Layer):
         return {**super().get_config(), "vocabulary_sizes": self.vocabulary_sizes}
 
 
-def build_decoder(config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...], style: int = 0) -> keras.Model:
+def build_decoder(
+    config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...], style: int = 0
+) -> keras.Model | AutoregressiveDecoder:
     """Build the decoder.
 
     Args:
@@ -38,15 +44,18 @@ def build_decoder(config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, 
             whose input is the code at every step and whose initial states are tanh of a dense layer of the code; "beat"
             runs one stack over beats for all tracks and emits the four steps of a beat together. `decoder` "flat" runs
             over the phrase; "hierarchical" has a conductor over bars, as MusicVAE (Roberts et al. 2018),
-            and the same decoder for each bar, whose code is the conductor's output there.
+            and the same decoder for each bar, whose code is the conductor's output there. "autoregressive" hears what
+            it has written, see `AutoregressiveDecoder`; it runs over beats.
         steps: T, steps of a phrase; a multiple of 4, and of 16 if hierarchical.
         vocabulary_sizes: symbols of each of the K tracks.
         style: axes of the code before those of z, for `kind` musae.
 
     Returns:
-        A model from codes float32 [B, style + D] to a tuple of K float32 tensors [B, T, V_k] of logits. Not
-        autoregressive.
+        A model from codes float32 [B, style + D] to a tuple of K float32 tensors [B, T, V_k] of logits; the
+        autoregressive one gives its draft.
     """
+    if config.decoder == "autoregressive":
+        return AutoregressiveDecoder(config, steps, vocabulary_sizes, style)
     latent = keras.Input((style + config.latent,), name="latent")
     sizes = tuple(vocabulary_sizes)
     build = _beat_logits if config.core == "beat" else _step_logits

@@ -29,12 +29,13 @@ from musae_tf.config import (
     config_from_dict,
     config_to_dict,
 )
+from musae_tf.models.autoregressive import AutoregressiveDecoder
 from musae_tf.models.critic import CodeCritic, build_critic
 from musae_tf.models.decoder import build_decoder
 from musae_tf.models.encoder import build_encoder, reader
 from musae_tf.models.prior import FittedPrior, GenrePrior, build_prior, build_target, normal_divergence
-from musae_tf.models.tokens import decode_tokens, is_kit
-from musae_tf.models.train_step import TrainStep, reconstruction
+from musae_tf.models.tokens import decode_tokens, is_kit, reconstruction
+from musae_tf.models.train_step import TrainStep
 from musae_tf.music import STEPS_PER_BAR
 from musae_tf.music.properties import PROPERTIES
 
@@ -218,8 +219,14 @@ class MusAE(keras.Model):
         return [variable for critic in self.critics for variable in critic.network.trainable_variables]
 
     def call(self, tokens: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Reconstruct: tokens int32 [B, T, K] to logits, K tensors float32 [B, T, V_k], from the posterior mean."""
-        return self.logits(self.encode(tokens)[0])
+        """Reconstruct: tokens int32 [B, T, K] to logits, K tensors float32 [B, T, V_k], from the posterior mean.
+
+        Those of an autoregressive decoder are after the phrase's own symbols.
+        """
+        latent = self.encode(tokens)[0]
+        if isinstance(self.decoder, AutoregressiveDecoder):
+            return self.decoder.taught(latent, tokens)[0]
+        return self.logits(latent)
 
     def encode(self, tokens: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
         """The posterior of each phrase: tokens int32 [B, T, K] to mean and standard deviation, float32 [B, D].
@@ -264,6 +271,8 @@ class MusAE(keras.Model):
 
         `temperature` float32 [B] (0 is greedy) and `seed` int32 [B, 2] belong to the rows.
         """
+        if isinstance(self.decoder, AutoregressiveDecoder):
+            return self.decoder.generate(latent, temperature, seed)
         return decode_tokens(self.logits(latent), temperature, seed)
 
     def sample_latent(self, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

@@ -40,9 +40,9 @@ class Noise:
         """Standard normal float32 [b, width]."""
         return self.rows(tf.random.stateless_normal([self.batch, width], self.seed(stream)))
 
-    def uniform(self, stream: str, width: int) -> tf.Tensor:
-        """Uniform 0..1, float32 [b, width]."""
-        return self.rows(tf.random.stateless_uniform([self.batch, width], self.seed(stream)))
+    def uniform(self, stream: str, *shape: int) -> tf.Tensor:
+        """Uniform 0..1, float32 [b, *shape]."""
+        return self.rows(tf.random.stateless_uniform([self.batch, *shape], self.seed(stream)))
 
     def _all_rows(self, of_replica: tf.Tensor) -> tf.Tensor:
         """The integers of all replicas, int32 [B] of [b]."""

@@ -196,9 +196,9 @@ class FittedPrior(GenrePrior):
     (ex-post density estimation, Ghosh et al. 2020). Others it takes the last step: what a critic leaves of the
     difference between codes and prior is in the covariances for the greater part. Standard normal until `fit`.
 
-    Music is made of draws with `sample_noise_scale` times the variance that the posteriors themselves have, from 0 to
-    1. With 1 they are distributed as the codes of training; with less they are nearer to the posterior means, which is
-    where music is decoded from when it is encoded first.
+    Music is made of draws with `sample_noise_scale` times the variance that the posteriors themselves have. With 1 they
+    are distributed as the codes of training; with less they are nearer to the posterior means, which is where music is
+    decoded from when it is encoded first. More is for the autoregressive decoder, which knows noisy codes.
     """
 
     def __init__(self, latent: int, genres: int, sample_noise_scale: float = 1.0, **kwargs: Any):
@@ -206,7 +206,7 @@ class FittedPrior(GenrePrior):
         self.latent, self.genres, self.sample_noise_scale = latent, genres, sample_noise_scale
         self.means = self.add_weight(name="means", shape=(genres, latent), initializer="zeros", trainable=False)
         self.scales = self._add_scales("scales")
-        self.drawn_scales = self._add_scales("drawn_scales") if sample_noise_scale < 1 else self.scales
+        self.drawn_scales = self._add_scales("drawn_scales") if sample_noise_scale != 1 else self.scales
         self.built = True
 
     def _add_scales(self, name: str) -> keras.Variable:

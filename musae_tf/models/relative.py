@@ -4,6 +4,8 @@ A symbol of a melodic track says what happens; the pitch that sounds there may h
 steps, K tracks, N any number of places.
 """
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from musae_tf.models.tokens import is_kit
@@ -66,13 +68,13 @@ def over_pitch(numbers: tf.Tensor, bass: tf.Tensor) -> tf.Tensor:
 
 
 @tf.custom_gradient
-def _moved(rows: tf.Tensor, from_place: tf.Tensor, to_place: tf.Tensor):
+def _moved(rows: tf.Tensor, from_place: tf.Tensor, to_place: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     """Entries of rows [N, M] at new places: entry `from_place` int32 [N, L] of a row, 0 where it has none.
 
     `to_place` int32 [N, M] is the place of each entry. It saves the gradient from adding up entry by entry.
     """
 
-    def gradient(upstream: tf.Tensor):
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None, None]:
         return _picked(upstream, to_place), None, None
 
     return _picked(rows, from_place), gradient

@@ -83,6 +83,26 @@ def order_of(tokens: tf.Tensor, kits: tuple[bool, ...]) -> tuple[tf.Tensor, tf.T
     return tf.where(known, values, 0.0), tf.cast(known, tf.float32)
 
 
+def reconstruction(logits: Sequence[tf.Tensor], tokens: tf.Tensor, weight: tf.Tensor | None = None) -> tf.Tensor:
+    """Cross-entropy of each phrase in nats: mean over the T steps, summed over the K tracks.
+
+    Args:
+        logits: K tensors float32 [b, T, V_k].
+        tokens: int32 [b, T, K].
+        weight: float32 [b, T, K] of each symbol, 1 if left out.
+
+    Returns:
+        float32 [b].
+    """
+    tracks = [
+        tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tokens[..., track], logits=track_logits)
+        for track, track_logits in enumerate(logits)
+    ]
+    if weight is not None:
+        tracks = [track * weight[..., number] for number, track in enumerate(tracks)]
+    return tf.add_n([tf.reduce_mean(track, axis=-1) for track in tracks])
+
+
 def decode_tokens(logits: Sequence[tf.Tensor], temperature: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Draw the tokens of each row; the same row gives the same tokens whatever it is batched with.
 
@@ -124,3 +144,56 @@ def _gumbel(shape: tf.Tensor, seed: tf.Tensor, track: int) -> tf.Tensor:
         fn_output_signature=tf.float32,
     )
     return -tf.math.log(-tf.math.log(uniform))
+
+
+def chances_of(size: int) -> int:
+    """Uniform numbers that `draw_symbol` needs for a track with so many symbols."""
+    return len(KIT_PIECES) if is_kit(size) else 2
+
+
+def draw_symbol(
+    size: int, numbers: tf.Tensor, temperature: tf.Tensor, chances: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Draw one symbol a row.
+
+    Args:
+        size: symbols of the track.
+        numbers: its logits float32 [B, 130], of a kit the log-odds of its pieces [B, 9].
+        temperature: float32 [B]; 0 takes what is most probable.
+        chances: uniform numbers 0..1, float32 [B, `chances_of(size)`].
+
+    Returns:
+        Symbols int32 [B] and their log-probability float32 [B] at temperature 1. A melodic symbol is drawn in two
+        parts, first whether a note begins, goes on or is silent, then its pitch: where many pitches share the
+        probability of an onset, the most probable of 130 symbols is a hold far too often.
+    """
+    return (_draw_kit if is_kit(size) else _draw_melodic)(numbers, temperature, chances)
+
+
+def _draw_melodic(logits: tf.Tensor, temperature: tf.Tensor, chances: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Logits [B, 130] to symbols int32 [B] and their log-probability [B]."""
+    onsets, others = logits[:, :REST], logits[:, REST:]
+    kinds = tf.concat([tf.reduce_logsumexp(onsets, axis=-1, keepdims=True), others], axis=-1)
+    kind, pitch = _draw(kinds, temperature, chances[:, 0]), _draw(onsets, temperature, chances[:, 1])
+    token = tf.where(kind == 0, pitch, kind + REST - 1)
+    return token, -tf.nn.sparse_softmax_cross_entropy_with_logits(labels=token, logits=logits)
+
+
+def _draw(logits: tf.Tensor, temperature: tf.Tensor, chance: tf.Tensor) -> tf.Tensor:
+    """By the inverse of the distribution function, so that a small change of logits seldom changes what is drawn."""
+    best = tf.argmax(logits, axis=-1, output_type=tf.int32)
+    sharp = logits / tf.maximum(temperature, 1e-3)[:, tf.newaxis]
+    reached = tf.cumsum(tf.nn.softmax(sharp), axis=-1)
+    # The last sum may fall short of 1 by rounding.
+    drawn = tf.reduce_sum(tf.cast(reached[:, :-1] <= chance[:, tf.newaxis], tf.int32), axis=-1)
+    return tf.where(temperature > 0.0, drawn, best)
+
+
+def _draw_kit(log_odds: tf.Tensor, temperature: tf.Tensor, chances: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Log-odds of the pieces [B, 9] to symbols int32 [B] and their log-probability [B]."""
+    odds = tf.sigmoid(log_odds / tf.maximum(temperature, 1e-3)[:, tf.newaxis])
+    struck = tf.where(temperature[:, tf.newaxis] > 0.0, chances < odds, log_odds > 0.0)
+    bits = tf.constant([1 << piece for piece in range(len(KIT_PIECES))])
+    token = tf.reduce_sum(tf.where(struck, bits, 0), axis=-1)
+    strokes = tf.cast(struck, tf.float32)
+    return token, -tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels=strokes, logits=log_odds), axis=-1)

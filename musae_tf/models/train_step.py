@@ -18,9 +18,11 @@ import tensorflow as tf
 from musae_tf.config import RegularisationConfig, TrainingConfig
 from musae_tf.config.schema import check_regularisation
 from musae_tf.errors import ConfigError
+from musae_tf.models.autoregressive import AutoregressiveDecoder
 from musae_tf.models.noise import Noise
 from musae_tf.models.optimizer import OptimizerGroup, SummedAdam, learning_rate_schedule, regularisation_weight
-from musae_tf.models.tokens import order_of
+from musae_tf.models.teaching import lesson_of
+from musae_tf.models.tokens import order_of, reconstruction
 
 if TYPE_CHECKING:
     from musae_tf.models.musae import MusAE
@@ -134,10 +136,9 @@ def autoencoder_loss(
     Returns:
         The loss and its parts by the names of their metrics, with the accuracy: float32 [b] each.
     """
-    logits = batch.model.logits(batch.latent, training=True)
-    loss = rebuilt = reconstruction(logits, batch.tokens)
+    logits, parts = reconstructions(batch)
+    rebuilt, loss = parts["reconstruction"], sum(parts.values())
     hits = [tf.cast(tf.argmax(x, -1, tf.int32) == batch.tokens[..., k], tf.float32) for k, x in enumerate(logits)]
-    parts = {"reconstruction": rebuilt}
     for term in terms:
         value = term.value(batch) + tf.zeros_like(rebuilt)
         loss += (weight if term.weight is None else term.weight) * value
@@ -145,21 +146,20 @@ def autoencoder_loss(
     return loss, {**parts, "accuracy": tf.reduce_mean(tf.stack(hits), axis=[0, 2]), "loss": loss}
 
 
-def reconstruction(logits: Sequence[tf.Tensor], tokens: tf.Tensor) -> tf.Tensor:
-    """Cross-entropy of each phrase in nats: mean over the T steps, summed over the K tracks.
+def reconstructions(batch: EncodedBatch) -> tuple[Sequence[tf.Tensor], dict[str, tf.Tensor]]:
+    """The logits of the phrases, and what they cost, by the names of metrics.
 
-    Args:
-        logits: K tensors float32 [b, T, V_k].
-        tokens: int32 [b, T, K].
-
-    Returns:
-        float32 [b].
+    An autoregressive decoder pays for its draft as well, and for telling noisy codes from others.
     """
-    tracks = [
-        tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tokens[..., track], logits=track_logits)
-        for track, track_logits in enumerate(logits)
-    ]
-    return tf.add_n([tf.reduce_mean(track, axis=-1) for track in tracks])
+    decoder = batch.model.decoder
+    if not isinstance(decoder, AutoregressiveDecoder):
+        logits = batch.model.logits(batch.latent, training=True)
+        return logits, {"reconstruction": reconstruction(logits, batch.tokens)}
+    lesson = lesson_of(batch.latent, batch.tokens, decoder.vocabulary_sizes, batch.noise)
+    logits, drafted = decoder.taught(lesson.latent, lesson.history, lesson.known, training=True)
+    rebuilt, draft = (reconstruction(found, batch.tokens, lesson.free) for found in (logits, drafted))
+    draft += tf.nn.sigmoid_cross_entropy_with_logits(lesson.noisy, decoder.noisy(lesson.latent))
+    return logits, {"reconstruction": rebuilt, "draft": draft}
 
 
 def terms_of(model: MusAE, regularisation: RegularisationConfig) -> list[LossTerm]:
@@ -271,9 +271,10 @@ class TrainStep:
             self.groups["critic"] = OptimizerGroup(adam, model.critic_variables, skip_norm=skip)
         self._terms = terms_of(model, regularisation)
         self._rate = learning_rate_schedule(training)
+        drafts = ["draft"] if isinstance(model.decoder, AutoregressiveDecoder) else []
+        self._parts = ("reconstruction", *drafts, *(term.name for term in self._terms))
         self.metrics = (
-            "reconstruction",
-            *(term.name for term in self._terms),
+            *self._parts,
             *(f"{critic.name}{metric}" for critic in model.critics for metric in ("wasserstein", "gradient_penalty")),
             "accuracy",
             "gradient_norm",
@@ -366,7 +367,7 @@ class TrainStep:
         if genre.shape[0] is None:
             raise ConfigError(f"training.accumulate is {parts}; allowed: 1 for batches whose size is not known ahead")
         count = genre.shape[0] // parts
-        names = ("reconstruction", *(term.name for term in self._terms), "accuracy", "loss")
+        names = (*self._parts, "accuracy", "loss")
 
         def body(part: tf.Tensor, gradients: list[tf.Tensor], numbers: tf.Tensor) -> tuple:
             rows = slice(part * count, (part + 1) * count)

@@ -7,9 +7,9 @@ import tensorflow as tf
 from musae_tf.export import ModelSignatures
 from musae_tf.export.verify import requests
 from musae_tf.models import FittedPrior, MusAE
-from tests.training.systems import KINDS, tiny
+from tests.training.systems import SYSTEMS, tiny
 
-OTHERS = [kind for kind in KINDS if kind != "musae_gm"]  # that one is tested throughout
+OTHERS = [kind for kind in SYSTEMS if kind != "musae_gm"]  # that one is tested throughout
 
 
 @pytest.mark.parametrize("kind", OTHERS)

@@ -3,6 +3,8 @@
 from musae_tf.config import Config, config_from_dict
 
 KINDS = ("musae_gm", "musae", "vae", "cvae", "autoencoder")
+SYSTEMS = (*KINDS, "autoregressive")
+"""The last one is musae_gm with another decoder."""
 
 # What each system can be told besides the weight of its own term.
 OPTIONS = {
@@ -11,19 +13,22 @@ OPTIONS = {
     "vae": {"order": 0.2},
     "cvae": {},
     "autoencoder": {},
+    "autoregressive": {"infomax": 0.1, "order": 0.2},
 }  # fmt: skip
+_DECODERS = {"vae": "hierarchical", "autoregressive": "autoregressive"}
 
 
 def tiny(kind: str, **training) -> Config:
-    """A configuration with all options of a system on."""
+    """A configuration with all options of one of `SYSTEMS` on."""
     return config_from_dict(
         {
             "name": kind,
             "music": {"bars": 1},
             "data": {"sounding": "any"},
             "model": {
-                "kind": kind, "latent": 8, "embedding": 4, "encoder_units": 8, "decoder_units": 8,
-                "decoder": "hierarchical" if kind == "vae" else "flat",
+                "kind": "musae_gm" if kind == "autoregressive" else kind,
+                "latent": 8, "embedding": 4, "encoder_units": 8, "decoder_units": 8,
+                "decoder": _DECODERS.get(kind, "flat"),
             },
             "prior": {"axes": 2, "geometry": "learned", "fitted": kind == "cvae"},
             "critic": {"units": [8], "steps": 2},

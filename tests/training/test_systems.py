@@ -15,7 +15,7 @@ from musae_tf.models.inference import encode
 from musae_tf.models.noise import Noise
 from musae_tf.models.train_step import TrainStep
 from musae_tf.training import Run, read_log, train
-from tests.training.systems import KINDS, tiny
+from tests.training.systems import SYSTEMS, tiny
 
 METRICS = {
     "musae_gm": ["adversarial", "infomax", "order", "divergence", "wasserstein", "gradient_penalty"],
@@ -26,6 +26,7 @@ METRICS = {
     "vae": ["divergence", "order"],
     "cvae": ["divergence"],
     "autoencoder": [],
+    "autoregressive": ["draft", "adversarial", "infomax", "order", "wasserstein", "gradient_penalty"],
 }  # fmt: skip
 
 
@@ -37,7 +38,7 @@ class Interrupted(QuickEvaluator):
         return super().__call__(model)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SYSTEMS)
 def test_a_system_trains_stops_resumes_and_loads(kind, tiny_dataset, tmp_path):
     run = Run.create(tmp_path / "straight", tiny(kind), tiny_dataset)
     evaluator = QuickEvaluator(run, tiny_dataset)
@@ -88,7 +89,7 @@ def batch():
     return rng.integers(0, 130, (16, 16, 4)).astype(np.int32), (np.arange(16) % 2).astype(np.int32)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SYSTEMS)
 def test_a_step_updates_all_variables_of_all_groups(kind, batch):
     config = tiny(kind)
     keras.utils.set_random_seed(1)
@@ -107,7 +108,7 @@ def with_changes(kind: str, changes: dict[str, dict]):
     return replace(config, **{part: replace(getattr(config, part), **keys) for part, keys in changes.items()})
 
 
-@pytest.mark.parametrize("kind", ["musae_gm", "musae", "autoencoder"])
+@pytest.mark.parametrize("kind", ["musae_gm", "musae", "autoencoder", "autoregressive"])
 def test_a_batch_in_parts_gives_the_numbers_of_the_whole(kind, batch):
     (one, whole), (other, parts) = (
         numbers_of_a_step(with_changes(kind, {"training": {"accumulate": count}}), *batch) for count in (1, 4)
