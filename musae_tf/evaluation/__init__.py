@@ -16,7 +16,6 @@ from musae_tf.evaluation.compare import (
     read_evaluation,
 )
 from musae_tf.evaluation.held_out import HeldOut
-from musae_tf.evaluation.prior_match import two_sample_accuracy
 from musae_tf.evaluation.statistics import phrase_statistics, share_within
 
 _WITH_A_MODEL = {"QuickEvaluator": "quick", "evaluate_run": "report"}
@@ -33,7 +32,6 @@ __all__ = [
     "phrase_statistics",
     "read_evaluation",
     "share_within",
-    "two_sample_accuracy",
 ]
 
 

@@ -34,7 +34,6 @@ BALANCED = frozenset(
         "classifier_reconstructions",
         "samples_as_asked",
         "transfer_success",
-        "transfer_before",
         "transfer_chroma",
         "transfer_rhythm",
         "token_auc",
@@ -128,12 +127,6 @@ class Ratio:
         for number, values in enumerate((self.parts, self.wholes)):
             np.add.at(sums[number], (song, strata), values)
         return sums[0], sums[1], songs
-
-
-def mean_of(values: np.ndarray, songs: np.ndarray, strata: np.ndarray | None = None) -> Ratio:
-    """The mean of values float [N] as a `Ratio`; NaNs are left out."""
-    known = np.isfinite(values)
-    return Ratio(np.where(known, values, 0.0), known.astype(float), songs, strata)
 
 
 class PerSongMetrics:

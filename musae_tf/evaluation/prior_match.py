@@ -125,12 +125,6 @@ def share_above(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     return 1 - (below + at_most) / 2 / len(ranked)
 
 
-def two_sample_accuracy(codes: np.ndarray, prior_codes: np.ndarray, songs: np.ndarray, seed: int = 0) -> float:
-    """Accuracy of `two_sample_test`, chance 0.5, as the mean of both halves; NaN with too few codes."""
-    test = two_sample_test(codes, prior_codes, songs, seed)
-    return float("nan") if test is None else float(test.right.mean())
-
-
 def two_sample_tests(
     codes: np.ndarray, prior_codes: np.ndarray, held_out: HeldOut, seed: int = 0
 ) -> dict[str, TwoSampleTest | None]:

@@ -11,12 +11,16 @@ from sklearn.preprocessing import StandardScaler
 from musae_tf.evaluation.genre import probe_genre
 from musae_tf.evaluation.interpolation import measure_paths
 from musae_tf.evaluation.latent_order import probe_properties, sweep_correlations
-from musae_tf.evaluation.per_song import Ratio, mean_of
+from musae_tf.evaluation.per_song import Ratio
 from musae_tf.evaluation.prior_match import share_above, sliced_wasserstein, two_sample_test
 from musae_tf.evaluation.statistics import FEATURES, overlap_features, overlapped_area
 from musae_tf.music.properties import phrase_properties
 
 RNG = np.random.default_rng(11)
+
+
+def mean_of(values: np.ndarray, songs: np.ndarray, strata: np.ndarray | None = None) -> Ratio:
+    return Ratio(values, np.ones(len(values)), songs, strata)
 
 
 def test_the_share_above_is_the_area_under_the_curve():
