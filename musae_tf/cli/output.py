@@ -16,7 +16,6 @@ from musae_tf.music import Layout, Metre, Song, Tempo, Track, tokenize
 from musae_tf.music.audio import write_wav
 from musae_tf.music.picture import pianoroll
 from musae_tf.music.pieces import losses_in_words, sweep
-from musae_tf.music.roles import assign, left_out
 
 
 class MadePiece(NamedTuple):
@@ -45,8 +44,7 @@ def read_song(path: str, layout: Layout, bars: int | None) -> Song:
     """
     song = _first_bars(Song.read(path), bars)
     try:
-        roles = assign(song, layout)
-        losses = losses_in_words(tokenize(song, layout, roles), left_out(song, roles))
+        losses = losses_in_words(song, tokenize(song, layout))
     except MusicError as error:
         raise MusicError(f"{path}: {error}") from None
     if losses:

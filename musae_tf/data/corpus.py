@@ -230,6 +230,7 @@ class CorpusSource:
             key=score.key if treatment.modes else None,
             title=title,
             hints=hints,
+            settled=True,
         )
 
     def rejected(self) -> Sequence[Rejection]:

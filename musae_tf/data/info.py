@@ -71,7 +71,7 @@ def describe_file(path: Path, layout: Layout) -> str:
     song = read_music(path)
     try:
         roles = assign(song, layout)
-        taken, losses = roles.tolist(), losses_in_words(tokenize(song, layout, roles))
+        taken, losses = roles.tolist(), losses_in_words(song, tokenize(song, layout, roles))
     except MusicError as cause:
         taken, losses = [-1] * len(song.tracks), str(cause)
     names = {**dict(enumerate(layout.names)), POOLED: "all tracks, chord by chord", -1: "left out"}

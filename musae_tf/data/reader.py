@@ -176,7 +176,7 @@ class Reader:
         """
         self.filters.check_song(piece.song)
         ways = choices(piece.song, self.layout, assign(piece.song, self.layout), self.candidates)
-        placement = Placement(piece.song, self.layout)
+        placement = Placement(piece.song, self.layout, piece.settled)
         if placement.bars > MOST_BARS:
             raise UnfitError(f"has {placement.bars:,} bars, at most {MOST_BARS:,} are taken", TOO_LARGE)
         songs, refused, bars = [], None, 0

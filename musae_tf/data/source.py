@@ -31,6 +31,7 @@ class Piece:
 
     `id` is unique within the source and the same on every machine. `labels` are genre names, possibly none.
     Songs that share one of their `hints` (same mass, same artist, same groove file ...) are kept in the same split.
+    `settled` says that the source has laid out bars and tempo itself, see `musae_tf.music.placing.Placement`.
     """
 
     song: Song
@@ -40,6 +41,7 @@ class Piece:
     key: str | None = None
     title: str = ""
     hints: tuple[str, ...] = ()
+    settled: bool = False
 
 
 class Rejection(NamedTuple):

@@ -21,6 +21,7 @@ def tokenize(song: Song, layout: Layout, roles: np.ndarray | None = None) -> Gri
     Starts and ends of notes are rounded to the nearest step, with at least one step between them. Of notes that start
     together the one that the track keeps wins; a note that starts while a winning one sounds is lost; a winning note
     cuts one that sounds. A song without metre events is taken as 4/4.
+    Shorter bars are joined and longer ones split where that gives bars of 16 sixteenths, see `Placement`.
 
     Args:
         song: The song.

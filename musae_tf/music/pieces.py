@@ -18,6 +18,7 @@ import numpy as np
 from musae_tf.errors import InvalidRequestError, UnknownAttributeError, UnknownGenreError
 from musae_tf.music.grid import DEFAULT_TEMPO, STEPS_PER_BAR, Grid, cut, detokenize, join
 from musae_tf.music.layouts import Layout
+from musae_tf.music.roles import assign, left_out
 from musae_tf.music.song import Song
 
 CORRELATION = 0.7
@@ -74,22 +75,22 @@ def phrases_of(grid: Grid, bars: int) -> np.ndarray:
     return cut(whole, bars, hop=bars).astype(np.int32)
 
 
-def losses_in_words(grid: Grid, silent: Sequence[str] = ()) -> str:
-    """What of a song its grid could not hold, for the one who brought it; empty if it holds all.
-
-    Args:
-        grid: The song on the grid.
-        silent: The tracks of the song that play none of the layout's, see `left_out`.
-    """
+def losses_in_words(song: Song, grid: Grid) -> str:
+    """What of a song its grid could not hold, for the one who brought it; empty if it holds all."""
     losses, names = grid.losses, ", ".join(grid.layout.names)
+    silent = left_out(song, assign(song, grid.layout))
     which = f": {', '.join(silent)}" if silent else ""
+    tempos = {tempo.bpm for tempo in song.tempos}
     parts = (
         ("bars_other_metre", f"of {losses['bars']} bars are not 16 sixteenths long and are left out"),
         ("outside_layout", f"of {losses['notes']} notes belong to none of the tracks {names}{which}"),
         ("overlapped", "notes are lost, since a track plays one note at a time"),
         ("off_grid", "notes are moved to the nearest sixteenth"),
     )
-    return "; ".join(f"{losses[key]} {words}" for key, words in parts if losses[key])
+    found = [f"{losses[key]} {words}" for key, words in parts if losses[key]]
+    if len(tempos) > 1:
+        found.append(f"of tempos from {min(tempos):g} to {max(tempos):g}, {grid.tempo:g} is taken throughout")
+    return "; ".join(found)
 
 
 def new_song(

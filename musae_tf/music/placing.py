@@ -13,6 +13,8 @@ from musae_tf.music.vocabulary import HOLD, KIT, KIT_BITS, STROKES
 
 STEPS_PER_BAR = 16
 DEFAULT_TEMPO = 120.0
+SAME_TEMPO = 1.05
+"""Tempos whose ratio is no larger than this are one tempo, played freely."""
 
 _TOGETHER = 2**20  # steps that are laid in one go, those of all rows counted
 
@@ -25,7 +27,7 @@ class Grid:
         tokens: uint16 [bars, 16, K]; `layout.tracks` says what the symbols of each track mean.
         runs: (first bar, bars) of each maximal stretch of bars that are neighbours in the song, in bars of `tokens`.
             No note crosses from one run to the next.
-        tempo: Quarter notes a minute at the first bar.
+        tempo: Quarter notes a minute, at which most notes of the song are played.
         programs: General MIDI program of each track: that of its source with the most notes, or the layout's.
         losses: What the grid could not hold. `notes` all notes of the song, of which `outside_layout` belong to no
             track or kit piece, `other_metre` start in a bar that is not 16 sixteenths, `overlapped` lost to another
@@ -49,18 +51,29 @@ _Row = tuple[int, tuple[int, ...], tuple[int, ...]]
 class Placement:
     """The bars of a song that a grid can hold; `grids` puts the notes there.
 
+    Equal bars that divide a bar of 16 sixteenths are joined (2/4, 1/4, 4/16), those that are made of several are split
+    (4/2, 8/4).
+
     Attributes:
         bars: How many bars of 16 sixteenths there are.
     """
 
-    def __init__(self, song: Song, layout: Layout) -> None:
+    def __init__(self, song: Song, layout: Layout, settled: bool = False) -> None:
         """Find the bars.
+
+        Args:
+            song: The song.
+            layout: What to take from it.
+            settled: Take bars and tempo as they are: shorter bars are not joined and longer ones not split to bars of
+                16 sixteenths, and the tempo is the one at the first bar, not that of most notes.
 
         Raises:
             MusicError: No bar is 16 sixteenths long, or the song is too long.
         """
-        self._song, self._layout = song, layout
+        self._song, self._layout, self._settled = song, layout, settled
         bars = song.bars()
+        if not settled:
+            bars = _regrouped(bars, 4 * song.ticks_per_quarter)
         first, self._count = _runs(bars, 4 * song.ticks_per_quarter)
         if len(first) == 0:
             found = ", ".join(sorted({f"{metre.numerator}/{metre.denominator}" for metre in song.metres})) or "no bars"
@@ -198,14 +211,48 @@ class Placement:
         return start + shift, end + shift, in_run, moved
 
     def _tempo(self) -> float:
-        tempos = [tempo.bpm for tempo in self._song.tempos if tempo.tick <= self._start[0]]
-        return tempos[-1] if tempos else DEFAULT_TEMPO
+        """The tempo at which most notes are played, those of a few percent less or more counted with it."""
+        changes = {-1: DEFAULT_TEMPO, **{tempo.tick: tempo.bpm for tempo in self._song.tempos}}
+        ticks, tempos = np.array(list(changes)), np.array(list(changes.values()))
+        starts = [track.notes["start"] for track in self._song.tracks if len(track.notes)]
+        if not starts or self._settled:
+            return float(tempos[np.searchsorted(ticks, self._start[0], side="right") - 1])
+        played = np.bincount(np.searchsorted(ticks, np.concatenate(starts), side="right") - 1, minlength=len(ticks))
+        values, places = np.unique(tempos, return_inverse=True)
+        notes = np.bincount(places, played)
+        before = np.append(0, np.cumsum(notes))
+        near = before[np.searchsorted(values, values * SAME_TEMPO, side="right")]
+        near = near - before[np.searchsorted(values, values / SAME_TEMPO)]
+        return float(values[np.lexsort((notes, near * (notes > 0)))[-1]])
 
     def _program(self, row: _Row) -> int:
         track, sources, pool = row
         playing: list[Track] = [self._song.tracks[source] for source in (*sources, *pool)]
         busiest = max(playing, key=lambda one: len(one.notes), default=self._layout.tracks[track])
         return busiest.program
+
+
+def _regrouped(bars: np.ndarray, length: int) -> np.ndarray:
+    """Bars int64 [n, 2] of start and ticks, with those that divide or make up `length` ticks joined or split to it.
+
+    Bars are joined from the beginning of a stretch of equal ones, where a down-beat is; those left over stay short.
+    """
+    if (bars[:, 1] == length).all():
+        return bars
+    whole = []
+    for stretch in np.split(bars, np.flatnonzero(np.diff(bars[:, 1])) + 1):
+        size = int(stretch[0, 1])
+        if size > length and size % length == 0:
+            first = stretch[0, 0] + np.arange(len(stretch) * size // length) * length
+            stretch = np.column_stack([first, np.full(len(first), length)])
+        elif size < length and length % size == 0:
+            joined = len(stretch) * size // length
+            first = stretch[0, 0] + np.arange(joined) * length
+            stretch = np.concatenate(
+                [np.column_stack([first, np.full(joined, length)]), stretch[joined * length // size :]]
+            )
+        whole.append(stretch)
+    return np.concatenate(whole)
 
 
 def _runs(bars: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,6 @@ import numpy as np
 
 from musae_tf.errors import MusicError, StudioError
 from musae_tf.music import STEPS_PER_BAR, Layout, Song, detokenize, pieces, tokenize
-from musae_tf.music.roles import assign, left_out
 from musae_tf.verbs.description import Description, LatentMap
 from musae_tf.verbs.methods import AsyncVerbs
 
@@ -60,8 +59,7 @@ class GridPiece:
         """
         try:
             song = Song.read(data)
-            roles = assign(song, layout)
-            grid = tokenize(song, layout, roles)
+            grid = tokenize(song, layout)
         except MusicError as error:
             raise StudioError(f"{name}: {error}") from error
         return cls(
@@ -69,7 +67,7 @@ class GridPiece:
             grid.tokens,
             grid.tempo,
             grid.programs,
-            pieces.losses_in_words(grid, left_out(song, roles)),
+            pieces.losses_in_words(song, grid),
         )
 
     def song(self, layout: Layout, bars: int) -> Song:

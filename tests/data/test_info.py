@@ -64,7 +64,9 @@ def test_a_music_file_is_described_by_what_its_tracks_play(tmp_path, capsys):
         "bars    2",
         "tempo   90, 120 quarters a minute",
         "metre   4/4",
-        "layout  band: 3 of 19 notes belong to none of the tracks drums, bass, guitar, strings",
+        "layout  band: 3 of 19 notes belong to none of the tracks drums, bass, guitar, strings: 3 of 'Bells' "
+        "(program 9); "
+        "of tempos from 90 to 120, 120 is taken throughout",
         "",
         "track   program  notes     plays",
         "Bass         33      8      bass",

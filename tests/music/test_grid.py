@@ -193,7 +193,28 @@ def test_metres_of_sixteen_sixteenths_are_one_run():
     assert grid.runs == [(0, 4)]
 
 
-def test_the_tempo_is_that_of_the_first_bar_kept():
+@pytest.mark.parametrize(
+    ("tempos", "expected"),
+    [
+        ([], 120.0),
+        ([(0, 77.5)], 77.5),
+        ([(1, 70)], 70.0),  # after the first note
+        ([(0, 240), (480, 70)], 70.0),
+        ([(0, 70), (480 * 5, 140)], 140.0),
+        ([(0, 70), (480 * 11, 140)], 70.0),
+        ([(480 * 20, 60)], 120.0),  # after the last note
+        ([(0, 60), (0, 90)], 90.0),  # of two at once the last
+        ([(480 * i, 100 + (i % 5 - 2)) for i in range(10)] + [(480 * 10, 140)], 100.0),  # played freely, then faster
+        ([(0, 140)] + [(480 * (6 + i), 100 + i / 2) for i in range(10)], 102.5),
+    ],
+)
+def test_the_tempo_is_that_of_most_notes(tempos, expected):
+    song = Song(tracks=[Track("soprano", notes=notes(*[(480 * i, 480, 60) for i in range(16)]))], tempos=tempos)
+    tempo = tokenize(song, VOICES).tempo
+    assert tempo == expected if len(tempos) < 9 else abs(tempo - expected) < 2.5
+
+
+def test_the_tempo_is_that_of_bars_with_notes():
     tempos = [Tempo(0, 50.0), Tempo(1440, 80.0), Tempo(1440 + 5, 99.0)]
     assert voice([(1440, 10, 60)], metres=[Metre(0, 3, 4), Metre(1440, 4, 4)], tempos=tempos)[1].tempo == 80.0
     assert voice([(0, 10, 60)])[1].tempo == 120.0
