@@ -60,7 +60,8 @@ def test_importing_the_client_takes_half_a_second_and_60_megabytes(client, tmp_p
 
 def script(port: int) -> str:
     """The README's script, for the genres of the tiny model."""
-    (text,) = re.findall(r"^    from musae_tf\.client import MusaeClient\n(?:\n|    .*\n)+", README, re.MULTILINE)
+    blocks = re.findall(r"^    from musae_tf import Musae\n(?:\n|    .*\n)+", README, re.MULTILINE)
+    (text,) = [block for block in blocks if "Musae.connect(" in block]
     lines = [line.removeprefix("    ") for line in text.splitlines()]
     assert len([line for line in lines if line]) <= 10
     changes = {"localhost:8500": f"localhost:{port}", "bach": "hymns", "palestrina": "dances"}
