@@ -98,8 +98,9 @@ up: export ## server, Prometheus and Grafana in containers
 down: ## stop them
 	docker compose --file serving/compose.yaml down
 
-lint: $(DEV_STAMP) ## ruff
+lint: $(DEV_STAMP) ## ruff and mypy
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 
 # Tests of the studio drive the system's Chromium; without one they are skipped.
 browser: ## Chromium for the tests of the studio, where this may install Debian's
