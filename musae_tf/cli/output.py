@@ -37,12 +37,12 @@ def check_out(out: str | None, pieces: int) -> None:
 
 
 def read_song(path: str, layout: Layout, bars: int | None) -> Song:
-    """Read a MIDI file, cut it to its first bars, and say what of it the model cannot take.
+    """Read a MIDI file or a score, cut it to its first bars, and say what of it the model cannot take.
 
     Raises:
         MusicError: it cannot be read, or holds nothing that the model can take.
     """
-    song = _first_bars(Song.read(path), bars)
+    song = _first_bars(_read_music(Path(path)), bars)
     try:
         losses = losses_in_words(song, tokenize(song, layout))
     except MusicError as error:
@@ -50,6 +50,15 @@ def read_song(path: str, layout: Layout, bars: int | None) -> Song:
     if losses:
         print(f"{path}: {losses}")
     return song
+
+
+def _read_music(path: Path) -> Song:
+    if path.suffix.lower() in (".mid", ".midi", ".kar"):
+        return Song.read(path)
+    # Only now: a client machine without what datasets need still reads MIDI.
+    from musae_tf.data.folder import read_music
+
+    return read_music(path)
 
 
 def plain(name: str) -> str:

@@ -51,7 +51,7 @@ def _song(score: symusic.types.Score, source: str) -> Song:
     try:
         return Song(
             ticks_per_quarter=score.ticks_per_quarter,
-            tracks=_read_tracks(score.tracks),
+            tracks=_joined(_read_tracks(score.tracks)),
             tempos=[Tempo(tempo.time, _bpm(tempo.mspq)) for tempo in score.tempos],
             metres=[Metre(item.time, item.numerator, item.denominator) for item in score.time_signatures],
             end=max((marker.time for marker in score.markers if marker.text == END_MARKER), default=0),
@@ -98,6 +98,47 @@ def _read_tracks(tracks: symusic.types.Track) -> list[Track]:
         (track.name.strip("\0"), *_instrument(track, size == 0)) for track, size in zip(tracks, sizes, strict=True)
     ]
     return make_tracks(kinds, notes, sizes)
+
+
+def _joined(tracks: list[Track]) -> list[Track]:
+    """Tracks with those that are one part put together again: symusic makes a track of every program that a part has.
+
+    They follow each other, have one name and several programs, and never sound at once. The part has the program of the
+    most notes. Where all melodic tracks have one name, it says nothing.
+    """
+    names = [track.name for track in tracks if not track.is_drum]
+    if len(set(names)) in (0, 1, len(names)):
+        return tracks
+    joined: list[Track] = []
+    last: list[Track] = []
+    for track in tracks:
+        if last and not _continues(last, track):
+            joined.append(_one(last))
+            last = []
+        last.append(track)
+    return [*joined, _one(last)]
+
+
+def _continues(part: list[Track], track: Track) -> bool:
+    if not track.name or track.name != part[0].name or track.is_drum or part[0].is_drum or not len(track.notes):
+        return False
+    if any(one.program == track.program or not len(one.notes) for one in part):
+        return False
+    every = [one.notes for one in (*part, track)]
+    start, duration = (
+        np.concatenate([notes[column] for notes in every]).astype(np.int64) for column in ("start", "duration")
+    )
+    order = np.argsort(start, kind="stable")
+    owner = np.repeat(np.arange(len(every)), [len(notes) for notes in every])[order]
+    until = np.maximum.accumulate((start + duration)[order])
+    return not ((owner[1:] != owner[:-1]) & (start[order][1:] < until[:-1])).any()
+
+
+def _one(part: list[Track]) -> Track:
+    if len(part) == 1:
+        return part[0]
+    busiest = max(part, key=lambda track: len(track.notes))
+    return Track(busiest.name, busiest.program, False, np.concatenate([track.notes for track in part]))
 
 
 def _instrument(track: symusic.types.Track, silent: bool) -> tuple[int, bool]:

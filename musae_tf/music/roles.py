@@ -43,8 +43,9 @@ def assign(song: Song, layout: Layout) -> np.ndarray:
     - fewer, one of them with chords (a piano): all are pooled and shared out chord by chord (`split_chords`);
     - fewer, each a single line: to the voices whose register is nearest, keeping the order.
 
-    A track that leads the song and that no rule takes, since others play what the rule asks for, joins them: one that
-    is named as a melody or a voice and is busy, or, where no track is named so, the highest line if it is a busy one.
+    A track that leads the song and that no rule takes, since others play what the rule asks for, joins the last of the
+    tracks that are chosen by program: one that is named as a melody or a voice and is busy, or, where no track is named
+    so, the highest line if it is a busy one.
 
     Returns:
         int64 [source tracks]: index of the layout track, -1 where none takes it, or `POOLED`.
@@ -242,7 +243,7 @@ def _sounding_ticks(notes: np.ndarray) -> int:
 
 
 def _place_leads(song: Song, layout: Layout, roles: np.ndarray) -> None:
-    """Give leading tracks that no rule took to the last track of the layout that may play their programs."""
+    """Give leading tracks that no rule took to the last track of the layout that is chosen by program."""
     takers = [role for role, spec in enumerate(layout.tracks) if spec.tiers]
     if not takers or (roles != -1).all():
         return
@@ -262,10 +263,7 @@ def _place_leads(song: Song, layout: Layout, roles: np.ndarray) -> None:
         highest = max(height, key=lambda index: (height[index], roles[index] != -1))
         fits = any(song.tracks[highest].program in tier for role in takers for tier in layout.tracks[role].tiers)
         leads = [highest] if highest in free and fits and 2 * strokes[highest] >= most else []
-    for index in leads:
-        program = song.tracks[index].program
-        able = [role for role in takers if any(program in tier for tier in layout.tracks[role].tiers)]
-        roles[index] = able[-1] if able else takers[-1]
+    roles[leads] = takers[-1]
 
 
 def _is_lead(name: str) -> bool:

@@ -192,3 +192,19 @@ def test_the_small_writer_agrees_with_the_format():
     cases = {0: "00", 0x7F: "7f", 0x80: "8100", 0x2000: "c000", 0x0FFFFFFF: "ffffff7f"}
     assert {value: variable_length(value).hex() for value in cases} == cases
     assert tempo_event(500_000).hex() == "ff510307a120"
+
+
+def test_program_changes_leave_a_part_one_part():
+    def track(name, program, *at):
+        return Track(name, program, False, notes(*[(480 * i, 480, 60 + program % 12) for i in at]))
+
+    bass, flute, oboe = track("Bass", 33, 0, 1, 2), track("Melody", 73, 0, 1, 4), track("Melody", 68, 2, 3)
+    melody = Track("Melody", 73, False, np.concatenate([flute.notes, oboe.notes]))
+    assert Song.read(Song(tracks=[bass, flute, oboe]).to_bytes()).tracks == [bass, melody]
+    for apart in (
+        [bass, flute, track("Melody", 68, 1)],  # at once
+        [bass, flute, track("Solo", 68, 2, 3)],
+        [flute, oboe],  # one name for all
+        [bass, Track("", 1, False, flute.notes), Track("", 2, False, oboe.notes)],
+    ):
+        assert Song.read(Song(tracks=apart).to_bytes()).tracks == apart
