@@ -195,6 +195,7 @@ class LimitedProtocol(HttpToolsProtocol):
             b"/"  # what uvicorn parses; ours goes on as it came, with what would be a query: so has the container
         )
         super().on_headers_complete()
+        self.cycle.keep_alive = self.parser.should_keep_alive()  # also with HTTP/1.0
         self.scope["path"], self.scope["raw_path"] = url.decode("ascii"), url
 
     def on_message_complete(self) -> None:

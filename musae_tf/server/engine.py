@@ -125,12 +125,19 @@ class Session:
         operation, _, index = name.partition(":")
         number = int(index) if index.isdecimal() else 0
         found = self._library.TF_GraphOperationByName(self._graph, operation.encode())
-        if not found or number >= self._library.TF_OperationNumOutputs(found):
+        if not found:
             # What DirectSession says; the C API asks for the operation before the session can.
             raise StatusError(
                 Code.INVALID_ARGUMENT,
                 f"Tensor {operation}:{number}, specified in either feed_devices or fetch_devices was not found in the "
                 "Graph",
+            )
+        outputs = self._library.TF_OperationNumOutputs(found)
+        if number >= outputs:
+            kind = self._library.TF_OperationOpType(found).decode()
+            raise StatusError(
+                Code.OUT_OF_RANGE,
+                f"Node '{operation}' (type: '{kind}', num of outputs: {outputs}) does not have output {number}",
             )
         return Output(found, number)
 

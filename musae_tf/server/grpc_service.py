@@ -9,6 +9,8 @@ from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
+from grpc_health.v1 import health_pb2
+from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha._async import ReflectionServicer
 
@@ -153,6 +155,33 @@ class PredictionService:
                 raise
 
         return call
+
+
+class UnknownMethods(grpc.GenericRpcHandler):
+    """Answers what nothing else does, without a text, as a C++ server. To be added last."""
+
+    def service(self, handler_call_details: Any) -> grpc.RpcMethodHandler:
+        """A handler for any method."""
+
+        async def refuse(request: bytes, context: Context) -> NoReturn:
+            await _abort(context, StatusError(Code.UNIMPLEMENTED, ""))
+
+        return grpc.unary_unary_rpc_method_handler(refuse)
+
+
+def health_handler(servicer: HealthServicer) -> grpc.GenericRpcHandler:
+    """The health service. Its List is left out, which the container does not have."""
+    types = {
+        "request_deserializer": health_pb2.HealthCheckRequest.FromString,
+        "response_serializer": health_pb2.HealthCheckResponse.SerializeToString,
+    }
+    return grpc.method_handlers_generic_handler(
+        services.HEALTH_SERVICE,
+        {
+            "Check": grpc.unary_unary_rpc_method_handler(servicer.Check, **types),
+            "Watch": grpc.unary_stream_rpc_method_handler(servicer.Watch, **types),
+        },
+    )
 
 
 def reflection_handlers(names: Iterable[str]) -> list[grpc.GenericRpcHandler]:

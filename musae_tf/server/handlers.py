@@ -7,6 +7,7 @@ from queue import SimpleQueue
 from typing import NamedTuple, NoReturn, TypeAlias
 
 import numpy as np
+from google.protobuf.text_format import MessageToString
 
 from musae_tf.protocol.codec import fill_proto
 from musae_tf.protocol.messages import (
@@ -258,11 +259,11 @@ def _check_for_examples(definition: SignatureDef, method: str) -> None:
         raise invalid("Expected one output Tensor.")
     if "inputs" not in definition.inputs:
         kind = "classification" if classifies else "regression"
-        raise invalid(f"No {kind} inputs found in SignatureDef: {definition}")
+        raise invalid(f"No {kind} inputs found in SignatureDef: {MessageToString(definition)}")
     if classifies and not {"classes", "scores"} & outputs.keys():
         raise invalid(
             'Expected classification signature outputs to contain at least one of "classes" or "scores". Signature '
-            f"was: {definition}"
+            f"was: {MessageToString(definition)}"
         )
     if not classifies and "outputs" not in outputs:
         raise invalid(f"No regression outputs found in SignatureDef: {definition}")

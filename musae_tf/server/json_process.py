@@ -46,13 +46,18 @@ def read_predict(body: bytes, packed: bool, definitions: bytes, rows: int, most:
     Raises:
         StatusError: INVALID_ARGUMENT, it is not formed right; RESOURCE_EXHAUSTED, it is too long.
     """
-    document = parse_body(_gunzip(body, most) if packed else body)
+    signatures = dict(SignatureDefMap.FromString(definitions).signature_def.items())
+    try:
+        document = parse_body(_gunzip(body, most) if packed else body)
+    except RecursionError:  # deeper than any tensor: so says the container of the signature's input
+        names = [alias for name in (DEFAULT, *signatures) if name in signatures for alias in signatures[name].inputs]
+        raise invalid(f"tensor parsing error: {names[0] if names else ''}") from None
     request = PredictRequest()
-    name = request.model_spec.signature_name = signature_name(document)
-    signatures = SignatureDefMap.FromString(definitions).signature_def
+    name = signature_name(document)
     if (name or DEFAULT) not in signatures:
         raise invalid(f'Serving signature name: "{name or DEFAULT}" not found in signature def')
-    inputs = signatures[name or DEFAULT].inputs
+    request.model_spec.signature_name = name
+    inputs = dict(signatures[name or DEFAULT].inputs.items())
     if not inputs:
         raise invalid(f"Failed to get input map for signature: {name or 'DEFAULT'}")
     tensors, in_rows = read_inputs(document, inputs, rows)

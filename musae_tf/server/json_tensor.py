@@ -1,9 +1,11 @@
 """Tensors in the JSON of the REST API."""
 
 import base64
-import binascii
+import itertools
 import json
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,24 +16,104 @@ from musae_tf.server.status import Code, StatusError, invalid
 from musae_tf.server.tensorflow_c import MOST_DIMENSIONS
 
 _DTYPES = {1: "f4", 2: "f8", 3: "i4", 4: "u1", 5: "i2", 6: "i1", 7: "O", 9: "i8", 10: "?", 22: "u4", 23: "u8"}
-_EXACT = {1: 2**24, 2: 2**53}  # the largest whole numbers up to which a float is exact
+_FLOATS = (1, 2)
+_MOST_SHOWN = 2000
 
 
 def parse_body(body: bytes) -> dict[str, Any]:
-    """The JSON object of a request.
+    """The JSON object of a request, by the rules of the container's reader.
+
+    What comes behind the document is left alone, of two members of one name the first counts, and bytes that are no
+    UTF-8 are kept, as surrogates that `os.fsencode` knows.
 
     Raises:
         StatusError: INVALID_ARGUMENT, not JSON or not an object.
+        RecursionError: nested deeper than Python reads.
     """
-    if not body:
-        raise invalid("JSON Parse error: The document is empty")
+    text = body.decode("utf-8", "surrogateescape")
+    start = len(text) - len(text.lstrip(" \t\n\r"))
+    if start == len(text):
+        raise invalid("JSON Parse error: The document is empty" + (f". at offset: {start}" if start else ""))
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise invalid(f"JSON Parse error: {_reason(error)}") from None
+        document, _ = _DECODER.raw_decode(text, start)
+    except json.JSONDecodeError as error:
+        what, place = _rapidjson_words(error.msg, text, error.pos)
+        raise _parse_error(what, text, place) from None
+    except OverflowError as error:
+        raise _parse_error("Number too big to be stored in double.", text, text.find(str(error))) from None
+    except ValueError:
+        raise invalid("JSON Parse error: Terminate parsing due to Handler error.") from None
+    lone = _LONE_SURROGATE.search(text)
+    if lone is not None:
+        raise _parse_error("The surrogate pair in string is invalid.", text, lone.start())
     if not isinstance(document, dict):
         raise invalid(f"JSON Value: {_shown(document)} Is not object")
     return document
+
+
+def _first_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    return members if len(members) == len(pairs) else dict(reversed(pairs))
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise OverflowError(text)
+    return number
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_first_of_each, parse_float=_finite)
+_LONE_SURROGATE = re.compile(
+    r"(?<!\\)(?:\\\\)*\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|[c-fC-F][0-9a-fA-F]{2}(?<!\\u[dD][89abAB]..\\u....))"
+)
+_WORDS = {
+    "Expecting property name enclosed in double quotes": "Missing a name for object member.",
+    "Expecting ':' delimiter": "Missing a colon after a name of object member.",
+    "Unterminated string starting at": "Missing a closing quotation mark in string.",
+    "Invalid control character at": "Invalid escape character in string.",
+    "Invalid \\escape": "Invalid escape character in string.",
+    "Invalid \\uXXXX escape": "Incorrect hex digit after \\u escape in string.",
+    "Illegal trailing comma before end of object": "Missing a name for object member.",
+}
+
+
+def _rapidjson_words(what: str, text: str, place: int) -> tuple[str, int]:
+    """What the container's reader says of a fault, and where it has got to."""
+    found = text[place : place + 1]
+    if what.startswith(("Expecting value", "Unexpected UTF-8 BOM", "Illegal trailing comma before end of array")):
+        if what.startswith("Illegal"):
+            place = text.index("]", place)
+        for literal in ("null", "true", "false", "NaN", "Infinity"):
+            if found == literal[0]:
+                same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(literal, text[place:], strict=False))
+                return "Invalid value.", place + len(list(same))
+        return "Invalid value.", place
+    if what.startswith("Expecting ','"):
+        if found == ".":
+            return "Miss fraction part in number.", place + 1
+        if found in ("e", "E"):
+            return "Miss exponent in number.", place + 1 + (text[place + 1 : place + 2] in ("+", "-"))
+        if _inside_of(text[:place]) == "[":
+            return "Missing a comma or ']' after an array element.", place
+        return "Missing a comma or '}' after an object member.", place
+    return _WORDS.get(what.partition(":")[0], "Terminate parsing due to Handler error."), place
+
+
+def _inside_of(text: str) -> str:
+    """The bracket that is open at the end of a text."""
+    stack = [""]
+    for bracket in re.findall(r"[\[{\]}]", re.sub(r'"(?:[^"\\]|\\.)*"', "", text)):
+        if bracket in "[{":
+            stack.append(bracket)
+        else:
+            stack.pop()
+    return stack[-1]
+
+
+def _parse_error(what: str, text: str, place: int) -> StatusError:
+    offset = len(text[:place].encode("utf-8", "surrogateescape"))
+    return invalid(f"JSON Parse error: {what} at offset: {offset}")
 
 
 def signature_name(document: Mapping[str, Any]) -> str:
@@ -76,7 +158,7 @@ def read_inputs(
 def _read_rows(document: Mapping[str, Any], inputs: Mapping[str, TensorInfo], most: int) -> dict[str, TensorProto]:
     instances = document["instances"]
     if not isinstance(instances, list):
-        raise invalid(f"JSON Value: {_shown(document)} Excepting 'instances' to be an list/array")
+        raise invalid(f"JSON Value: {_shown(document)} Expecting 'instances' to be an list/array")
     if not instances:
         raise invalid(f"JSON Value: {_shown(document)} No values in 'instances' array")
     _check_rows(min(inputs), instances, most)
@@ -92,7 +174,13 @@ def _read_rows(document: Mapping[str, Any], inputs: Mapping[str, TensorInfo], mo
             what = "Expecting object but got list" if named else "Expecting value/list but got object"
             raise invalid(f"{what} at item {number} of input list")
         values = instance if named else {next(iter(inputs)): instance}
-        if values.keys() != inputs.keys():
+        for name in values:
+            if name not in inputs:
+                raise invalid(
+                    f"Failed to process element: {number} key: {name} of 'instances' list. Error: INVALID_ARGUMENT: "
+                    f"JSON object: does not have named input: {name}"
+                )
+        if len(values) != len(inputs):
             raise invalid(
                 f"Failed to process element: {number} of 'instances' list. JSON object: {_shown(instance)} keys must "
                 f"be equal to: {','.join(sorted(inputs))}"
@@ -120,11 +208,11 @@ def _read_columns(value: Any, inputs: Mapping[str, TensorInfo], most: int) -> di
                 "tensorinfo_map"
             )
         value = {next(iter(inputs)): value}
-    for name in inputs:
+    for name in sorted(inputs):
         if name not in value:
             raise invalid(f"Missing named input: {name} in 'inputs' object.")
         _check_rows(name, value[name], most)
-    return {name: to_proto(_array(value[name], info.dtype)) for name, info in inputs.items()}
+    return {name: to_proto(_array(value[name], inputs[name].dtype)) for name in sorted(inputs)}
 
 
 def _check_rows(name: str, rows: Any, most: int) -> None:
@@ -143,12 +231,12 @@ def _is_base64(value: Any) -> bool:
 
 def _array(value: Any, dtype: int, rank: int = MOST_DIMENSIONS) -> np.ndarray:
     """A nested list as an array of at most `rank` dimensions."""
-    if dtype not in _DTYPES:
-        raise StatusError(Code.UNIMPLEMENTED, f"Conversion of JSON Value: {_shown(value)} to type: {dtype_name(dtype)}")
     shape, first = [], value
     while isinstance(first, list):
         shape.append(len(first))
         first = first[0] if first else None
+    if dtype not in _DTYPES:
+        raise StatusError(Code.UNIMPLEMENTED, f"Conversion of JSON Value: {_shown(first)} to type: {_type_word(dtype)}")
     if len(shape) > rank:
         raise invalid(f"a list is nested {len(shape)} deep, this server takes at most {rank} dimensions")
     flat: list[Any] = []
@@ -157,7 +245,7 @@ def _array(value: Any, dtype: int, rank: int = MOST_DIMENSIONS) -> np.ndarray:
         with np.errstate(over="ignore"):  # too large for the type is infinite
             array = np.array(flat, _DTYPES[dtype]) if dtype != 7 else np.empty(len(flat), object)
     except OverflowError:
-        raise invalid(f"JSON Value: {_shown(value)} is out of the range of {dtype_name(dtype)}") from None
+        raise next(_wrong_type(each, dtype) for each in flat if not _fits(each, dtype)) from None
     if dtype == 7:
         array[:] = flat
     return array.reshape(shape)
@@ -185,11 +273,12 @@ def _flatten(value: Any, level: int, shape: list[int], dtype: int, flat: list[An
 def _scalar(value: Any, dtype: int) -> Any:
     if dtype == 7:
         if isinstance(value, str):
-            return value.encode("utf-8", "surrogatepass")
+            return value.encode("utf-8", "surrogateescape")
         if _is_base64(value):
+            digits = re.sub(r"\s", "", value["b64"]).rstrip("=")  # neither spaces nor missing ends matter
             try:
-                return base64.b64decode(value["b64"], validate=True)
-            except (binascii.Error, ValueError):
+                return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
+            except ValueError:
                 raise invalid("Unable to base64 decode") from None
         if isinstance(value, dict):
             raise invalid(f"JSON Value: {_shown(value)} not formatted correctly for base64 data")
@@ -200,12 +289,16 @@ def _scalar(value: Any, dtype: int) -> Any:
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _wrong_type(value, dtype)
-    if dtype in _EXACT:
-        if isinstance(value, int) and abs(value) >= _EXACT[dtype]:
-            raise invalid(f"Cannot convert JSON value: {value} to {_type_word(dtype)} without loss of precision.")
-    elif not isinstance(value, int):
+    if dtype not in _FLOATS and (not isinstance(value, int) or not _fits(value, dtype)):
         raise _wrong_type(value, dtype)
     return value
+
+
+def _fits(value: int | float, dtype: int) -> bool:
+    if dtype in _FLOATS:
+        return abs(value) < 2**1023
+    limits = np.iinfo(_DTYPES[dtype])
+    return limits.min <= value <= limits.max
 
 
 def _wrong_type(value: Any, dtype: int) -> StatusError:
@@ -237,7 +330,7 @@ def write_outputs(outputs: Mapping[str, np.ndarray], rows: bool) -> dict[str, An
 
 def text_of(document: Mapping[str, Any], indent: int) -> bytes:
     """A document as the body of an answer."""
-    return json.dumps(document, indent=indent, ensure_ascii=False).encode(errors="replace") + b"\n"
+    return json.dumps(document, indent=indent, ensure_ascii=False).encode(errors="surrogateescape") + b"\n"
 
 
 def _listed(name: str, array: np.ndarray) -> Any:
@@ -245,7 +338,7 @@ def _listed(name: str, array: np.ndarray) -> Any:
         as_bytes = name.endswith("_bytes")
         texts = np.empty(array.size, object)
         texts[:] = [
-            {"b64": base64.b64encode(text).decode()} if as_bytes else text.decode(errors="replace")
+            {"b64": base64.b64encode(text).decode()} if as_bytes else text.decode(errors="surrogateescape")
             for text in array.ravel().tolist()
         ]
         return texts.reshape(array.shape).tolist()
@@ -261,10 +354,6 @@ def _listed(name: str, array: np.ndarray) -> Any:
     return array.tolist()
 
 
-def _reason(error: Exception) -> str:
-    return f"{error.msg} at offset: {error.pos}" if isinstance(error, json.JSONDecodeError) else "Terminate parsing"
-
-
 def _type_word(dtype: int) -> str:
     return dtype_name(dtype).removeprefix("DT_").lower()
 
@@ -274,5 +363,26 @@ def _shape(array: np.ndarray) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 200 else text[:200] + "..."
+    """A value as the container shows it: objects over several lines, lists on one; the beginning of a long one."""
+    text = ""
+    for part in _parts(value, 0):
+        text += part
+        if len(text) > _MOST_SHOWN:
+            return text[:_MOST_SHOWN] + "..."
+    return text
+
+
+def _parts(value: Any, level: int) -> Iterator[str]:
+    if isinstance(value, list):
+        yield "["
+        for number, item in enumerate(value):
+            yield ", " if number else ""
+            yield from _parts(item, level + 1)
+        yield "]"
+    elif isinstance(value, dict) and value:
+        for number, (name, item) in enumerate(value.items()):
+            yield (",\n" if number else "{\n") + "    " * (level + 1) + json.dumps(name, ensure_ascii=False) + ": "
+            yield from _parts(item, level + 1)
+        yield "\n" + "    " * level + "}"
+    else:
+        yield json.dumps(value, ensure_ascii=False)

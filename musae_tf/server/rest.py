@@ -80,10 +80,12 @@ class RestApi:
                 raise
             except Exception as error:
                 failure = as_status(error)
-                text = json.dumps({"error": failure.message}, indent=4, ensure_ascii=False)
-                response = self._json(text.encode(errors="replace"), _HTTP[failure.code])
+                text = json.dumps({"error": failure.message}, indent=4, ensure_ascii=False) if failure.message else ""
+                response = self._json(text.encode(errors="surrogateescape"), _HTTP[failure.code])
             finally:
                 self._held -= len(body)
+            if scope["http_version"] == "1.0" and request.headers.get("connection", "").lower() == "keep-alive":
+                response.headers["connection"] = "keep-alive"
             await response(scope, receive, send)
 
     async def _read_body(self, request: Request, body: bytearray) -> None:
@@ -145,7 +147,8 @@ class RestApi:
         request = PredictRequest(model_spec=spec)
         with self._handlers.counted(request, method, "REST"):
             if method != "predict":
-                request.model_spec.signature_name = signature_name(parse_body(body))
+                name = signature_name(parse_body(body))
+                request.model_spec.signature_name = name.encode(errors="replace").decode()
                 self._handlers.refuse_examples(request, CLASSIFY_METHOD if method == "classify" else REGRESS_METHOD)
             deadline = time.monotonic() + self._options.rest_timeout
             with self._handlers.core.lease(spec) as lease:
@@ -197,7 +200,7 @@ def _spec(match: re.Match[str]) -> ModelSpec:
     if match["version"]:
         number = int(match["version"]) if len(match["version"]) < 20 else 2**63
         if number >= 2**63:
-            raise invalid(f"Failed to convert version: {match['version'][:100]} to numeric.")
+            raise invalid("")  # the container's words, or none
         spec.version.value = number
     elif match["label"]:
         spec.version_label = urllib.parse.unquote(match["label"])

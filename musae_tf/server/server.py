@@ -10,13 +10,13 @@ from collections.abc import Coroutine
 from typing import Any
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 from grpc_health.v1._async import HealthServicer
 
 from musae_tf.protocol import services
 from musae_tf.server.connections import HttpServer
 from musae_tf.server.core import ServerCore
-from musae_tf.server.grpc_service import PredictionService, reflection_handlers
+from musae_tf.server.grpc_service import PredictionService, UnknownMethods, health_handler, reflection_handlers
 from musae_tf.server.handlers import Handlers
 from musae_tf.server.options import Options
 from musae_tf.server.rest import RestApi
@@ -126,8 +126,8 @@ class ModelServer:
             names.append(services.HEALTH_SERVICE)
             for name in ("ModelService", "PredictionService"):  # what can be asked for, as in the container
                 await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
-            health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        server.add_generic_rpc_handlers(reflection_handlers(names))
+            server.add_generic_rpc_handlers([health_handler(self._health)])
+        server.add_generic_rpc_handlers([*reflection_handlers(names), UnknownMethods()])
         if options.port is not None:
             self.port = self._bind(server, f"{_bracketed(options.host)}:{options.port}")
         if options.socket_path:

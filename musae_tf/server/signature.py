@@ -11,6 +11,13 @@ from musae_tf.server.tensorflow_c import STRING, Tensor
 DEFAULT = "serving_default"
 _ITEM_BYTES = {1: 4, 2: 8, 3: 4, 4: 1, 5: 2, 6: 1, 8: 8, 9: 8, 10: 1, 14: 2, 17: 2, 18: 16, 19: 2, 22: 4, 23: 8}
 _STRING_BYTES = 24
+_MOST_DIMENSIONS = 254
+_RESOURCE = 20
+_NO_RESOURCES = (
+    "Invalid resource type hash code: 0(name:  type: ). Perhaps a resource tensor was being provided as a feed? That "
+    "is not currently allowed. Please file an issue at https://github.com/tensorflow/tensorflow/issues/new, ideally "
+    "with a short code snippet that leads to this error message."
+)
 _VALUES = frozenset(number for number in DataType.values() if 0 < number < 100)
 """All DataTypes but none and references."""
 
@@ -109,6 +116,8 @@ class Signature:
                     f"provided. Inputs expected to be in the request {_set(request)}, or default input alias set: "
                     f"{','.join(sorted(defaults))}"
                 )
+            if found[alias].dtype == _RESOURCE:
+                raise invalid(_NO_RESOURCES)
             if not _sound(found[alias]):
                 raise _unparseable(alias)
         if not request.keys() <= known:
@@ -204,6 +213,8 @@ def _sound(proto: TensorProto) -> bool:
     try:
         shape = shape_of(proto)
     except ValueError:
+        return False
+    if len(shape) > _MOST_DIMENSIONS:
         return False
     count = math.prod(shape)
     if not count or not proto.tensor_content:

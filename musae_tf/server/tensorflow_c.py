@@ -58,6 +58,7 @@ _FUNCTIONS = {
     "TF_DeleteGraph": (None, pointer),
     "TF_GraphOperationByName": (pointer, pointer, _text),
     "TF_OperationNumOutputs": (_int, pointer),
+    "TF_OperationOpType": (_text, pointer),
     "TF_NewSession": (pointer, pointer, pointer, pointer),
     "TF_LoadSessionFromSavedModel": (pointer, pointer, pointer, _text, pointer, _int, pointer, pointer, pointer),
     "TF_SessionRun": (
