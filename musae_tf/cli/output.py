@@ -53,7 +53,7 @@ def read_song(path: str, layout: Layout, bars: int | None) -> Song:
 
 
 def _read_music(path: Path) -> Song:
-    if path.suffix.lower() in (".mid", ".midi", ".kar"):
+    if path.suffix.lower() in (".mid", ".midi", ".kar", ".rmi"):
         return Song.read(path)
     # Only now: a client machine without what datasets need still reads MIDI.
     from musae_tf.data.folder import read_music

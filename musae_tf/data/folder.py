@@ -14,14 +14,15 @@ from musae_tf.errors import DatasetError, MusicError
 from musae_tf.music.midi import from_abc
 from musae_tf.music.song import Song, Tempo, Track
 
-MIDI = (".mid", ".midi", ".kar")
+MIDI = (".mid", ".midi", ".kar", ".rmi")
 UNLISTED = "not in the table"
 
 
 class FolderItem(NamedTuple):
     """One file: its path below the root with `/`, what the tree or the table says of it, and its state on disk.
 
-    Size and time of change are part of the key, so that a build does not go on with parts of an older file.
+    Size and time of change are part of the key, so that a build does not go on with parts of an older file. Of a file
+    with several tunes each is an item, `tune` its number from 1, with `#` and the number after the path.
     """
 
     path: str
@@ -29,6 +30,7 @@ class FolderItem(NamedTuple):
     hints: tuple[str, ...]
     size: int
     changed: int
+    tune: int = 0
 
 
 class _Row(NamedTuple):
@@ -37,8 +39,8 @@ class _Row(NamedTuple):
 
 
 class FolderSource:
-    """Music files anywhere below `root`: MIDI (`.mid`, `.midi`, `.kar`), MusicXML (`.musicxml`, `.mxl`, `.xml`), ABC
-    (`.abc`) and Humdrum (`.krn`), in upper or lower case.
+    """Music files anywhere below `root`, in upper or lower case: MIDI (`.mid`, `.midi`, `.kar`, `.rmi`), MusicXML
+    (`.musicxml`, `.mxl`, `.xml`), ABC (`.abc`, every tune of a book) and Humdrum (`.krn`).
 
     labels="folder": the first folder below `root` is the genre; files right below `root` have none.
     labels=path of a CSV file with the columns `path` (relative to `root`), `labels` (several separated by `;` or `|`)
@@ -65,10 +67,12 @@ class FolderSource:
             row = _folder_row(path) if table is None else table.get(path)
             if row is None:
                 self._rejected.append(Rejection(path, f"{path}: not listed in {self.labels}", UNLISTED))
-            else:
-                found.append(FolderItem(path, *row, size, changed))
+                continue
+            tunes = _count_tunes(self.root / path) if path.lower().endswith(".abc") else 1
+            for tune in range(1, tunes + 1) if tunes > 1 else (0,):
+                found.append(FolderItem(f"{path}#{tune}" if tune else path, *row, size, changed, tune))
         if table is not None:
-            seen = {item.path for item in found} | {rejection.source for rejection in self._rejected}
+            seen = {path for path, _, _ in files} | {rejection.source for rejection in self._rejected}
             for path in sorted(set(table) - seen):
                 reason = f"{path}: listed in {self.labels} but there is no such music file in {self.root}"
                 self._rejected.append(Rejection(path, reason))
@@ -76,8 +80,10 @@ class FolderSource:
 
     def load(self, item: FolderItem) -> Piece:
         """Read one file. Raises MusicError with the reason if it is no readable music file."""
-        song = read_music(self.root / item.path)
-        title, _ = os.path.splitext(os.path.basename(item.path))
+        path = item.path.removesuffix(f"#{item.tune}") if item.tune else item.path
+        song = read_music(self.root / path, item.tune or 1)
+        title, _ = os.path.splitext(os.path.basename(path))
+        title = f"{title} {item.tune}" if item.tune else title
         return Piece(song, item.path, item.path, item.labels, title=title, hints=item.hints)
 
     def rejected(self) -> list[Rejection]:
@@ -126,13 +132,21 @@ SCORES = (".musicxml", ".mxl", ".xml", ".krn", ".abc")
 """Suffixes of the files that `read_score` reads."""
 
 
-def read_music(path: Path) -> Song:
+def _count_tunes(path: Path) -> int:
+    """Tunes of an ABC file; 1 if it cannot be read: reading it for good says why."""
+    try:
+        return max(len(re.findall(rb"^X:", path.read_bytes(), re.MULTILINE)), 1)
+    except OSError:
+        return 1
+
+
+def read_music(path: Path, tune: int = 1) -> Song:
     """Read a music file by its suffix: one of `SCORES`, or else MIDI. Raises MusicError if it cannot be read."""
-    return read_score(path) if path.suffix.lower() in SCORES else Song.read(path)
+    return read_score(path, tune) if path.suffix.lower() in SCORES else Song.read(path)
 
 
-def read_score(path: Path) -> Song:
-    """Read a score by its suffix, one of `SCORES`.
+def read_score(path: Path, tune: int = 1) -> Song:
+    """Read a score by its suffix, one of `SCORES`; of an ABC file with several tunes the one with this number.
 
     Raises:
         MusicError: It cannot be read, is damaged, or no part of it sounds.
@@ -143,7 +157,10 @@ def read_score(path: Path) -> Song:
         raise MusicError(f"cannot read {path}: {cause.strerror or cause}") from cause
     if path.suffix.lower() == ".abc":
         # ABC is older than UTF-8, and only titles have other letters.
-        return from_abc(data.decode("utf-8", "replace"), str(path))
+        header, *tunes = re.split(r"^(?=X:)", data.decode("utf-8", "replace"), flags=re.MULTILINE)
+        song = from_abc(header + tunes[tune - 1] if tunes else header, str(path))
+        song.name = path.stem
+        return song
     score = (read_kern if path.suffix.lower() == ".krn" else read_musicxml)(data, str(path))
     bars, starts = lay_out(score)
     if starts[-1] >= 2**31:

@@ -25,10 +25,17 @@ def from_bytes(data: bytes, source: str = "MIDI data") -> Song:
     Raises:
         MusicError: Not MIDI, damaged, SMPTE time, or impossible metre, tempo or resolution.
     """
+    data = _unwrapped(data)
     try:
         score = symusic.Score.from_midi(data)
     except (RuntimeError, ValueError) as cause:
-        raise MusicError(f"{source} is not a readable MIDI file: {_reason(cause)}") from cause
+        mended = _mended(data)
+        try:
+            if mended == data:
+                raise
+            score = symusic.Score.from_midi(mended)
+        except (RuntimeError, ValueError):
+            raise MusicError(f"{source} is not a readable MIDI file: {_reason(cause)}") from cause
     return _song(score, source)
 
 
@@ -44,7 +51,72 @@ def from_abc(text: str, source: str = "ABC music") -> Song:
         raise MusicError(f"{source} is not readable ABC: {_reason(cause)}") from cause
     if not any(len(track.notes) for track in score.tracks):
         raise MusicError(f"{source} is not readable ABC: no notes found")
-    return _song(score, source)
+    song = _song(score, source)
+    for track in song.tracks:  # abc2midi parts notes by a tick at their beginning
+        early = np.minimum(track.notes["start"], 1)
+        track.notes["start"] -= early
+        track.notes["duration"] += early
+    return song
+
+
+def _unwrapped(data: bytes) -> bytes:
+    """The MIDI file inside a RIFF file (`.rmi`), or the data as they are."""
+    if data[:4] == b"RIFF" and data[8:12] == b"RMID":
+        at = data.find(b"data", 12)
+        if at >= 0:
+            return data[at + 8 : at + 8 + int.from_bytes(data[at + 4 : at + 8], "little")]
+    return data
+
+
+def _mended(data: bytes) -> bytes:
+    """A MIDI file with data bytes above 127 (of controllers, velocities, bends) brought down to 127.
+
+    Some programs write a volume of 128 or 200, and one such byte, which says nothing of the notes, loses no song.
+    Anything else that is out of order is left as it is.
+    """
+    mended = bytearray(data)
+    at = data.find(b"MTrk")
+    while at >= 0:
+        end = min(at + 8 + int.from_bytes(data[at + 4 : at + 8], "big"), len(data))
+        _mend_track(mended, at + 8, end)
+        at = data.find(b"MTrk", end)
+    return bytes(mended)
+
+
+def _mend_track(data: bytearray, at: int, end: int) -> None:
+    status = 0
+    while at < end:
+        at += _length(data, at, end)[1]
+        if at >= end:
+            return
+        if data[at] >= 0x80:
+            status = data[at]
+            at += 1
+        if status == 0xFF or status in (0xF0, 0xF7):
+            at += status == 0xFF
+            size, used = _length(data, at, end)
+            at += used + size
+        elif 0x80 <= status < 0xF0:
+            following = min(at + (1 if 0xC0 <= status < 0xE0 else 2), end)
+            if status < 0xA0:  # the pitch of a note stays wrong
+                at += 1
+            while at < following:
+                data[at] = min(data[at], 127)
+                at += 1
+        else:
+            return
+
+
+def _length(data: bytearray, at: int, end: int) -> tuple[int, int]:
+    """A number of variable length, and the bytes it takes."""
+    value = 0
+    for used in range(1, 5):
+        if at + used > end:
+            return value, used
+        value = value << 7 | data[at + used - 1] & 127
+        if data[at + used - 1] < 128:
+            break
+    return value, used
 
 
 def _song(score: symusic.types.Score, source: str) -> Song:

@@ -83,3 +83,24 @@ def test_a_folder_of_all_formats(tmp_path):
 def test_score_that_is_not_there(tmp_path):
     with pytest.raises(MusicError, match=r"cannot read .*gone.abc: No such file"):
         read_score(tmp_path / "gone.abc")
+
+
+def test_every_tune_of_a_book_is_a_song(tmp_path):
+    tunes = [f"X:{n}\nT:tune {n}\nM:4/4\nL:1/4\nK:C\n" + "CDEF|GABc|" * n for n in range(1, 6)]
+    (tmp_path / "music" / "a").mkdir(parents=True)
+    (tmp_path / "music" / "a" / "book.abc").write_text("%abc-2.1\n\n" + "\n".join(tunes))
+    (tmp_path / "music" / "a" / "one.ABC").write_text(tunes[0])
+    source = FolderSource(tmp_path / "music")
+    pieces = {piece.id: piece for piece in map(source.load, source.items())}
+    assert sorted(pieces) == [*(f"a/book.abc#{n}" for n in range(1, 6)), "a/one.ABC"]
+    assert [len(pieces[f"a/book.abc#{n}"].song.bars()) for n in range(1, 6)] == [2, 4, 6, 8, 10]
+    assert {piece.labels for piece in pieces.values()} == {("a",)}
+    assert pieces["a/book.abc#3"].title == "book 3"
+    grid = tokenize(pieces["a/book.abc#1"].song, get_layout("voices"))
+    assert grid.losses["off_grid"] == 0
+    assert grid.tokens[0, ::4].min(axis=1).tolist() == [60, 62, 64, 65]
+    table = tmp_path / "labels.csv"
+    table.write_text("path,labels\na/book.abc,reel\n")
+    source = FolderSource(tmp_path / "music", labels=table)
+    assert {item.labels for item in source.items()} == {("reel",)}
+    assert [refused.source for refused in source.rejected()] == ["a/one.ABC"]

@@ -208,3 +208,29 @@ def test_program_changes_leave_a_part_one_part():
         [bass, Track("", 1, False, flute.notes), Track("", 2, False, oboe.notes)],
     ):
         assert Song.read(Song(tracks=apart).to_bytes()).tracks == apart
+
+
+@pytest.mark.parametrize("wrong", [128, 200, 255])
+@pytest.mark.parametrize("event", [b"\xb0\x07%c", b"\xe0\x00%c", b"\xd0%c", b"\xa0\x3c%c", b"\x90\x3c%c"])
+def test_a_data_byte_above_127_loses_no_song(event, wrong):
+    head = b"\x00" + event % 100
+    body = b"\x00\x90\x40\x50\x83\x60\x80\x40\x00"
+    good = midi_file(0, 480, head + body + END_OF_TRACK)
+    song = Song.read(good)
+    assert [note["pitch"] for note in song.tracks[0].notes][-1] == 64
+    bad = bytearray(good)
+    bad[good.index(head) + len(head) - 1] = wrong
+    found = Song.read(bytes(bad))
+    assert [(len(track.notes), track.program) for track in found.tracks] == [
+        (len(track.notes), track.program) for track in song.tracks
+    ]
+
+
+def test_a_midi_file_inside_a_riff_file():
+    song = four_voice_song(2)
+    data = song.to_bytes()
+    size = len(data).to_bytes(4, "little")
+    riff = b"RIFF" + (len(data) + 12).to_bytes(4, "little") + b"RMIDdata" + size + data
+    assert Song.read(riff).tracks == song.tracks
+    with pytest.raises(MusicError, match="is not a readable MIDI file"):
+        Song.read(b"RIFF\0\0\0\0RMIDnothing")
