@@ -1,8 +1,8 @@
 """The training step of MusAE's authors as a straightforward Keras graph: what a port of their code would be.
 
 Valenti, Carta and Bacciu (2020), from what their code does and in our own words: phrases as one-hot arrays; three
-passes through the encoder in every step (one to rebuild, one that the critic judges, one for the encoder's side of the
-game); a decoder a track, whose LSTMs get the code once more at every step; all losses in one sum that one Adam makes
+passes through the encoder in every step (one to rebuild, one for the critic, one for the encoder's adversarial
+loss); a decoder a track, whose LSTMs get the code once more at every step; all losses in one sum that one Adam makes
 small. Layers and loops are those of Keras as they come.
 
 Run as a program it is a peer in a process of its own, since TensorFlow's threads are one setting for a whole process.
@@ -70,13 +70,13 @@ class AuthorsGraph:
                 inner.watch(between)
                 score = self.critic([between, genre])
             slope = tf.norm(inner.gradient(score, between), axis=-1)
-            game = (
+            adversarial = (
                 -tf.reduce_mean(self.critic([real, genre]))
                 + tf.reduce_mean(self.critic([fake, genre]))
                 - tf.reduce_mean(self.critic([generated, genre]))
                 + self._config.critic.gradient_penalty * tf.reduce_mean(tf.square(slope - 1.0))
             )
-            loss = entropy + 0.1 * game
+            loss = entropy + 0.1 * adversarial
         gradients = tape.gradient(loss, [variable.value for variable in self._variables])
         limit = self._config.training.clip_value
         if limit:
