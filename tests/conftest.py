@@ -31,7 +31,7 @@ end for another that has just started one."""
 
 SLOW = (
     *LONG, "benchmarks/test_bench.py", "benchmarks/test_data.py", "cli/test_json.py", "cli/test_measure_and_change.py",
-    "client/test_request_command.py", "data/corpus/test_corpus_round_trip.py", "data/test_beam.py",
+    "client/test_request_command.py", "data/test_corpus_round_trip.py", "data/test_beam.py",
     "export/test_graph.py", "export/test_systems.py", "export/test_verify.py", "models/test_autoregressive.py",
     "models/test_recurrence.py", "models/test_systems.py", "server/test_fuzz.py", "server/test_load.py",
     "server/test_other_clients.py", "server/test_robustness.py",

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 import musae_tf
+from musae_tf.renamed import CONFIG_KEYS, JSON_KEYS, REMOVED_CONFIG_KEYS
 from tests.conftest import SLOW
 
 ROOT = Path(__file__).parent.parent
@@ -52,3 +53,10 @@ def test_the_package_finds_its_version_without_loading_anything():
 
 def test_the_slow_files_are_there():
     assert [name for name in SLOW if not (ROOT / "tests" / name).is_file()] == []
+
+
+def test_every_name_that_changed_is_in_the_changelog():
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    renamed = [*CONFIG_KEYS.items(), *(pair for names in JSON_KEYS.values() for pair in names.items())]
+    assert [name for pair in renamed for name in pair if name not in changelog] == []
+    assert [key for key in REMOVED_CONFIG_KEYS if key.partition(".")[2] not in changelog] == []
