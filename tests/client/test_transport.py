@@ -172,9 +172,9 @@ def test_mutual_tls(mutual_target, certificates, ask):
 def test_the_client_is_light():
     code = """
 import time
-start = time.perf_counter()
+start = time.process_time()
 import musae_tf.client
-taken = time.perf_counter() - start
+taken = time.process_time() - start
 import sys
 heavy = {"tensorflow", "keras", "scipy", "matplotlib", "yaml", "tqdm", "pypianoroll", "pretty_midi", "musae_tf.server"}
 # The peak that getrusage tells is inherited from the parent process.
@@ -188,4 +188,4 @@ print(taken, int(peak) / 1024, *(heavy & set(sys.modules)))
         assert not loaded
         assert float(megabytes) <= 60
         runs.append(float(seconds))
-    assert min(runs) <= 0.5
+    assert min(runs) <= 0.4  # seconds of processor time: other work on the machine does not count
