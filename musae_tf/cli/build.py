@@ -4,7 +4,6 @@ import argparse
 import hashlib
 import json
 import os
-import shlex
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -241,9 +240,9 @@ def _print_training(dataset: "Dataset", drums: str) -> None:
         "music.drums": (drums, "kit"),
         "data.sounding": ("any" if lacks["all"] else "all", "all"),
     }
-    sets = [f" --set {shlex.quote(f'{key}={value}')}" for key, (value, usual) in changes.items() if value != usual]
+    sets = [word for key, (value, usual) in changes.items() if value != usual for word in ("--set", f"{key}={value}")]
     reason = ", on phrases in which any track sounds: those in which all do are too few" if lacks["all"] else ""
-    print_next((f"train {preset}{''.join(sets)}", f"train a model on it{reason}"))
+    print_next((("train", preset, *sets), f"train a model on it{reason}"))
 
 
 def _genres(text: str | None) -> int | list[str] | None:

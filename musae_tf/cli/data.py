@@ -51,7 +51,8 @@ def fetch_collection(arguments: Namespace) -> None:
     else:
         confirm(text)
     fetch(archives, to, keep=arguments.keep_archives)
-    print_next((collection.build.removeprefix("musae ").format(to=to), "make a dataset of it"))
+    words = [word.format(to=to) for word in collection.build.split()[1:]]
+    print_next((words, "make a dataset of it"))
 
 
 def _add_info(kinds: Commands) -> None:
@@ -153,7 +154,7 @@ def export(arguments: Namespace) -> None:
     arguments.report["songs"] = [dataset.songs[number]["id"] for number in numbers]
     table = export_songs(dataset, progress(numbers, title="writing songs", unit="songs"), out, pictures=arguments.png)
     print(f"{len(numbers):,} songs in {out}, listed in {table}")
-    print_next((f"data build folder {out} --labels {table}", "make a dataset of them again"))
+    print_next((("data", "build", "folder", out, "--labels", table), "make a dataset of them again"))
 
 
 def _chosen(dataset: "Dataset", arguments: Namespace) -> list[int]:

@@ -48,11 +48,11 @@ def evaluate(arguments: Namespace) -> None:
         dataset = open_dataset(arguments.dataset or run.facts["dataset"]["path"])
         arguments.report["runs"].append(evaluate_and_print(run, dataset, arguments.quick, against))
     if arguments.pretrained:
-        print_next(("sample --pretrained --wav", "a new piece of every genre"))
+        print_next((("sample", "--pretrained", "--wav"), "a new piece of every genre"))
     elif len(paths) > 1 and not arguments.quick:
-        print_next((f"compare {' '.join(map(str, paths))}", "these runs side by side"))
+        print_next((("compare", *paths), "these runs side by side"))
     else:
-        print_next((f"sample {paths[0]} --wav", "a new piece of every genre"))
+        print_next((("sample", paths[0], "--wav"), "a new piece of every genre"))
 
 
 def _pretrained(arguments: Namespace) -> Path:

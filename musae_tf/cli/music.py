@@ -180,10 +180,10 @@ def sample(arguments: Namespace) -> None:
         first, *others = model.genres
         print_next(
             (
-                f"transfer {opened.called} {written} --to {others[0] if others else first}",
+                ("transfer", opened.called, written, "--to", others[0] if others else first),
                 "move a piece to another genre",
             ),
-            (f"sample {opened.called} --genre {first} --seed {arguments.seed + 1}", "another piece"),
+            (("sample", opened.called, "--genre", first, "--seed", arguments.seed + 1), "another piece"),
         )
 
 
@@ -200,7 +200,7 @@ def reconstruct(arguments: Namespace) -> None:
     """`musae reconstruct SONG.mid` and `musae request reconstruct SONG.mid`."""
     from musae_tf.cli import output
 
-    output.check_out(arguments.out, 1)
+    output.check_out(arguments.out, 1, arguments.song)
     with arguments.open(arguments) as opened:
         song = output.read_song(arguments.song, opened.musae.describe().layout, arguments.bars)
         rebuilt = opened.musae.reconstruct(song, arguments.temperature, arguments.seed)
@@ -227,7 +227,7 @@ def interpolate(arguments: Namespace) -> None:
     """`musae interpolate START.mid END.mid` and `musae request interpolate START.mid END.mid`."""
     from musae_tf.cli import output
 
-    output.check_out(arguments.out, arguments.points)
+    output.check_out(arguments.out, arguments.points, arguments.start, arguments.end)
     with arguments.open(arguments) as opened:
         layout = opened.musae.describe().layout
         start, end = (output.read_song(path, layout, arguments.bars) for path in (arguments.start, arguments.end))
@@ -255,7 +255,7 @@ def transfer(arguments: Namespace) -> None:
     """`musae transfer SONG.mid --to GENRE` and `musae request transfer SONG.mid --to GENRE`."""
     from musae_tf.cli import output
 
-    output.check_out(arguments.out, 1)
+    output.check_out(arguments.out, 1, arguments.song)
     with arguments.open(arguments) as opened:
         model = opened.musae.describe()
         for genre in filter(None, (arguments.to, arguments.source)):
@@ -293,7 +293,7 @@ def change(arguments: Namespace) -> None:
     from musae_tf.cli import output
 
     changes = output.wanted(arguments)
-    output.check_out(arguments.out, 1 if changes else arguments.points)
+    output.check_out(arguments.out, 1 if changes else arguments.points, arguments.song)
     with arguments.open(arguments) as opened:
         model = opened.musae.describe()
         song = output.read_song(arguments.song, model.layout, arguments.bars)

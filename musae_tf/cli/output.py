@@ -26,12 +26,18 @@ class MadePiece(NamedTuple):
     title: str
 
 
-def check_out(out: str | None, pieces: int) -> None:
-    """Whether `--out` can take some pieces.
+def check_out(out: str | None, pieces: int, *sources: str) -> None:
+    """Whether `--out` can take some pieces, and the pieces that they are made of are there; before a model is loaded.
 
     Raises:
-        MusicError: it is one file, and they are more than one.
+        MusicError: it is one file, and they are more than one; it is one of the sources; or a source is no file.
     """
+    for source in sources:
+        if not Path(source).is_file():
+            reason = "Is a directory" if Path(source).is_dir() else "No such file or directory"
+            raise MusicError(f"cannot read {source}: {reason}")
+        if out is not None and Path(out).exists() and Path(out).samefile(source):
+            raise MusicError(f"--out {out} is the piece that is read: name another file or a folder")
     if pieces > 1 and _is_file(out):
         raise MusicError(f"--out {out} is one file, but this makes {pieces} pieces: name a folder")
 

@@ -65,7 +65,7 @@ def export(arguments: Namespace) -> None:
         arguments.stopped = f"{published.folder} is published"
         for old in prune(base, arguments.keep):
             print(f"removed {old.folder}")
-    print_next((f"serve {base}", "answer requests with it from here"))
+    print_next((("serve", base), "answer requests with it from here"))
     name = base.resolve().name
     mount = shlex.quote(f"{base.resolve()}:/models/{name}:ro")
     print("  # or with the container of TensorFlow Serving")
@@ -328,6 +328,6 @@ def _print_ready(server: "ModelServer") -> None:
         print("only this machine can reach it; --host 0.0.0.0 lets others in")
     if server.port is not None and options.tls is None:
         name = server.core.models[0].name
-        option = "" if name == "musae" else f" --model {shlex.quote(name)}"
-        print_next((f"request sample --server {shown}:{server.port}{option}", "a new piece over the wire"))
+        option = () if name == "musae" else ("--model", name)
+        print_next((("request", "sample", "--server", f"{shown}:{server.port}", *option), "a new piece over the wire"))
     print("", end="", flush=True)

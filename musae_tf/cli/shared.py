@@ -4,6 +4,7 @@ Nothing here loads more than the standard library before a function asks for it:
 """
 
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -161,14 +162,14 @@ def evaluate_and_print(run: "Run", dataset: "Dataset", quick: bool = True, again
     }
 
 
-def print_next(*commands: tuple[str, str]) -> None:
-    """Print what the user may want to do next: pairs of a `musae` command line and what it does."""
+def print_next(*commands: tuple[Sequence[object], str]) -> None:
+    """Print what the user may want to do next: the words of `musae` commands, quoted here, and what each does."""
     called = Path(sys.argv[0])
     # Someone who called .venv/bin/musae has no `musae` on the path.
     program = str(called) if called.name == "musae" and not shutil.which("musae") else "musae"
     print("\nnext:")
     for command, purpose in commands:
-        print(f"  # {purpose}\n  {program} {command}")
+        print(f"  # {purpose}\n  {shlex.join(map(str, (program, *command)))}")
 
 
 # --- TensorFlow -------------------------------------------------------------------------------------------------------

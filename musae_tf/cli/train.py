@@ -59,7 +59,9 @@ def configs(arguments: Namespace) -> None:
     width = max(map(len, arguments.report)) + 2
     for name, what in arguments.report.items():
         print(f"{name:<{width}}{what}")
-    print_next(("train voices", "train one of them"), ("configs base", "every key, its default and what it means"))
+    print_next(
+        (("train", "voices"), "train one of them"), (("configs", "base"), "every key, its default and what it means")
+    )
 
 
 def train(arguments: Namespace) -> int:
@@ -90,11 +92,11 @@ def train(arguments: Namespace) -> int:
         arguments.stopped = f"the model is trained; evaluate it with musae evaluate {run.path}"
         arguments.report["evaluation"] = evaluate_and_print(run, dataset)
     print_next(
-        (f"sample {run.path} --wav", "a new piece of every genre"),
-        (f"reconstruct {run.path} SONG.mid", "what the model keeps of a piece"),
-        (f"transfer {run.path} SONG.mid --to {run.genres[0]}", "a piece moved to another genre"),
-        (f"interpolate {run.path} START.mid END.mid", "the pieces on the way from one to another"),
-        (f"export {run.path}", "publish the model for a server"),
+        (("sample", run.path, "--wav"), "a new piece of every genre"),
+        (("reconstruct", run.path, "SONG.mid"), "what the model keeps of a piece"),
+        (("transfer", run.path, "SONG.mid", "--to", run.genres[0]), "a piece moved to another genre"),
+        (("interpolate", run.path, "START.mid", "END.mid"), "the pieces on the way from one to another"),
+        (("export", run.path), "publish the model for a server"),
     )
     return 0
 

@@ -1,5 +1,6 @@
 import json
 import re
+import shlex
 
 import numpy as np
 
@@ -78,3 +79,13 @@ def test_a_music_file_is_described_by_what_its_tracks_play(tmp_path, capsys):
     assert "voices" in describe_file(tmp_path / "scale.abc", get_layout("voices"))
     Song(tracks=tracks[2:]).write(tmp_path / "bells.mid")
     assert "no track fits the layout 'band'" in describe_file(tmp_path / "bells.mid", get_layout("band"))
+
+
+def test_what_is_printed_can_be_pasted(tmp_path, capsys):
+    folder = tmp_path / "my datasets" / "it's $mine"
+    build_voices(write_tree(tmp_path / "music", a=2), folder)
+    assert main(["data", "export", str(folder), "--out", str(tmp_path / "my songs")]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if "data build folder" in line)
+    words = shlex.split(line)[1:]
+    table = tmp_path / "my songs" / "songs.csv"
+    assert words == ["data", "build", "folder", str(tmp_path / "my songs"), "--labels", str(table)]
