@@ -27,12 +27,13 @@ PURPOSES = {
     "base": ("numpy", "symusic", "protobuf", "grpcio", "shtab"),
     "train": ("tensorflow", "keras", "tensorflow-probability", "tf-keras", "tensorboard", "pyyaml", "tqdm", "scipy",
               "scikit-learn", "soundfile"),
+    "serve": ("uvicorn", "httptools", "starlette", "grpcio-health-checking", "grpcio-reflection", "google-crc32c"),
     "sound": ("midirenderer", "pretty_midi"),
     "pictures": ("matplotlib",),
     "corpus": ("music21",),
     "studio": ("nicegui",),
 }  # fmt: skip
-_EXTRAS = {"sound": "train", "pictures": "train"}
+_EXTRAS = {"serve": "server", "sound": "train", "pictures": "train"}
 _NEEDED = "base"
 
 

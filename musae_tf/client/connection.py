@@ -76,7 +76,8 @@ class Connection:
     options: Mapping[str, int | str] | None = None
 
     def __post_init__(self) -> None:
-        if not re.search(r".:\d+$|^(unix|unix-abstract|xds):.", self.target):
+        web = not isinstance(self.target, str) or re.match("(?i)https?:", self.target)
+        if web or not re.search(r".:\d+$|^(unix|unix-abstract|xds):.", self.target):
             raise ClientError(f"target is {self.target!r}, must be HOST:PORT, for instance localhost:8500")
         if self.token is not None and not re.fullmatch(r"[!-~]+", self.token):
             raise ClientError("the token has characters that a header cannot carry")  # not shown: it is a secret

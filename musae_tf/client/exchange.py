@@ -120,8 +120,11 @@ class ClientSession:
     def __post_init__(self) -> None:
         if self.version is not None and self.label is not None:
             raise ClientError("a version and a label were given: give one of them, or none for the newest version")
-        if self.deadline is not None and not self.deadline > 0:
-            raise ClientError(f"deadline is {self.deadline}, must be seconds above 0, or None for no limit")
+        number = self.deadline is None or isinstance(self.deadline, (int, float))
+        if not number or (self.deadline is not None and not self.deadline > 0):
+            raise ClientError(f"deadline is {self.deadline!r}, must be seconds above 0, or None for no limit")
+        if isinstance(self.retries, bool) or not isinstance(self.retries, int) or self.retries < 0:
+            raise ClientError(f"retries is {self.retries!r}, must be a whole number, 0 or more")
 
 
 class Exchange:

@@ -385,6 +385,8 @@ def _likeliest(phrases: np.ndarray) -> Steps[int]:
 
 
 def _sampling(temperature: float, seed: int, rows: int) -> dict[str, np.ndarray]:
+    if isinstance(temperature, bool) or not isinstance(temperature, (int, float, np.integer, np.floating)):
+        raise InvalidRequestError(f"temperature is {temperature!r}, must be a number")
     return {"temperature": np.full(rows, temperature, np.float32), "seed": _seeds(seed, pieces.TOKENS, rows)}
 
 
@@ -395,5 +397,7 @@ def _seeds(seed: int, stream: int, rows: int) -> np.ndarray:
 
 def _at_least(least: int, **argument: int) -> None:
     for name, value in argument.items():
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+            raise InvalidRequestError(f"{name} is {value!r}, must be a whole number, {least} or more")
         if value < least:
             raise InvalidRequestError(f"{name} is {value}, must be {least} or more")

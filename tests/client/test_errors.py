@@ -191,6 +191,21 @@ def test_a_closed_client_says_so(scripted, ask):
         musae.describe()
 
 
+@pytest.mark.parametrize(
+    ("target", "arguments", "message"),
+    [
+        ("http://localhost:8500", {}, "target is 'http://localhost:8500', must be HOST:PORT"),
+        (8500, {}, "target is 8500, must be HOST:PORT"),
+        ("localhost:8500", {"retries": -1}, "retries is -1, must be a whole number, 0 or more"),
+        ("localhost:8500", {"retries": 1.5}, "retries is 1.5, must be a whole number, 0 or more"),
+        ("localhost:8500", {"deadline": "soon"}, "deadline is 'soon', must be seconds above 0"),
+    ],
+)
+def test_arguments_of_a_client_of_a_wrong_kind_get_one_sentence(target, arguments, message):
+    with pytest.raises(ClientError, match=message):
+        MusaeClient(target, **arguments)
+
+
 def test_a_request_without_rows_is_not_sent():
     exchange = Exchange(ClientSession("localhost:1", "musae"), time.monotonic() + 10, retries=0)
     with pytest.raises(InvalidRequestError, match="'encode' has no rows, must have 1 or more"):

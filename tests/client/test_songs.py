@@ -287,7 +287,10 @@ def test_an_unknown_attribute_gets_the_list_of_known_ones(musae, attributes):
     ("ask", "message"),
     [
         (lambda musae: musae.sample("hymns", bars=0), "bars is 0, must be 1 or more"),
+        (lambda musae: musae.sample("hymns", bars=1.5), "bars is 1.5, must be a whole number, 1 or more"),
         (lambda musae: musae.sample("hymns", seed=-1), "seed is -1, must be 0 or more"),
+        (lambda musae: musae.sample("hymns", seed="x"), "seed is 'x', must be a whole number, 0 or more"),
+        (lambda musae: musae.sample("hymns", temperature="hot"), "temperature is 'hot', must be a number"),
         (lambda musae: musae.sample("hymns", temperature=-0.1), "temperature must be from 0 to"),
         (lambda musae: musae.sample("hymns", temperature=float("nan")), "temperature must be from 0 to"),
         (lambda musae: musae.interpolate(four_voice_song(), four_voice_song(), points=1), "points is 1, must be 2"),
