@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import json
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -191,6 +192,9 @@ def _send_rest(port: int, count: int, rng: Random) -> Counter:
 
 
 def _post(connection: http.client.HTTPConnection, body: bytes) -> tuple[int, bytes]:
+    if connection.sock is None:
+        connection.connect()
+        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # head and body go in two parts
     connection.request("POST", "/v1/models/model:predict", body)
     response = connection.getresponse()
     return response.status, response.read()

@@ -243,6 +243,26 @@ def test_tls_refuses_plaintext(serve, base, keys):
     assert failed.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
+def test_tls_by_the_hands_of_openssl(serve, base, keys):
+    server, _ = serve(base, credentials(keys, None), tls=tls(keys, verify=False))
+
+    def handshake(authority: str, *more: str) -> subprocess.CompletedProcess:
+        address = ("-connect", f"localhost:{server.port}", "-servername", "localhost", "-verify_hostname", "localhost")
+        command = ["openssl", "s_client", *address, "-alpn", "h2", "-CAfile", authority, "-verify_return_error", *more]
+        return subprocess.run(command, cwd=keys, input=b"", capture_output=True, timeout=60)
+
+    good = handshake("ca.pem")
+    assert good.returncode == 0, good.stderr
+    assert b"Verify return code: 0 (ok)" in good.stdout
+    assert b"ALPN protocol: h2" in good.stdout
+    assert handshake("stranger.pem").returncode != 0
+    assert handshake("ca.pem", "-tls1_1").returncode != 0
+    wrong = grpc.ssl_channel_credentials((keys / "stranger.pem").read_bytes())
+    with Client(server.port, wrong) as other, pytest.raises(grpc.RpcError) as failed:
+        other.predict(x=rows(), timeout=5)
+    assert failed.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
 def test_no_secret_is_logged(serve, base, keys, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     server, client = serve(base, credentials(keys, "client"), tls=tls(keys, verify=True))

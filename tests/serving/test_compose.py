@@ -1,5 +1,7 @@
 """compose.yaml: the schema, and what it refers to."""
 
+import json
+import os
 import re
 
 import pytest
@@ -24,6 +26,22 @@ def test_the_schema_of_compose_files_holds():
 def test_the_schema_would_find_something(tmp_path):
     (tmp_path / "compose.yaml").write_text("services: {server: {image: x, prots: [8500]}}\n")
     assert run(tool("check-jsonschema"), *SCHEMA, tmp_path / "compose.yaml").returncode == 1
+
+
+def test_compose_itself_reads_it_with_and_without_settings():
+    command = (tool("docker-compose"), "--file", COMPOSE, "config", "--format", "json")
+    plain = json.loads(run(*command).stdout)
+    server = plain["services"]["server"]
+    assert {(port["host_ip"], port["target"]) for port in server["ports"]} == {
+        ("127.0.0.1", GRPC_PORT), ("127.0.0.1", REST_PORT)
+    }  # fmt: skip
+    asked = {"MUSAE_BIND": "0.0.0.0", "MUSAE_MODEL": "/data/tunes", "TF_SERVING_TAG": "2.20.0"}
+    done = run(*command, env={**os.environ, **asked})
+    assert done.returncode == 0, done.stderr
+    server = json.loads(done.stdout)["services"]["server"]
+    assert server["build"]["args"]["TF_SERVING_TAG"] == "2.20.0"
+    assert "0.0.0.0" in {port["host_ip"] for port in server["ports"]}
+    assert "/data/tunes" in {volume["source"] for volume in server["volumes"]}
 
 
 def test_variables_are_explained_with_their_defaults():

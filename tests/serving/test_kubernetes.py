@@ -2,13 +2,12 @@
 
 import os
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.serving.files import GRPC_PORT, MODEL, MODEL_PATH, REST_PORT, SERVING, documents, flags, run
+from tests.serving.files import GRPC_PORT, MODEL, MODEL_PATH, REST_PORT, SERVING, documents, flags, run, tool
 from tests.serving.test_image import KNOWN_FLAGS
 
 kubernetes_validate = pytest.importorskip("kubernetes_validate")
@@ -24,14 +23,11 @@ COMPONENTS = ((), ("model-volume",), ("tls",), ("model-volume", "tls"))
 
 def build(folder: Path) -> dict[str, dict]:
     """What kustomize makes of a folder, by kind and name."""
-    for command in (("kustomize", "build"), ("kubectl", "kustomize")):
-        if shutil.which(command[0]):
-            # No cluster is asked, and none must be by accident.
-            done = run(*command, folder, env={**os.environ, "KUBECONFIG": os.devnull})
-            assert done.returncode == 0, done.stderr
-            assert "Warning" not in done.stderr, done.stderr
-            return {f"{item['kind']}/{item['metadata']['name']}": item for item in yaml.safe_load_all(done.stdout)}
-    pytest.skip("neither kustomize nor kubectl is here to put the overlays together")
+    # No cluster is asked, and none must be by accident.
+    done = run(tool("kubectl"), "kustomize", folder, env={**os.environ, "KUBECONFIG": os.devnull})
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr, done.stderr
+    return {f"{item['kind']}/{item['metadata']['name']}": item for item in yaml.safe_load_all(done.stdout)}
 
 
 @pytest.fixture(scope="module", params=[(overlay, parts) for overlay in OVERLAYS for parts in COMPONENTS], ids=str)
