@@ -148,6 +148,13 @@ def test_headers_without_end_are_cut(connect):
     assert takes_less_than(connect().send(b"GET / HTTP/1.1\r\nX: "), b"a" * 64 * 2**20)
 
 
+def test_answers_do_not_wait_for_the_client_to_acknowledge_their_heads(served, connect):
+    connection = connect().send(head(method="GET", path="/v1/models/model"))
+    connection.read(b"model_version_status")
+    (ours,) = [each for each in list(served._rest.limits.open) if each.client == connection.socket.getsockname()]
+    assert ours.transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 @pytest.mark.parametrize(
     "opening",
     [b"", b"GET /v1/mod", head("Content-Length: 1000000"), head(method="GET", path="/v1/models/model")],
