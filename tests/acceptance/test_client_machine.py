@@ -41,9 +41,9 @@ def test_it_is_small_and_has_no_tensorflow(client, tmp_path):
 
 WEIGHT = """
 import time
-started = time.perf_counter()
+started = time.process_time()
 import musae_tf.client
-taken = time.perf_counter() - started
+taken = time.process_time() - started  # of the processor: other work on the machine does not count
 # The peak that getrusage tells is inherited from the parent process.
 print(taken, next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
