@@ -23,8 +23,8 @@ from musae_tf.errors import (
     UnknownGenreError,
     WrongModelError,
 )
+from musae_tf.music.pieces import Music
 from musae_tf.verbs.description import Attributes, Description, Encoding, LatentMap
-from musae_tf.verbs.functions import Music
 
 __all__ = [
     "AccessDeniedError",

@@ -10,16 +10,25 @@ gives the same song.
 
 import difflib
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias, Union
 
 import numpy as np
 
-from musae_tf.errors import InvalidRequestError, UnknownAttributeError, UnknownGenreError
+from musae_tf.errors import InvalidRequestError, MusicError, UnknownAttributeError, UnknownGenreError
 from musae_tf.music.grid import DEFAULT_TEMPO, STEPS_PER_BAR, Grid, cut, detokenize, join
 from musae_tf.music.layouts import Layout
+from musae_tf.music.multitrack import from_multitrack
 from musae_tf.music.roles import assign, left_out
 from musae_tf.music.song import Song
+
+if TYPE_CHECKING:
+    from pypianoroll import Multitrack
+
+Music: TypeAlias = Union[str, os.PathLike, bytes, Song, "Multitrack", np.ndarray]
+"""A MIDI file by its path or its bytes, a Song, a Multitrack, or tokens int [bars * 16, K] or [bars, 16, K]."""
 
 CORRELATION = 0.7
 """Of the codes of neighbouring phrases in a `walk`: near enough to belong together, far enough to move on."""
@@ -29,6 +38,26 @@ PATHS = ("linear", "spherical")
 
 CODES, TOKENS, OTHER_CODES = 0, 1, 2
 """Streams of seeds, so that a phrase's codes and its tokens are drawn independently."""
+
+
+def as_song(music: Music, layout: Layout) -> Song:
+    """Any kind of music as a Song; token arrays in the layout of the model.
+
+    Raises:
+        MusicError: it cannot be read, or is none of these kinds.
+    """
+    if isinstance(music, Song):
+        return music
+    if isinstance(music, (bytearray, memoryview)):
+        return Song.read(bytes(music))
+    if isinstance(music, (str, os.PathLike, bytes)):
+        return Song.read(music)
+    if isinstance(music, np.ndarray):
+        return detokenize(music, layout)
+    if hasattr(music, "tracks") and hasattr(music, "resolution"):
+        return from_multitrack(music)
+    kinds = "a path, the bytes of a MIDI file, a Song, a Multitrack or an array of tokens"
+    raise MusicError(f"music is of the type {type(music).__name__}, must be {kinds}")
 
 
 def row_seeds(seed: int, stream: int, rows: int) -> np.ndarray:

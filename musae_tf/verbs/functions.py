@@ -10,21 +10,15 @@ out phrase by phrase, see `musae_tf.music.pieces`.
 
 import os
 from collections.abc import Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar, Union
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
 from musae_tf.errors import InvalidRequestError, MusicError, WrongModelError
-from musae_tf.music import Grid, Layout, Song, detokenize, pieces, tokenize
+from musae_tf.music import Grid, Song, pieces, tokenize
 from musae_tf.music.grid import DEFAULT_TEMPO
-from musae_tf.music.multitrack import from_multitrack
+from musae_tf.music.pieces import Music
 from musae_tf.verbs.description import Description, Encoding, LatentMap
-
-if TYPE_CHECKING:
-    from pypianoroll import Multitrack
-
-Music: TypeAlias = Union[str, os.PathLike, bytes, Song, "Multitrack", np.ndarray]
-"""A MIDI file by its path or its bytes, a Song, a Multitrack, or tokens int [bars * 16, K] or [bars, 16, K]."""
 
 T = TypeVar("T")
 
@@ -323,29 +317,9 @@ def latent_map(model: Description) -> Steps[LatentMap]:
 # --- what they share --------------------------------------------------------------------------------------------------
 
 
-def to_song(music: Music, layout: Layout) -> Song:
-    """Any kind of music as a Song; token arrays in the layout of the model.
-
-    Raises:
-        MusicError: it cannot be read, or is none of these kinds.
-    """
-    if isinstance(music, Song):
-        return music
-    if isinstance(music, (bytearray, memoryview)):
-        return Song.read(bytes(music))
-    if isinstance(music, (str, os.PathLike, bytes)):
-        return Song.read(music)
-    if isinstance(music, np.ndarray):
-        return detokenize(music, layout)
-    if hasattr(music, "tracks") and hasattr(music, "resolution"):
-        return from_multitrack(music)
-    kinds = "a path, the bytes of a MIDI file, a Song, a Multitrack or an array of tokens"
-    raise MusicError(f"music is of the type {type(music).__name__}, must be {kinds}")
-
-
 def _read(model: Description, music: Music) -> tuple[Song, Grid, np.ndarray]:
     """The song, its grid and its phrases int32 [n, T, K]."""
-    song = to_song(music, model.layout)
+    song = pieces.as_song(music, model.layout)
     try:
         grid = tokenize(song, model.layout)
     except MusicError as error:
