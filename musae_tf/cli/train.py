@@ -48,7 +48,7 @@ def add_configs(commands: Commands) -> None:
 
 def configs(arguments: Namespace) -> None:
     """`musae configs [CONFIG]`."""
-    from musae_tf.config.presets import find_config, presets
+    from musae_tf.config import find_config, presets
 
     if arguments.config is not None:
         text = find_config(arguments.config).read_text(encoding="utf-8")

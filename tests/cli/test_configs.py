@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from musae_tf.cli import main
-from musae_tf.config import load_config
-from musae_tf.config.presets import find_config, presets
+from musae_tf.config import find_config, load_config, presets
 from musae_tf.errors import ConfigError
 from tests.conftest import CONFIGS
 
