@@ -7,7 +7,7 @@ import numpy as np
 from musae_tf.data import Dataset
 from musae_tf.data.pipeline import held_out_phrases
 from musae_tf.errors import RunError
-from musae_tf.latent.attributes import AttributeVectors, fit_directions
+from musae_tf.latent import AttributeVectors, fit_directions
 from musae_tf.models import MusAE
 from musae_tf.models.inference import decode, encode
 from musae_tf.music.properties import attribute_names, attribute_values
