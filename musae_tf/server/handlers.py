@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from queue import SimpleQueue
 from typing import NamedTuple, NoReturn, TypeAlias
 
 import numpy as np
@@ -105,19 +104,6 @@ class Handlers:
         except BaseException:
             lease.release()
             raise
-
-    def predict_and_wait(self, request: PredictRequest, deadline: float | None) -> Prediction:
-        """Predict on this thread.
-
-        Raises:
-            StatusError: it fails.
-        """
-        answer: SimpleQueue = SimpleQueue()
-        self.predict(request, deadline, lambda *result: answer.put(result))
-        prediction, error = answer.get()
-        if error is not None:
-            raise error
-        return prediction
 
     def classify(self, request: ClassificationRequest) -> NoReturn:
         """Refuse it: `refuse_examples`."""
