@@ -206,6 +206,6 @@ def attribute_number(attributes: Sequence[str], attribute: str) -> int:
 def _number(kind: str, names: Sequence[str], name: str, error: type[InvalidRequestError]) -> int:
     if name in names:
         return names.index(name)
-    near = difflib.get_close_matches(name, names, n=1)
+    near = difflib.get_close_matches(str(name), names, n=1)
     hint = f" (did you mean {near[0]}?)" if near else ""
     raise error(f"there is no {kind} {name!r} in this model{hint}; it knows: {', '.join(names)}")

@@ -82,3 +82,5 @@ def test_genres_by_name():
     assert pieces.genre_number(("dances", "hymns"), "hymns") == 1
     with pytest.raises(UnknownGenreError, match=r"'hymms'.*did you mean hymns\?.*dances, hymns"):
         pieces.genre_number(("dances", "hymns"), "hymms")
+    with pytest.raises(UnknownGenreError, match=r"genre 0.*dances, hymns"):
+        pieces.genre_number(("dances", "hymns"), 0)
