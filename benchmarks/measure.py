@@ -159,7 +159,7 @@ class Report:
         holds = value <= bar if at_most else value >= bar
         found = {"claim": text, "value": value, "bar": bar, "holds": holds, "at_most": at_most}
         self.content["claims"].append(found)
-        print(say(found), flush=True)
+        print(sentence(found), flush=True)
 
     def write(self) -> None:
         """Write the JSON."""
@@ -174,6 +174,6 @@ def bar(found: Mapping[str, Any]) -> str:
     return f"{'at most' if found['at_most'] else 'at least'} {found['bar']:g}"
 
 
-def say(found: Mapping[str, Any]) -> str:
+def sentence(found: Mapping[str, Any]) -> str:
     """A claim as a line of text."""
     return f"{found['claim']}: {found['value']:.2f}, {bar(found)}{'' if found['holds'] else ' (MISSED)'}"

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import bar, parser, say
+from benchmarks.measure import bar, parser, sentence
 from musae_tf.files import write_text
 
 SCRIPTS = ("training_step", "arithmetic", "pytorch", "cost_growth", "inference")
@@ -74,7 +74,7 @@ def main() -> int:
     print()
     for report in reports:
         for found in report["claims"]:
-            print(say(found))
+            print(sentence(found))
     return code
 
 

@@ -98,4 +98,4 @@ def test_the_page_has_every_claim_and_says_where_it_was_measured(quick):
 
 
 def test_a_missed_bar_is_said():
-    assert "MISSED" in run.say({"claim": "x", "value": 1.0, "bar": 2.0, "at_most": False, "holds": False})
+    assert "MISSED" in run.sentence({"claim": "x", "value": 1.0, "bar": 2.0, "at_most": False, "holds": False})
