@@ -18,6 +18,7 @@ from musae_tf.errors import InvalidRequestError, MusicError, WrongModelError
 from musae_tf.music import Grid, Song, pieces, tokenize
 from musae_tf.music.grid import DEFAULT_TEMPO
 from musae_tf.music.pieces import Music
+from musae_tf.verbs import arguments
 from musae_tf.verbs.description import Description, Encoding, LatentMap
 
 T = TypeVar("T")
@@ -66,8 +67,9 @@ def sample(
     Raises:
         UnknownGenreError: the model has no such genre; the message lists those it has.
     """
-    _at_least(1, bars=bars)
+    arguments.whole("bars", bars, 1, arguments.MOST_BARS)
     number = model.genre_number(genre)
+    tempo = arguments.tempo(model.tempos.get(genre, DEFAULT_TEMPO) if tempo is None else tempo)
     rows = pieces.phrase_count(bars, model.bars)
     seeds = [_seeds(seed, stream, rows) for stream in (pieces.CODES, pieces.OTHER_CODES)]
     inputs = {
@@ -77,7 +79,6 @@ def sample(
     }
     (draws,) = yield SignatureCall("sample", inputs, ("latent",))
     tokens = yield from _tokens(pieces.walk(draws[:rows], draws[rows:]), temperature, seed)
-    tempo = model.tempos.get(genre, DEFAULT_TEMPO) if tempo is None else tempo
     return pieces.new_song(tokens, bars, model.layout, tempo, genre)
 
 
@@ -123,7 +124,7 @@ def interpolate(
     Raises:
         MusicError: one of the two has none of the layout's tracks or no bar of 16 sixteenths.
     """
-    _at_least(2, points=points)
+    arguments.whole("points", points, 2, arguments.MOST_POINTS)
     if path not in pieces.PATHS:
         raise InvalidRequestError(f"path is {path!r}, must be one of {', '.join(pieces.PATHS)}")
     signature = "interpolate" if path == "linear" else f"interpolate_{path}"
@@ -172,6 +173,7 @@ def transfer(
     """
     target = model.genre_number(to)
     origin = None if source is None else model.genre_number(source)
+    arguments.number("strength", strength)
     song, grid, phrases = _read(model, music)
     if origin is None:
         origin = yield from _likeliest(phrases)
@@ -204,7 +206,7 @@ def change(
         WrongModelError: the model has no attribute vectors.
         MusicError: the music has none of the layout's tracks or no bar of 16 sixteenths.
     """
-    (song,) = yield from _changed(model, music, [changes], temperature, seed)
+    (song,) = yield from _changed(model, music, [arguments.changes(changes)], temperature, seed)
     return song
 
 
@@ -232,8 +234,8 @@ def sweep(
         WrongModelError: the model has no attribute vectors.
         MusicError: the music has none of the layout's tracks or no bar of 16 sixteenths.
     """
-    _at_least(2, points=points)
-    amounts = pieces.sweep(points, strength)
+    arguments.whole("points", points, 2, arguments.MOST_POINTS)
+    amounts = pieces.sweep(points, arguments.number("strength", strength))
     return (yield from _changed(model, music, [{attribute: amount} for amount in amounts], temperature, seed))
 
 
@@ -279,15 +281,12 @@ def decode(
     Raises:
         InvalidRequestError: the codes have another shape, or there are fewer of them than the bars need.
     """
-    codes = np.asarray(latent, np.float32)
-    if codes.ndim != 2 or len(codes) == 0 or codes.shape[1] != model.latent:
-        shape = list(codes.shape)
-        raise InvalidRequestError(f"latent has shape {shape}, must be [n, {model.latent}] with n of 1 or more")
+    codes = arguments.codes(latent, model.latent)
     most = len(codes) * model.bars
     bars = most if bars is None else bars
-    _at_least(1, bars=bars)
-    if bars > most:
+    if arguments.whole("bars", bars, 1) > most:
         raise InvalidRequestError(f"bars is {bars}, must be at most {most} with {len(codes)} codes")
+    arguments.tempo(tempo)
     tokens = yield from _tokens(codes, temperature, seed)
     return pieces.new_song(tokens, bars, model.layout, tempo)
 
@@ -359,19 +358,9 @@ def _likeliest(phrases: np.ndarray) -> Steps[int]:
 
 
 def _sampling(temperature: float, seed: int, rows: int) -> dict[str, np.ndarray]:
-    if isinstance(temperature, bool) or not isinstance(temperature, (int, float, np.integer, np.floating)):
-        raise InvalidRequestError(f"temperature is {temperature!r}, must be a number")
-    return {"temperature": np.full(rows, temperature, np.float32), "seed": _seeds(seed, pieces.TOKENS, rows)}
+    checked = arguments.number("temperature", temperature, 0, 100)
+    return {"temperature": np.full(rows, checked, np.float32), "seed": _seeds(seed, pieces.TOKENS, rows)}
 
 
 def _seeds(seed: int, stream: int, rows: int) -> np.ndarray:
-    _at_least(0, seed=seed)
-    return pieces.row_seeds(seed, stream, rows)
-
-
-def _at_least(least: int, **argument: int) -> None:
-    for name, value in argument.items():
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-            raise InvalidRequestError(f"{name} is {value!r}, must be a whole number, {least} or more")
-        if value < least:
-            raise InvalidRequestError(f"{name} is {value}, must be {least} or more")
+    return pieces.row_seeds(arguments.whole("seed", seed, 0), stream, rows)
