@@ -9,10 +9,12 @@ from tests.corpus import random_tokens
 
 
 def test_the_classifier_tells_real_schools_apart_on_songs_it_has_not_heard(real):
-    known = real.songs % 2 == 0
-    classifier = GenreClassifier.train(real.tokens[known], real.genre[known], real.layout)
-    said = classifier.predict(real.tokens[~known])
-    assert balanced_accuracy_score(real.genre[~known], said) > 0.85
+    predicted = np.empty_like(real.genre)
+    # Each half of the songs is heard by a classifier that was trained on the other.
+    for known in (real.songs % 2 == 0, real.songs % 2 == 1):
+        classifier = GenreClassifier.train(real.tokens[known], real.genre[known], real.layout)
+        predicted[~known] = classifier.predict(real.tokens[~known])
+    assert balanced_accuracy_score(real.genre, predicted) > 0.85
 
 
 def test_some_wrong_notes_do_not_change_its_mind(real, corrupted):
