@@ -7,6 +7,7 @@ from pathlib import Path
 from musae_tf.protocol.messages import SignatureDefMap
 from musae_tf.server.status import Code, StatusError
 from musae_tf.server.tensorflow_c import Buffer, Output, Status, Tensor, library, pointer
+from musae_tf.server.wire import read_varint, varint
 
 
 def start_engine() -> None:
@@ -53,7 +54,7 @@ class Session:
             StatusError: the loader's own error.
         """
         loaded = self._library = library()
-        config = bytes((0x10, *_varint(intra_op), 0x28, *_varint(inter_op)))  # ConfigProto, fields 2 and 5
+        config = bytes((0x10, *varint(intra_op), 0x28, *varint(inter_op)))  # ConfigProto, fields 2 and 5
         options, meta_graph = loaded.TF_NewSessionOptions(), loaded.TF_NewBuffer()
         self._graph = loaded.TF_NewGraph()
         self._session = None
@@ -94,7 +95,7 @@ class Session:
         Raises:
             StatusError: what an operation failed with, or DEADLINE_EXCEEDED.
         """
-        options = bytes((0x10, *_varint(timeout_ms)))  # RunOptions, field 2
+        options = bytes((0x10, *varint(timeout_ms)))  # RunOptions, field 2
         values = (pointer * len(inputs))(*(tensor.pointer for tensor in inputs))
         results = (pointer * len(plan.fetches))()
         with Status() as status:
@@ -147,7 +148,7 @@ def _signatures(meta_graph: bytes) -> SignatureDefMap:
     entries = bytearray()
     for field, payload in _fields(meta_graph):
         if field == 5:
-            entries += bytes((0x0A, *_varint(len(payload)))) + payload  # the same map is field 1 of SignatureDefMap
+            entries += bytes((0x0A, *varint(len(payload)))) + payload  # the same map is field 1 of SignatureDefMap
     return SignatureDefMap.FromString(bytes(entries))
 
 
@@ -155,28 +156,8 @@ def _fields(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Number and content of a message's fields; all those of MetaGraphDef are length-delimited but its last, a bool."""
     at = 0
     while at < len(data):
-        key, at = _read_varint(data, at)
-        length, at = _read_varint(data, at)
+        key, at = read_varint(data, at)
+        length, at = read_varint(data, at)
         if key & 7 == 2:
             yield key >> 3, data[at : at + length]
             at += length
-
-
-def _varint(number: int) -> bytes:
-    data = bytearray()
-    while number > 0x7F:
-        data.append(number & 0x7F | 0x80)
-        number >>= 7
-    data.append(number)
-    return bytes(data)
-
-
-def _read_varint(data: bytes, at: int) -> tuple[int, int]:
-    number = shift = 0
-    while True:
-        byte = data[at]
-        number |= (byte & 0x7F) << shift
-        at += 1
-        shift += 7
-        if byte < 0x80:
-            return number, at

@@ -20,9 +20,10 @@ from musae_tf.protocol.services import Method
 from musae_tf.server.handlers import Handlers, Prediction
 from musae_tf.server.status import Code, StatusError, as_status, wire_message
 from musae_tf.server.tasks import Task
+from musae_tf.server.wire import check_entries
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
-_LARGE = 16 * 1024
+_LARGE, _HUGE = 16 * 1024, 2**20
 """Requests of more bytes are read on another thread: they would hold up all others. What a smaller one can claim to
 hold is bounded by the signature and by what it sent."""
 
@@ -33,12 +34,17 @@ Context: TypeAlias = Any  # grpc.aio.ServicerContext, which comes without types
 class PredictionService:
     """PredictionService and ModelService, answered by Handlers."""
 
-    def __init__(self, handlers: Handlers, executor: Executor, as_content: bool):
+    def __init__(self, handlers: Handlers, executor: Executor, huge: Executor, as_content: bool):
         """Serve on the running loop.
 
-        Blocking work goes to `executor`; `as_content` packs outputs into `tensor_content`.
+        Args:
+            handlers: what answers.
+            executor: for blocking work.
+            huge: for that of huge requests, which take turns: on many threads, they would share the interpreter among
+                themselves and leave little to the loop.
+            as_content: whether outputs are packed into `tensor_content`.
         """
-        self._handlers, self._executor, self._as_content = handlers, executor, as_content
+        self._handlers, self._executor, self._huge, self._as_content = handlers, executor, huge, as_content
         self._loop = asyncio.get_running_loop()
         self._answered: collections.deque = collections.deque()
 
@@ -75,14 +81,15 @@ class PredictionService:
         answer: asyncio.Future[bytes] = loop.create_future()
         task: Task | None = None
         try:
+            executor = self._executor_for(data)
             if len(data) > _LARGE:
-                request = await loop.run_in_executor(self._executor, _parse, PredictRequest, data)
+                request = await loop.run_in_executor(executor, _parse, PredictRequest, data)
             else:
                 request = _parse(PredictRequest, data)
             model = request.model_spec.name
             arguments = (request, _deadline(context), self._taking(answer), self._wake)
             if len(data) > _LARGE:
-                task = await loop.run_in_executor(self._executor, self._handlers.predict, *arguments)
+                task = await loop.run_in_executor(executor, self._handlers.predict, *arguments)
             else:
                 task = self._handlers.predict(*arguments)
             return await answer
@@ -98,6 +105,9 @@ class PredictionService:
             raise
         finally:
             self._handlers.count(model, status, started, "Predict", "GRPC")
+
+    def _executor_for(self, data: bytes) -> Executor:
+        return self._huge if len(data) > _HUGE else self._executor
 
     def _taking(self, answer: "asyncio.Future[bytes]") -> Callable:
         """What the engine calls on its own thread, which serializes there."""
@@ -149,7 +159,7 @@ class PredictionService:
 
         async def call(data: bytes, context: Context) -> bytes:
             try:
-                return await self._loop.run_in_executor(None if waits else self._executor, run, data)
+                return await self._loop.run_in_executor(None if waits else self._executor_for(data), run, data)
             except Exception as error:
                 await _abort(context, as_status(error))
                 raise
@@ -199,6 +209,7 @@ def reflection_handlers(names: Iterable[str]) -> list[grpc.GenericRpcHandler]:
 
 
 def _parse(kind: type[MessageT], data: bytes) -> MessageT:
+    check_entries(kind, data)
     try:
         return kind.FromString(data)
     except DecodeError:

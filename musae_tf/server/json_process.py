@@ -23,6 +23,7 @@ from musae_tf.protocol.messages import PredictRequest, SignatureDefMap
 from musae_tf.server.json_tensor import parse_body, read_inputs, signature_name, text_of, write_outputs
 from musae_tf.server.signature import DEFAULT
 from musae_tf.server.status import Code, StatusError, as_status, invalid
+from musae_tf.server.wire import check_entries
 
 _LONG_BODY, _LONG_ANSWER = 32 * 1024, 8192
 """Bytes of a body, and values of an answer, from which on the process does the work."""
@@ -44,7 +45,8 @@ def read_predict(body: bytes, packed: bool, definitions: bytes, rows: int, most:
         A serialized PredictRequest with signature and inputs, and whether they came in rows.
 
     Raises:
-        StatusError: INVALID_ARGUMENT, it is not formed right; RESOURCE_EXHAUSTED, it is too long.
+        StatusError: INVALID_ARGUMENT, it is not formed right; RESOURCE_EXHAUSTED, it is too long or has too many
+            strings.
     """
     signatures = dict(SignatureDefMap.FromString(definitions).signature_def.items())
     try:
@@ -63,7 +65,9 @@ def read_predict(body: bytes, packed: bool, definitions: bytes, rows: int, most:
     tensors, in_rows = read_inputs(document, inputs, rows)
     for alias, tensor in tensors.items():
         request.inputs[alias].CopyFrom(tensor)
-    return request.SerializeToString(), in_rows
+    data = request.SerializeToString()
+    check_entries(PredictRequest, data)
+    return data, in_rows
 
 
 def write_predict(outputs: Mapping[str, np.ndarray], in_rows: bool) -> bytes:

@@ -48,6 +48,7 @@ class ModelServer:
         self.rest_port: int | None = None
         self._handlers = Handlers(self.core)
         self._executor = concurrent.futures.ThreadPoolExecutor(options.threads, "musae-call")
+        self._huge = concurrent.futures.ThreadPoolExecutor(1, "musae-huge")
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="musae-grpc", daemon=True)
         self._server: Any = None
@@ -94,6 +95,7 @@ class ModelServer:
             self._rest.drain(max(0.0, end - time.monotonic()))
         self.core.close()
         self._executor.shutdown()
+        self._huge.shutdown()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -119,7 +121,7 @@ class ModelServer:
                 *options.channel_arguments,
             ]
         )
-        service = PredictionService(self._handlers, self._executor, options.as_content)
+        service = PredictionService(self._handlers, self._executor, self._huge, options.as_content)
         names = [services.PREDICTION_SERVICE, services.MODEL_SERVICE]
         server.add_generic_rpc_handlers(service.generic_handlers())
         if options.health:
