@@ -31,7 +31,7 @@ SETS := $(foreach change,$(SET),--set '$(change)')
 
 .DEFAULT_GOAL := help
 .PHONY: help setup data train train-multiworker evaluate samples tensorboard export pretrained serve studio image up down
-.PHONY: docs nightly mma browser screenshots latency bench test test-fast acceptance release fuzz beam lint clean
+.PHONY: docs nightly mma browser screenshots latency bench test test-fast acceptance release fuzz soak beam lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{printf "%-24s %s\n", $$1, $$2}'
@@ -141,6 +141,9 @@ release: $(DEV_STAMP) ## wheel and sdist in dist/, both installed into fresh env
 
 fuzz: $(DEV_STAMP) ## 2,000 mutated MIDI files and others through the dataset builder; 100,000 hostile requests to the server
 	$(BIN)/python -m tests.fuzz --files 2000 --requests 100000
+
+soak: $(DEV_STAMP) ## 64 clients ask the server for a minute, while ten versions are swapped and others attack it
+	$(BIN)/python -m tests.fuzz.soak
 
 # Its packages do not stand beside TensorFlow's, so they get an environment of their own.
 beam: $(DEV_STAMP) ## the dataset builder under Apache Beam's local runner: the same bytes as with processes

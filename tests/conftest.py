@@ -34,7 +34,8 @@ SLOW = (
     "client/test_request_command.py", "data/test_corpus_round_trip.py", "data/test_beam.py",
     "export/test_graph.py", "export/test_systems.py", "export/test_verify.py", "models/test_autoregressive.py",
     "models/test_recurrence.py", "models/test_systems.py", "server/test_fuzz.py", "server/test_load.py",
-    "server/test_other_clients.py", "server/test_robustness.py", "studies/test_claims.py", "serving/test_compose.py",
+    "server/test_other_clients.py", "server/test_robustness.py", "server/test_soak.py", "studies/test_claims.py",
+    "serving/test_compose.py",
 )  # fmt: skip
 """Files of which every test has the mark `slow`; single tests of others have it themselves."""
 

@@ -1,8 +1,8 @@
 """HTTP connections with limits: uvicorn's protocol, which reads with httptools, and what strangers may not do to it.
 
 A connection must send a request's headers and body in time, and take the answer. When there are too many, of one
-address or in all, the one that has waited longest without a complete request makes room for the new one: idle
-connections, of whatever number, lock nobody out.
+address or in all, the one that has waited longest without a complete request makes room for the new one, first of all
+one that never sent any: idle connections, of whatever number, lock nobody out.
 """
 
 import asyncio
@@ -122,7 +122,7 @@ class Limits:
             waiting = [other for other, whose in self.open.items() if whose == crowded and other.waits_for != ANSWER]
             if not waiting:
                 return False
-            oldest = min(waiting, key=lambda other: other.since)
+            oldest = min(waiting, key=lambda other: (other.answered, other.since))
             self.leave(oldest)
             oldest.transport.abort()
         self.open[connection] = address
@@ -144,11 +144,12 @@ class LimitedProtocol(HttpToolsProtocol):
     Attributes:
         waits_for: what it waits for.
         since: since when, by the loop's clock.
+        answered: whether it has sent a complete request and was answered.
     """
 
     def __init__(self, limits: Limits, **settings: Any):
         super().__init__(**settings)
-        self.waits_for, self.since = IDLE, self.loop.time()
+        self.waits_for, self.since, self.answered = IDLE, self.loop.time(), False
         self._limits = limits
         self._timer: asyncio.TimerHandle | None = None
         self._unread, self._last = 0, b""
@@ -217,6 +218,7 @@ class LimitedProtocol(HttpToolsProtocol):
             # Answered before all of the body was there: what comes of it is not read as another request.
             self.transport.close()
         else:
+            self.answered = True
             self._wait(IDLE, _IDLE_SECONDS)
 
     def send_400_response(self, msg: str) -> None:

@@ -56,14 +56,14 @@ def fuzz_tensors(base: Path, count: int, seed: int = 0) -> Iterator[tuple[str, d
             error, or a good request is not answered right.
     """
     for batching in (False, True):
-        with _server(base, batching) as (process, port, rest_port):
+        with running_server(base, batching) as (process, port, rest_port):
             name = "with batching" if batching else "without"
-            before = _megabytes(process.pid)
+            before = megabytes(process.pid)
             for kind, send, to, share in (("gRPC", _send_grpc, port, 3), ("REST", _send_rest, rest_port, 1)):
                 began = time.monotonic()
                 codes = send(to, count * share // 8, np.random.default_rng([seed, batching, share]))
                 assert process.poll() is None, f"the server ended with {process.returncode}"
-                grown = _megabytes(process.pid) - before
+                grown = megabytes(process.pid) - before
                 assert grown < 500, f"the server has grown by {grown} MB"
                 seconds = round(time.monotonic() - began, 1)
                 yield f"{kind} {name}", {"requests": sum(codes.values()), "seconds": seconds, **codes}
@@ -184,7 +184,7 @@ def _send_rest(port: int, count: int, rng: Random) -> Counter:
     for number in range(count):
         body = hostile_json(rng)
         try:
-            status, answer = _post(connection, body)
+            status, answer = post(connection, body)
         except OSError:  # a body that is too long is refused before all of it is there
             assert len(body) > _MOST_JSON, len(body)
             connection.close()
@@ -193,13 +193,13 @@ def _send_rest(port: int, count: int, rng: Random) -> Counter:
         codes[str(status)] += 1
         assert status < 500, answer
         if number % 500 == 499 or number == count - 1:
-            status, answer = _post(connection, json.dumps({"instances": [[number, 1]]}).encode())
+            status, answer = post(connection, json.dumps({"instances": [[number, 1]]}).encode())
             assert (status, json.loads(answer)["predictions"][0]["y"]) == (200, [2.0 * number, 3.0])
     connection.close()
     return codes
 
 
-def _post(connection: http.client.HTTPConnection, body: bytes) -> tuple[int, bytes]:
+def post(connection: http.client.HTTPConnection, body: bytes) -> tuple[int, bytes]:
     if connection.sock is None:
         connection.connect()
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # head and body go in two parts
@@ -209,7 +209,7 @@ def _post(connection: http.client.HTTPConnection, body: bytes) -> tuple[int, byt
 
 
 @contextlib.contextmanager
-def _server(base: Path, batching: bool) -> Iterator[tuple[subprocess.Popen, int, int]]:
+def running_server(base: Path, batching: bool) -> Iterator[tuple[subprocess.Popen, int, int]]:
     command = [sys.executable, "-m", "tests.fuzz.tensors", str(base), *(["--batching"] if batching else [])]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, text=True) as process:  # fmt: skip
@@ -218,7 +218,7 @@ def _server(base: Path, batching: bool) -> Iterator[tuple[subprocess.Popen, int,
         process.stdin.close()
 
 
-def _megabytes(pid: int) -> int:
+def megabytes(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) // 1024
 
@@ -233,7 +233,7 @@ def _serve(base: str, batching: bool) -> None:
                         ("max_enqueued_batches", 1000)):  # fmt: skip
         getattr(parameters, name).value = value
     settings = {"batching": Batching(parameters)} if batching else {}
-    with ModelServer(Options(one_model("model", base), port=0, rest_port=0, **settings)) as server:
+    with ModelServer(Options(one_model("model", base), port=0, rest_port=0, poll_seconds=0.2, **settings)) as server:
         print(server.port, server.rest_port, flush=True)
         sys.stdin.read()
 

@@ -170,6 +170,16 @@ def test_connections_that_only_wait_lock_nobody_out(serve, base, connect, openin
     assert ANSWERED in connect(server.rest_port).send(request).read()
 
 
+def test_a_connection_that_was_used_goes_after_those_that_were_not(serve, base, connect):
+    server, _ = serve(base, rest_port=0, rest_connections_each=20)
+    request = head(f"Content-Length: {len(GOOD)}") + GOOD
+    used = connect(server.rest_port).send(request)
+    assert ANSWERED in used.read(b"\n}")
+    for _ in range(100):
+        connect(server.rest_port).send(b"GET /v1/mod")
+    assert ANSWERED in used.send(request).read(b"\n}")
+
+
 def test_a_connection_that_is_answered_keeps_its_place(serve, base, connect):
     server, _ = serve(base, rest_port=0, rest_connections_each=2)
     body = json.dumps({"signature_name": "slow", "instances": [1500]}).encode()

@@ -106,6 +106,7 @@ def test_varints():
         read_varint(b"\xff", 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("megabytes", "message"), [(100, "larger than max"), (15, "strings, unpacked numbers")], ids=["100 MB", "15 MB"]
 )
