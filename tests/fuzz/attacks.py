@@ -1,7 +1,8 @@
 """Strangers who mean harm: `python -m tests.fuzz.attacks PORT REST_PORT SEED` attacks a model server until its standard
-input closes, and prints as JSON how often each attack was made and which answers came."""
+input closes, and prints "attacking", and at the end, as JSON, how often which answer came to each attack."""
 
 import contextlib
+import itertools
 import json
 import socket
 import struct
@@ -110,32 +111,36 @@ def _talk(port: int, data: bytes) -> str:
     return " ".join(codes) or "closed"
 
 
-_GRPC = (tensors, tensors, tensors, gone, tiny_entries)
-_REST = (json_tensors, json_tensors, json_tensors, smuggled, idle, long_json, noise)
+_GRPC = (tensors, tiny_entries, tensors, gone, tensors)
+_REST = (json_tensors, smuggled, json_tensors, idle, long_json, json_tensors, noise)
 
 
 def attack(port: int, rest_port: int, seed: int, ended: Callable[[], bool]) -> dict[str, dict[str, int]]:
-    """Attack from four threads until it has ended.
+    """Attack from four threads, in every way at least once, until it has ended.
 
     Returns:
         How often each answer came to each attack.
     """
     answers: dict[str, Counter] = {one.__name__: Counter() for one in (*_GRPC, *_REST)}
     failed: list[BaseException] = []
+    lock = threading.Lock()
 
     def run(number: int) -> None:
         rng = np.random.default_rng([seed, number])
         try:
             with grpc.insecure_channel(f"localhost:{port}", [("grpc.use_local_subchannel_pool", 1)]) as channel:
                 call = channel.unary_unary(services.PREDICT.path)
-                while not ended() and not failed:
+                for made in itertools.count():
+                    if failed or (ended() and made >= max(len(_GRPC), len(_REST))):
+                        return
                     if number % 2:
-                        chosen = _GRPC[rng.integers(len(_GRPC))]
+                        chosen = _GRPC[made % len(_GRPC)]
                         answer = chosen(call, rng)
                     else:
-                        chosen = _REST[rng.integers(len(_REST))]
+                        chosen = _REST[made % len(_REST)]
                         answer = chosen(port if chosen is noise else rest_port, rng)
-                    answers[chosen.__name__][answer] += 1
+                    with lock:
+                        answers[chosen.__name__][answer] += 1
         except BaseException as error:
             failed.append(error)
 
@@ -152,4 +157,5 @@ def attack(port: int, rest_port: int, seed: int, ended: Callable[[], bool]) -> d
 if __name__ == "__main__":
     over = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
+    print("attacking", flush=True)
     print(json.dumps(attack(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), over.is_set)))

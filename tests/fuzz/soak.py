@@ -70,6 +70,7 @@ def soak(models: Path, work: Path, clients: int, swaps: int, going: Callable[[in
         before = megabytes(process.pid)
         command = [sys.executable, "-m", "tests.fuzz.attacks", str(port), str(rest_port), "0"]
         with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as attackers:
+            assert attackers.stdout.readline() == "attacking\n"
             swapped = threading.Event()
             grpc_clients, rest_clients = Outcome(), Outcome()
             lock = threading.Lock()

@@ -8,5 +8,4 @@ def test_attackers_and_version_swaps_cost_nobody_an_answer(saved_models, tmp_pat
     for port in ("gRPC", "REST"):
         assert report[port]["right"] >= 4 * 40
         assert (report[port]["wrong"], report[port]["lost"]) == (0, {})
-    made = {name for name, answers in report["attacks"].items() if answers}
-    assert len(made) >= 4, report["attacks"]
+    assert all(report["attacks"].values()), report["attacks"]
