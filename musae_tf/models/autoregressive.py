@@ -6,8 +6,9 @@ a step track by track. Four things keep the code in use, and the music right whe
 
 - a *draft*: logits from the code alone, to which what has been heard only adds. In use it counts twice where the code
   has no extra noise: a history of its own making has faults that one of training has not;
-- *relative heads*: a track's logits are a sum over pitch, distance from its own last pitch, and pitch class above what
-  sounds in each melodic track, so that intervals are learnt once for all keys;
+- *relative heads*: a track's logits are a sum over pitch, distance from its own last pitch, pitch class above what
+  sounds in each melodic track, and how a pitch class stands to all that were heard, so that intervals, chords and
+  scales are learnt once for all keys;
 - *noise*: some codes of training carry far more noise than their posterior has. The decoder sees of a code how noisy it
   is, and trusts what it has heard so much the more; so draws of a prior that are as noisy become music (noise
   augmentation as of cascaded diffusion models, Ho et al. 2022, section 3, but without telling the level);
@@ -24,13 +25,31 @@ import tensorflow as tf
 
 from musae_tf.config import ModelConfig
 from musae_tf.models.layers import LSTM, STEPS_PER_BEAT, BeatTransform, FrequencyDense, SplitCode
-from musae_tf.models.relative import PITCHES, REACH, SILENT, around_pitch, over_pitch, sounding, sounding_next
+from musae_tf.models.relative import (
+    MOTIONS,
+    PITCHES,
+    REACH,
+    SILENT,
+    around_pitch,
+    class_counts,
+    from_each_class,
+    heard_classes,
+    heard_classes_next,
+    motion,
+    over_octaves,
+    over_pitch,
+    profiles,
+    sounding,
+    sounding_next,
+)
 from musae_tf.models.tokens import chances_of, draw_symbol, is_kit, kit_logits, widths
 from musae_tf.music import KIT_PIECES
 from musae_tf.music.vocabulary import STRUCK
 
 # How often more than once the draft counts where a code has no extra noise.
 _FIDELITY = 1.0
+# Features of a pitch class among those that were heard and that sound.
+_TONALITY = 24
 
 
 class Known(NamedTuple):
@@ -134,7 +153,10 @@ class AutoregressiveDecoder(keras.layers.Layer):
         self._steps = _dense(units, STEPS_PER_BEAT * self.tracks * self.hidden, "steps")
         # What was heard in the last four steps, and in this step in the tracks before.
         self._window = _dense(beat, self.tracks * self.hidden, "window")
-        relative = 2 * REACH + 1 + 12 * len(self._melodic)
+        # A pitch class among those heard in the whole phrase and lately, and those that sound in other tracks.
+        self._tonality_heard = _dense(24, _TONALITY, "tonality_heard")
+        self._tonality_now = _dense(12, _TONALITY, "tonality_now")
+        relative = 2 * REACH + 1 + 12 * len(self._melodic) + _TONALITY
         for track, (width, size) in enumerate(zip(self._widths, self.vocabulary_sizes, strict=True)):
             numbers = width if is_kit(size) else width + relative
             layers = {
@@ -146,6 +168,17 @@ class AutoregressiveDecoder(keras.layers.Layer):
             for name, layer in layers.items():
                 # As attributes: checkpoints of TensorFlow look into no lists of Keras.
                 setattr(self, f"{name}_{track}", layer)
+            others = self._others(track)
+            if others and not is_kit(size):
+                normal = keras.initializers.RandomNormal(0.0, 0.05)
+                table = self.add_weight(
+                    name=f"motion_{track}", shape=(len(others) * MOTIONS, self.hidden), initializer=normal
+                )
+                setattr(self, f"motion_{track}", table)
+
+    def _others(self, track: int) -> list[int]:
+        """The melodic tracks that are not this one."""
+        return [other for other in self._melodic if other != track]
 
     @property
     def layers(self) -> list[keras.layers.Layer]:
@@ -220,35 +253,59 @@ class AutoregressiveDecoder(keras.layers.Layer):
         joint += self._window(tf.reshape(window, [-1, window.shape[-1]]))
         last = tf.pad(pitches[:, :-1], [[0, 0], [1, 0], [0, 0]], constant_values=SILENT)
         heard, draft_rows = tf.reshape(heard, [-1, heard.shape[-1]]), tf.reshape(draft, [-1, draft.shape[-1]])
+        tonality = self._tonality(tf.reshape(heard_classes(pitches), [-1, 2, 12]))
+        last, pitches = (tf.reshape(some, [-1, self.tracks]) for some in (last, pitches))
         numbers = []
         for track, (own, drafted) in enumerate(
             zip(tf.split(joint, self.tracks, -1), tf.split(draft_rows, self._widths, -1), strict=True)
         ):
-            around = tf.concat([pitches[..., :track], last[..., track:]], axis=-1)
+            now = tf.concat([pitches[:, :track], last[:, track:]], axis=-1)
             earlier = heard[:, : track * self.width]
-            numbers.append(drafted + self._place(track, own, earlier, tf.reshape(around, [-1, self.tracks])))
+            numbers.append(drafted + self._place(track, own, earlier, now, last, tonality))
         joined = tf.reshape(tf.concat(numbers, axis=-1), [-1, self.steps, sum(self._widths)])
         return self._logits(joined), self._logits(draft)
 
-    def _place(self, track: int, joint: tf.Tensor, earlier: tf.Tensor | None, pitches: tf.Tensor) -> tf.Tensor:
+    def _tonality(self, heard: tf.Tensor) -> tf.Tensor:
+        """Pitch classes that were heard, float32 [N, 2, 12], to what it makes of each, float32 [N, 12, _TONALITY]."""
+        return self._tonality_heard(from_each_class(profiles(heard)))
+
+    def _place(
+        self,
+        track: int,
+        joint: tf.Tensor,
+        earlier: tf.Tensor | None,
+        now: tf.Tensor,
+        last: tf.Tensor,
+        tonality: tf.Tensor,
+    ) -> tf.Tensor:
         """What a history adds to the draft of one track at N places.
 
         Args:
             track: its number.
             joint: [N, H], from the code and the steps before.
             earlier: [N, track * width], the tracks before it in the same step, if there are any.
-            pitches: int32 [N, K], what sounds in all tracks as far as it is known there.
+            now: int32 [N, K], what sounds in all tracks as far as it is known there; else what sounded before.
+            last: int32 [N, K], what sounded in the step before.
+            tonality: [N, 12, _TONALITY], of what was heard before this step.
         """
         features = joint + getattr(self, f"earlier_{track}")(earlier) if track else joint
+        kit, others = is_kit(self.vocabulary_sizes[track]), self._others(track)
+        if others and not kit:
+            rows = motion(track, others, last, now) + MOTIONS * tf.range(len(others))
+            features += tf.reduce_sum(tf.gather(tf.convert_to_tensor(getattr(self, f"motion_{track}")), rows), axis=1)
         features = tf.nn.gelu(features)
         features += getattr(self, f"inner_{track}")(features)
         numbers = getattr(self, f"head_{track}")(features)
-        if is_kit(self.vocabulary_sizes[track]):
+        if kit:
             return numbers
         width, voices = self._widths[track], len(self._melodic)
-        absolute, own, others = tf.split(numbers, [width, 2 * REACH + 1, 12 * voices], axis=-1)
-        by_pitch = around_pitch(own, pitches[:, track])
-        by_pitch += over_pitch(tf.reshape(others, [-1, voices, 12]), tf.gather(pitches, self._melodic, axis=-1))
+        absolute, own, chord, scale = tf.split(numbers, [width, 2 * REACH + 1, 12 * voices, _TONALITY], axis=-1)
+        by_pitch = around_pitch(own, now[:, track])
+        by_pitch += over_pitch(tf.reshape(chord, [-1, voices, 12]), tf.gather(now, self._melodic, axis=-1))
+        if others:
+            sounds = class_counts(tf.gather(now, others, axis=-1))[:, tf.newaxis]
+            tonality += self._tonality_now(from_each_class(sounds))
+        by_pitch += over_octaves(tf.linalg.matvec(tf.nn.gelu(tonality), scale))
         return absolute + tf.pad(by_pitch, [[0, 0], [0, width - PITCHES]])
 
     # --- with its own
@@ -287,6 +344,7 @@ class AutoregressiveDecoder(keras.layers.Layer):
             states: list,
             window: tf.Tensor,
             pitches: tf.Tensor,
+            classes: tf.Tensor,
             total: tf.Tensor,
             tokens: tf.TensorArray,
         ) -> tuple:
@@ -296,22 +354,30 @@ class AutoregressiveDecoder(keras.layers.Layer):
             features = tf.reshape(features, [-1, STEPS_PER_BEAT, self.tracks * self.hidden])
 
             def step(
-                place: tf.Tensor, window: tf.Tensor, pitches: tf.Tensor, total: tf.Tensor, tokens: tf.TensorArray
+                place: tf.Tensor,
+                window: tf.Tensor,
+                pitches: tf.Tensor,
+                classes: tf.Tensor,
+                total: tf.Tensor,
+                tokens: tf.TensorArray,
             ) -> tuple:
                 now = number * STEPS_PER_BEAT + place
                 fixed = None if given is None else (given[0][now], given[1][now])
-                own = features[:, place] + self._window(window)
-                drawn, vector, pitches, found = self._step(own, draft[now], pitches, temperature, chances[now], fixed)
+                own, tonality = features[:, place] + self._window(window), self._tonality(classes)
+                drawn, vector, pitches, found = self._step(
+                    own, draft[now], pitches, tonality, temperature, chances[now], fixed
+                )
                 window = tf.concat([window[:, joint:], vector], axis=-1)
-                return place + 1, window, pitches, total + found, tokens.write(now, drawn)
+                classes = heard_classes_next(classes, pitches)
+                return place + 1, window, pitches, classes, total + found, tokens.write(now, drawn)
 
-            _, window, pitches, total, tokens = tf.while_loop(
+            _, window, pitches, classes, total, tokens = tf.while_loop(
                 lambda place, *_: place < STEPS_PER_BEAT,
                 step,
-                (tf.constant(0), window, pitches, total, tokens),
+                (tf.constant(0), window, pitches, classes, total, tokens),
                 maximum_iterations=STEPS_PER_BEAT,
             )
-            return number + 1, states, window, pitches, total, tokens
+            return number + 1, states, window, pitches, classes, total, tokens
 
         *_, total, tokens = tf.while_loop(
             lambda number, *_: number < self.beats,
@@ -321,6 +387,7 @@ class AutoregressiveDecoder(keras.layers.Layer):
                 states,
                 tf.zeros([rows, STEPS_PER_BEAT * joint]),
                 tf.fill([rows, self.tracks], SILENT),
+                tf.zeros([rows, 2, 12]),
                 tf.zeros([rows]),
                 tf.TensorArray(tf.int32, self.steps, element_shape=[None, self.tracks]),
             ),
@@ -333,6 +400,7 @@ class AutoregressiveDecoder(keras.layers.Layer):
         joint: tf.Tensor,
         draft: tf.Tensor,
         last: tf.Tensor,
+        tonality: tf.Tensor,
         temperature: tf.Tensor,
         chances: tf.Tensor,
         fixed: tuple[tf.Tensor, tf.Tensor] | None,
@@ -345,7 +413,9 @@ class AutoregressiveDecoder(keras.layers.Layer):
         vectors: list[tf.Tensor] = []
         for track, size in enumerate(self.vocabulary_sizes):
             earlier = tf.concat(vectors, axis=-1) if vectors else None
-            numbers = drafts[track] + self._place(track, own[track], earlier, tf.stack(pitches, axis=-1))
+            numbers = drafts[track] + self._place(
+                track, own[track], earlier, tf.stack(pitches, axis=-1), last, tonality
+            )
             token, log_probability = draw_symbol(size, numbers, temperature, draws[track])
             if fixed is not None:
                 token = tf.where(fixed[1][:, track], fixed[0][:, track], token)
