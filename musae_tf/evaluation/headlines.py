@@ -36,13 +36,13 @@ class Headline:
 
 _AT_1 = "strength 1"
 _LIKENESS = "share of the way from shuffled to real music"
+_JUDGES = {"network_auc": "by a network on tokens", "token_auc": "by counts of a musician"}
 HEADLINES = (
-    Headline("token_auc_samples", "samples or real music?, AUC", "lower", "token_auc", "samples",
-             "notes, unseen songs; 0.5: cannot be told apart"),
-    Headline("token_auc_midpoints", "midpoints or real music?, AUC", "lower", "token_auc", "midpoints"),
-    Headline("token_auc_transfers", "transfers or real music?, AUC", "lower", "token_auc", "transfers"),
-    Headline("token_auc_reconstructions", "reconstructions or real music?, AUC", "lower", "token_auc",
-             "reconstructions"),
+    *(
+        Headline(f"{metric}_{kind}", f"{kind} or real music?, AUC", "lower", metric, kind, f"{judge}, unseen songs")
+        for kind in ("samples", "midpoints", "transfers", "reconstructions")
+        for metric, judge in _JUDGES.items()
+    ),
     *(Headline(f"grammar_{key}", f"{TITLES[key]} of samples", "higher", note=_LIKENESS) for key in BARS),
     *(
         Headline(f"grammar_{kind}", f"the least of these four, {kind}", "higher", note=_LIKENESS)
@@ -137,7 +137,8 @@ def references(result: dict[str, Any], per_song: PerSongMetrics) -> dict[str, di
         return None if ratio is None else ratio.value()
 
     for kind in ("samples", "midpoints", "transfers", "reconstructions"):
-        add(f"token_auc_{kind}", "other real music", entered("token_auc", "real"))
+        for metric in _JUDGES:
+            add(f"{metric}_{kind}", "other real music", entered(metric, "real"))
     for key in BARS:
         for part in ("samples", "real", "shuffled"):
             add(f"grammar_{key}", part, entered(f"grammar_{key}", part))

@@ -37,6 +37,7 @@ BALANCED = frozenset(
         "transfer_chroma",
         "transfer_rhythm",
         "token_auc",
+        "network_auc",
         *(f"grammar_{key}" for key in TITLES),
     }
 )

@@ -4,10 +4,12 @@ Two looks at samples, midpoints between two phrases, transfers and reconstructio
 `musae_tf.evaluation.grammar` beside real and shuffled music, and a classifier two-sample test (Lopez-Paz and Oquab
 2017) on phrases: a support-vector machine on `phrase_features` learns to tell what the model makes of training songs
 from real training phrases, and is asked about what it makes of test songs, and real test phrases. An area under the ROC
-curve of 0.5 means that it cannot. Of real phrases with a tenth of the pitches wrong it makes 0.78, where a small
-convolutional network that reads the tokens finds nothing.
+curve of 0.5 means that it cannot. The same is asked of a network that reads the tokens
+(`musae_tf.evaluation.token_network`).
 """
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -20,6 +22,7 @@ from musae_tf.evaluation.grammar import BARS, Counts, grammar, likeness, shuffle
 from musae_tf.evaluation.held_out import SAMPLES, SEED, HeldOut
 from musae_tf.evaluation.prior_match import MINIMUM_CODES, share_above
 from musae_tf.evaluation.statistics import known_mean
+from musae_tf.evaluation.token_network import TokenNetwork
 from musae_tf.music import Layout
 
 if TYPE_CHECKING:
@@ -96,8 +99,30 @@ def _samples(tokens: np.ndarray, count: int) -> Music:
     return Music(tokens, np.arange(len(tokens)) // count, names)
 
 
-class TokenTest:
+class PhraseTest(ABC):
     """Tells phrases that were made from real ones."""
+
+    @abstractmethod
+    def scores(self, music: Music) -> np.ndarray:
+        """How much each phrase looks as if it was made, float64 [N]."""
+
+    def above(self, real: Music, made: Music) -> np.ndarray:
+        """For each real phrase the share of the made ones of its genre that look more as if they were made.
+
+        Returns:
+            float64 [N], whose mean is the area under the ROC curve; NaN in a genre of which nothing was made.
+        """
+        ours, theirs = self.scores(real), self.scores(made)
+        above = np.full(len(ours), np.nan)
+        for genre in np.unique(real.genre):
+            here, there = real.genre == genre, made.genre == genre
+            if there.any():
+                above[here] = share_above(ours[here], theirs[there])
+        return above
+
+
+class TokenTest(PhraseTest):
+    """By a support-vector machine on `phrase_features`."""
 
     def __init__(self, real: Music, made: Music, layout: Layout):
         """Learn from real and made phrases, of which no song may be asked about later."""
@@ -107,23 +132,25 @@ class TokenTest:
         features = np.concatenate([self._features(real), self._features(made)])
         self._classifier.fit(features, np.repeat([0, 1], [len(real.tokens), len(made.tokens)]))
 
-    def above(self, real: Music, made: Music) -> np.ndarray:
-        """For each real phrase the share of the made ones of its genre that look more as if they were made.
-
-        Returns:
-            float64 [N], whose mean is the area under the ROC curve; NaN in a genre of which nothing was made.
-        """
-        ours, theirs = (self._classifier.decision_function(self._features(music)) for music in (real, made))
-        above = np.full(len(ours), np.nan)
-        for genre in np.unique(real.genre):
-            here, there = real.genre == genre, made.genre == genre
-            if there.any():
-                above[here] = share_above(ours[here], theirs[there])
-        return above
+    def scores(self, music: Music) -> np.ndarray:
+        """See `PhraseTest`."""
+        return self._classifier.decision_function(self._features(music))
 
     def _features(self, music: Music) -> np.ndarray:
         genre = music.genre[:, np.newaxis] == self._genres
         return np.concatenate([phrase_features(music.tokens, self._layout), genre], axis=1)
+
+
+class NetworkTest(PhraseTest):
+    """By `TokenNetwork`."""
+
+    def __init__(self, real: Music, made: Music, layout: Layout):
+        """Learn from real and made phrases, of which no song may be asked about later."""
+        self._network = TokenNetwork(real.tokens, made.tokens, layout.vocabulary_sizes)
+
+    def scores(self, music: Music) -> np.ndarray:
+        """See `PhraseTest`."""
+        return self._network.scores(music.tokens)
 
 
 def tell_apart(real: Music, made: Music, layout: Layout, seed: int = 0) -> float:
@@ -161,7 +188,7 @@ def measure_realism(context: "EvaluationContext") -> dict[str, Any]:
     noise = Music(np.concatenate(shuffled), real.genre[order], real.songs[order])
     return {
         "grammar": measure_grammar(context, {REAL: real, SHUFFLED: noise, **made}),
-        "token_auc": _two_sample_tests(context, real, made),
+        **_two_sample_tests(context, real, made),
     }
 
 
@@ -195,30 +222,33 @@ def measure_grammar(context: "EvaluationContext", music: dict[str, Music]) -> di
 
 
 def _two_sample_tests(context: "EvaluationContext", real: Music, made: dict[str, Music]) -> dict[str, Any]:
-    """AUC of each kind by genre, and of other real music, which says what no model could be better than."""
+    """AUC of both tests, of each kind by genre, and of other real music, which no model could be better than."""
     known = context.encoded
     rest = _music(HeldOut.read(context.dataset, context.run.config, "validation", len(real.tokens), SEED))
-    tests: dict[str, list[np.ndarray]] = {kind: [] for kind in (*KINDS, REAL)}
+    found: dict[tuple[str, str], list[np.ndarray]] = {}
     for split in range(_SPLITS):
         # One half of the training songs is the real music, of the other half something is made.
         songs = np.random.default_rng([SEED, _TRAINING_STREAM, split]).permutation(np.unique(known.songs))
         first = np.isin(known.songs, songs[: len(songs) // 2])
         learnt, source = _at_most(_music(known.of(first)), _LEARNT), known.of(~first)
         pairs = {REAL: (_at_most(_music(source), _LEARNT), rest)}
+        tests: dict[str, Callable[..., PhraseTest]] = {"token_auc": TokenTest}
         if split == 0:
+            tests["network_auc"] = NetworkTest
             for kind in KINDS:
                 seen = make(context, kind, source, context.train_codes[~first], _LEARNT, _TRAINING_STREAM)
                 pairs[kind] = seen, made[kind]
         for kind, (seen, asked) in pairs.items():
             if min(len(music.tokens) for music in (learnt, seen, asked)) >= MINIMUM_CODES:
-                tests[kind].append(TokenTest(learnt, seen, context.layout).above(real, asked))
-    result: dict[str, Any] = {}
-    for kind, found in tests.items():
-        if found:
-            above = np.mean(found, axis=0)
-            context.record("token_auc", kind, np.arange(len(above)), above)
-            by_genre = [known_mean(above[real.genre == number]) for number in range(len(context.genres))]
-            result[kind] = dict(zip(context.genres, by_genre, strict=True))
+                for metric, test in tests.items():
+                    above = test(learnt, seen, context.layout).above(real, asked)
+                    found.setdefault((metric, kind), []).append(above)
+    result: dict[str, Any] = {"token_auc": {}, "network_auc": {}}
+    for (metric, kind), splits in found.items():
+        above = np.mean(splits, axis=0)
+        context.record(metric, kind, np.arange(len(above)), above)
+        by_genre = [known_mean(above[real.genre == number]) for number in range(len(context.genres))]
+        result[metric][kind] = dict(zip(context.genres, by_genre, strict=True))
     return result
 
 

@@ -65,7 +65,8 @@ def test_the_full_evaluation_measures_every_claim(result, evaluated_run):
     # song a genre, so that there is nothing between two.
     missing = {
         "two_sample_auc", "two_sample_auc_target", "properties_predicted", "probe_r2", "token_auc_midpoints",
-        "token_auc_transfers", "token_auc_reconstructions", "grammar_midpoints",
+        "token_auc_transfers", "token_auc_reconstructions", "grammar_midpoints", "network_auc_midpoints",
+        "network_auc_transfers", "network_auc_reconstructions",
     }  # fmt: skip
     assert {headline.key for headline in HEADLINES} - result["headlines"].keys() == missing
     for key, row in result["headlines"].items():
