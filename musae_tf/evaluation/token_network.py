@@ -71,7 +71,7 @@ class TokenNetwork:
         """Learn from real and made phrases, int [N, T, K] each."""
         self._sizes = tuple(vocabulary_sizes)
         tokens = np.concatenate([real, made]).astype(np.int32)
-        truth = np.repeat(np.float32([0, 1]), [len(real), len(made)])
+        truth = np.repeat([0.0, 1.0], [len(real), len(made)]).astype(np.float32)
         self._networks = [self._learn(tokens, truth, seed) for seed in range(_SEEDS)]
 
     def scores(self, tokens: np.ndarray) -> np.ndarray:
