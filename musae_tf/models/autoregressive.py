@@ -171,10 +171,11 @@ class AutoregressiveDecoder(keras.layers.Layer):
             others = self._others(track)
             if others and not is_kit(size):
                 normal = keras.initializers.RandomNormal(0.0, 0.05)
-                table = self.add_weight(
-                    name=f"motion_{track}", shape=(len(others) * MOTIONS, self.hidden), initializer=normal
+                # Numbers for the features, and straight for the intervals above the other track.
+                shape = (len(others) * MOTIONS, self.hidden + 12)
+                setattr(
+                    self, f"motion_{track}", self.add_weight(name=f"motion_{track}", shape=shape, initializer=normal)
                 )
-                setattr(self, f"motion_{track}", table)
 
     def _others(self, track: int) -> list[int]:
         """The melodic tracks that are not this one."""
@@ -290,9 +291,11 @@ class AutoregressiveDecoder(keras.layers.Layer):
         """
         features = joint + getattr(self, f"earlier_{track}")(earlier) if track else joint
         kit, others = is_kit(self.vocabulary_sizes[track]), self._others(track)
+        moved = None
         if others and not kit:
             rows = motion(track, others, last, now) + MOTIONS * tf.range(len(others))
-            features += tf.reduce_sum(tf.gather(tf.convert_to_tensor(getattr(self, f"motion_{track}")), rows), axis=1)
+            moved = tf.gather(tf.convert_to_tensor(getattr(self, f"motion_{track}")), rows)
+            features += tf.reduce_sum(moved[..., : self.hidden], axis=1)
         features = tf.nn.gelu(features)
         features += getattr(self, f"inner_{track}")(features)
         numbers = getattr(self, f"head_{track}")(features)
@@ -302,7 +305,8 @@ class AutoregressiveDecoder(keras.layers.Layer):
         absolute, own, chord, scale = tf.split(numbers, [width, 2 * REACH + 1, 12 * voices, _TONALITY], axis=-1)
         by_pitch = around_pitch(own, now[:, track])
         by_pitch += over_pitch(tf.reshape(chord, [-1, voices, 12]), tf.gather(now, self._melodic, axis=-1))
-        if others:
+        if moved is not None:
+            by_pitch += over_pitch(moved[..., self.hidden :], tf.gather(now, others, axis=-1))
             sounds = class_counts(tf.gather(now, others, axis=-1))[:, tf.newaxis]
             tonality += self._tonality_now(from_each_class(sounds))
         by_pitch += over_octaves(tf.linalg.matvec(tf.nn.gelu(tonality), scale))
