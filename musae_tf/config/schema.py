@@ -75,6 +75,7 @@ class PriorConfig:
     geometry: Literal["flower", "simplex", "learned"] = "simplex"
     fitted: bool = False
     sample_noise_scale: float = 1.0
+    sample_mean_scale: float = 1.0
     transfer_scale: float = 1.0
     separation: float = 6.0
     axes: int = 8
@@ -83,6 +84,7 @@ class PriorConfig:
 
     def __post_init__(self) -> None:
         _check(self.sample_noise_scale >= 0, "prior.sample_noise_scale", self.sample_noise_scale, "0 or more")
+        _check(self.sample_mean_scale >= 0, "prior.sample_mean_scale", self.sample_mean_scale, "0 or more")
         _check(self.transfer_scale > 0, "prior.transfer_scale", self.transfer_scale, "more than 0")
         _check(self.separation >= 0, "prior.separation", self.separation, "0 or more")
         _check(self.axes >= 1, "prior.axes", self.axes, "1 or more")

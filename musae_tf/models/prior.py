@@ -56,7 +56,7 @@ def build_prior(config: Architecture, genres: int) -> GenrePrior:
         return StylePrior(latent, genres, config.style.deviation, name="prior")
     if kind in ("musae_gm", "cvae") and not config.prior.fitted:
         return MixturePrior.from_prior_config(config.prior, latent, genres, "prior")
-    return FittedPrior(latent, genres, config.prior.sample_noise_scale, name="prior")
+    return FittedPrior(latent, genres, config.prior.sample_noise_scale, config.prior.sample_mean_scale, name="prior")
 
 
 def build_target(config: Architecture, genres: int) -> "MixturePrior | None":
@@ -198,12 +198,21 @@ class FittedPrior(GenrePrior):
 
     Music is made of draws with `sample_noise_scale` times the variance that the posteriors themselves have. With 1 they
     are distributed as the codes of training; with less they are nearer to the posterior means, which is where music is
-    decoded from when it is encoded first. More is for the autoregressive decoder, which knows noisy codes.
+    decoded from when it is encoded first. More is for the autoregressive decoder, which knows noisy codes. Their means
+    lie `sample_mean_scale` times as far from the mean of all genres as those of the codes.
     """
 
-    def __init__(self, latent: int, genres: int, sample_noise_scale: float = 1.0, **kwargs: Any):
+    def __init__(
+        self,
+        latent: int,
+        genres: int,
+        sample_noise_scale: float = 1.0,
+        sample_mean_scale: float = 1.0,
+        **kwargs: Any,
+    ):
         super().__init__(**{**kwargs, "dtype": "float32"})
-        self.latent, self.genres, self.sample_noise_scale = latent, genres, sample_noise_scale
+        self.latent, self.genres = latent, genres
+        self.sample_noise_scale, self.sample_mean_scale = sample_noise_scale, sample_mean_scale
         self.means = self.add_weight(name="means", shape=(genres, latent), initializer="zeros", trainable=False)
         self.scales = self._add_scales("scales")
         self.drawn_scales = self._add_scales("drawn_scales") if sample_noise_scale != 1 else self.scales
@@ -244,16 +253,19 @@ class FittedPrior(GenrePrior):
         self.drawn_scales.assign(np.stack(drawn))
 
     def component(self, genre: tf.Tensor) -> tfd.Distribution:
-        return self._gaussians(self.scales, genre)
+        return self._gaussians(self.means, self.scales, genre)
 
     def draw(self, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        return self._gaussians(self.drawn_scales, genre).sample(seed=seed)
+        centre = tf.reduce_mean(self.means, axis=0)
+        means = centre + self.sample_mean_scale * (self.means - centre)
+        return self._gaussians(means, self.drawn_scales, genre).sample(seed=seed)
 
-    def _gaussians(self, scales: keras.Variable, genre: tf.Tensor) -> tfd.Distribution:
-        return tfd.MultivariateNormalTriL(tf.gather(self.means, genre), tf.gather(scales, genre))
+    def _gaussians(self, means: tf.Tensor, scales: keras.Variable, genre: tf.Tensor) -> tfd.Distribution:
+        return tfd.MultivariateNormalTriL(tf.gather(means, genre), tf.gather(scales, genre))
 
     def get_config(self) -> dict[str, Any]:
-        own = {"latent": self.latent, "genres": self.genres, "sample_noise_scale": self.sample_noise_scale}
+        own = {"latent": self.latent, "genres": self.genres}
+        own |= {"sample_noise_scale": self.sample_noise_scale, "sample_mean_scale": self.sample_mean_scale}
         return {**super().get_config(), **own}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from musae_tf.config import Config, load_config
 
 FOLDER = Path(__file__).parent
-PRESET = FOLDER.parent.parent / "configs" / "voices.yaml"
+PRESET = FOLDER.parent.parent / "configs" / "voices_one_pass.yaml"
 
 SYSTEMS = (
     "musae_gm",
