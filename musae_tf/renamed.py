@@ -29,6 +29,8 @@ REMOVED_CONFIG_KEYS: dict[str, Any] = {
     "training.token_noise": 0.0,
     "training.weight_decay": 0.0,
 }
+# Keys of configurations that are new, with the value that says what was done before.
+NEW_CONFIG_KEYS: dict[str, Any] = {"prior.sample_mean_scale": 1.0}
 # Keys of JSON files, by the name of the file (run.json, evaluation.json, ...), at whatever depth: old name to new.
 JSON_KEYS: dict[str, dict[str, str]] = {
     # Of songs.csv, the same names of metrics.
@@ -63,8 +65,12 @@ def renew_config(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def first_config(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration of this version, complete, with the names of version 0.1."""
+    """A configuration of this version, complete, with the names of version 0.1, and new keys if they change anything."""
     first = _copy(tree)
+    for new, before in NEW_CONFIG_KEYS.items():
+        value = _take(first, new)
+        if value != before:
+            _put(first, new, value)
     for old, new in CONFIG_KEYS.items():
         _put(first, old, _take(first, new))
     for old, value in REMOVED_CONFIG_KEYS.items():

@@ -264,9 +264,8 @@ class FittedPrior(GenrePrior):
         return tfd.MultivariateNormalTriL(tf.gather(means, genre), tf.gather(scales, genre))
 
     def get_config(self) -> dict[str, Any]:
-        own = {"latent": self.latent, "genres": self.genres}
-        own |= {"sample_noise_scale": self.sample_noise_scale, "sample_mean_scale": self.sample_mean_scale}
-        return {**super().get_config(), **own}
+        scales = {"sample_noise_scale": self.sample_noise_scale, "sample_mean_scale": self.sample_mean_scale}
+        return {**super().get_config(), "latent": self.latent, "genres": self.genres, **scales}
 
 
 def normal_divergence(mean: tf.Tensor, deviation: tf.Tensor) -> tf.Tensor:
