@@ -65,7 +65,7 @@ def renew_config(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def first_config(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration of this version, complete, with the names of version 0.1, and new keys if they change anything."""
+    """A configuration of this version, complete, with names of version 0.1, and new keys if they change anything."""
     first = _copy(tree)
     for new, before in NEW_CONFIG_KEYS.items():
         value = _take(first, new)
