@@ -1,12 +1,15 @@
 """The other process of serving_load.py: the embedded server and, to compare with, a bare session of the same model."""
 
+import functools
 import os
 import threading
 import time
+import types
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,8 +18,10 @@ from musae_tf.protocol.messages import PredictRequest
 from musae_tf.server import ModelServer, Options
 from musae_tf.server.batching import limits_from
 from musae_tf.server.engine import Session, start_engine
+from musae_tf.server.grpc_service import PredictionService
 from musae_tf.server.handlers import Prediction
 from musae_tf.server.options import one_model, read_batching
+from musae_tf.server.server import collect_seldom
 from musae_tf.server.tasks import Task, merge, rows_of, split
 from musae_tf.server.tensorflow_c import Tensor, library
 
@@ -60,7 +65,48 @@ class Raw:
         return lambda: self._session.run(plan, tensors)
 
 
-def thread_times() -> dict[str, float]:
+class LoopTime:
+    """Seconds of CPU that this project's code takes on the loop of gRPC; the rest of that thread is gRPC's own."""
+
+    def __init__(self) -> None:
+        """Count from now on; to be made before the server."""
+        self.seconds = 0.0
+        predict, deliver = PredictionService._predict, PredictionService._deliver
+
+        @types.coroutine
+        def driven(coroutine: Coroutine[Any, Any, bytes]) -> Generator[Any, Any, bytes]:
+            step = functools.partial(coroutine.send, None)
+            while True:
+                try:
+                    waits_for = self._counted(step)
+                except StopIteration as finished:
+                    return finished.value
+                try:
+                    step = functools.partial(coroutine.send, (yield waits_for))
+                except BaseException as thrown:
+                    step = functools.partial(coroutine.throw, thrown)
+
+        async def timed_predict(service: PredictionService, data: bytes, context: Any) -> bytes:
+            return await driven(predict(service, data, context))
+
+        PredictionService._predict = timed_predict  # type: ignore[method-assign]
+        PredictionService._deliver = lambda service: self._counted(lambda: deliver(service))  # type: ignore[method-assign]
+
+    def _counted(self, step: Callable[[], Any]) -> Any:
+        started = time.thread_time()
+        try:
+            return step()
+        finally:
+            self.seconds += time.thread_time() - started
+
+
+ENGINE, GRPC_LOOP, GRPC_THREADS = "engine", "gRPC's Python loop", "gRPC's own threads"
+OUR_LOOP, OUR_BATCHES = "ours on that loop: read, check, queue", "ours: join, run, split, write answers"
+SHARES = {ENGINE: (ENGINE,), "gRPC": (GRPC_LOOP, GRPC_THREADS), "ours": (OUR_LOOP, OUR_BATCHES)}
+"""Whose the threads' time is."""
+
+
+def thread_times(loop_time: LoopTime) -> dict[str, float]:
     """Seconds of CPU of this process by what its threads are for; all under "all" where there is no /proc."""
     if not Path("/proc/self/task").is_dir():
         return {"all": time.process_time()}
@@ -74,17 +120,19 @@ def thread_times() -> dict[str, float]:
         fields = after.split()
         name = names.get(int(task.name)) or before.partition("(")[2]
         times[_purpose(name)] += (int(fields[11]) + int(fields[12])) / tick
+    times[OUR_LOOP] = loop_time.seconds
+    times[GRPC_LOOP] -= loop_time.seconds
     return dict(times)
 
 
 def _purpose(name: str) -> str:
     if name.startswith("musae-batch"):
-        return "batches: join, split, write answers"
+        return OUR_BATCHES
     if name.startswith("musae-grpc"):
-        return "gRPC's Python loop: read, check, queue"
+        return GRPC_LOOP
     if name.startswith(("event_engine", "Thread-", "lifeguard", "grpc", "default-exec", "resolver")):
-        return "gRPC's own threads"
-    return "other" if name.startswith(("musae", "MainThread")) else "engine"
+        return GRPC_THREADS
+    return "other" if name.startswith(("musae", "MainThread")) else ENGINE
 
 
 def stage_times(server: ModelServer, requests: Sequence[bytes], repeats: int = 50) -> dict[str, float]:
@@ -128,15 +176,16 @@ def serve(connection: Connection, base: Path, batching_file: Path) -> None:
     """Serve the model folder `base`; then do what comes in by `connection` until it says to stop."""
     with standard_error_held_back():
         start_engine()
-    batching = read_batching(batching_file, False)
+    batching, loop_time = read_batching(batching_file, False), LoopTime()
     options = Options(one_model(base.name, str(base)), port=0, rest_port=None, poll_seconds=0.2, batching=batching)
     with ModelServer(options) as server:
+        collect_seldom()
         raw = Raw(next(folder for folder in base.iterdir() if folder.name.isdecimal()), options)
         metrics = server.core.metrics
         commands = {
             "raw": raw.run,
             "throughput": raw.throughput,
-            "threads": thread_times,
+            "threads": lambda: thread_times(loop_time),
             "stages": lambda requests: stage_times(server, requests),
             "batches": lambda: metrics.processed_batch_size.totals(),
             "states": lambda: {number: entry.state for number, entry in server.core.versions(base.name).items()},

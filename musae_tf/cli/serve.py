@@ -190,6 +190,7 @@ def serve(arguments: Namespace) -> int:
 
         start_engine()
     from musae_tf.server import ModelServer
+    from musae_tf.server.server import collect_seldom
 
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("musae_tf.server").setLevel(logging.INFO)
@@ -197,6 +198,7 @@ def serve(arguments: Namespace) -> int:
     server = ModelServer(_options(arguments))
     print("loading ...", flush=True)
     server.start()
+    collect_seldom()
     try:
         _print_ready(server)
         arguments.stopped = "requests under way were cut"

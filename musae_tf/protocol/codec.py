@@ -153,7 +153,7 @@ def shape_of(proto: TensorProto) -> tuple[int, ...]:
     Raises:
         ValueError: a negative dimension, or more elements than an int64 counts.
     """
-    shape = tuple(dim.size for dim in proto.tensor_shape.dim)  # also if it says unknown_rank, as TensorFlow has it
+    shape = tuple([dim.size for dim in proto.tensor_shape.dim])  # also if it says unknown_rank, as TensorFlow has it
     count = 1
     for size in shape:  # from the left, as TensorFlow does: a zero excuses only what follows it
         count *= size

@@ -69,9 +69,9 @@ class Servable:
             StatusError: what is wrong with it.
         """
         name, signature = find_signature(self.signatures, request.model_spec.signature_name)
-        checked = signature.check(request.inputs)
+        checked, shapes = signature.check(request.inputs)
         outputs = signature.outputs(request.output_filter)
-        inputs = signature.tensors(checked, request.inputs, limits)
+        inputs = signature.tensors(checked, shapes, request.inputs, limits)
         fetches = tuple(signature.fetches[alias] for alias in outputs)
         return Prepared(name, outputs, signature.feeds, fetches, inputs)
 

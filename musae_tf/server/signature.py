@@ -4,7 +4,7 @@ import math
 from collections.abc import Container, Iterable, Mapping, Sequence
 
 from musae_tf.protocol.codec import dtype_name, shape_of, values_sent
-from musae_tf.protocol.messages import DataType, SignatureDef, TensorProto
+from musae_tf.protocol.messages import DataType, SignatureDef, TensorProto, TensorShapeProto
 from musae_tf.server.status import Code, StatusError, invalid
 from musae_tf.server.tensorflow_c import STRING, Tensor
 
@@ -50,13 +50,12 @@ class RequestLimits:
                 raise invalid(f"input {alias} has {shape[0]} rows, larger than this server's maximum of {self.rows}")
             # A zero counts as a one: an operation that sums over the empty dimension makes a tensor of the others, and
             # the engine ends the whole process if it cannot count that tensor's elements.
-            count, sent = math.prod(size or 1 for size in shape), values_sent(proto)
-            item, repeated = _STRING_BYTES, len(proto.string_val[-1]) if sent and proto.dtype == STRING else 0
-            if proto.dtype != STRING:
-                item = _ITEM_BYTES[proto.dtype]
-            missing = max(0, count - sent) * (item + repeated)
-            total += count * item + max(0, count - sent) * repeated
-            unsent += missing
+            count, sent = _elements(shape), values_sent(proto)
+            item, missing, repeated = _ITEM_BYTES.get(proto.dtype, _STRING_BYTES), max(0, count - sent), 0
+            if missing and sent and proto.dtype == STRING:
+                repeated = len(proto.string_val[-1])
+            total += count * item + missing * repeated
+            unsent += missing * (item + repeated)
             if total > self.bytes:
                 raise invalid(
                     f"input {alias} of shape {list(shape)} needs more memory than this server's maximum of "
@@ -86,25 +85,26 @@ class Signature:
         self.feeds = tuple(definition.inputs[alias].name for alias in self.aliases)
         self.fetches = {alias: info.name for alias, info in definition.outputs.items()}
         self._known = frozenset(self.aliases)
-        self._places = {
-            alias: place for place, (_, alias) in enumerate(sorted(zip(self.feeds, self.aliases, strict=True)))
-        }
+        self._defaults = dict(definition.defaults)
+        self._by_feed = [alias for _, alias in sorted(zip(self.feeds, self.aliases, strict=True))]
+        self._dtypes = {alias: info.dtype for alias, info in definition.inputs.items()}
+        self._sizes = {alias: _declared(info.tensor_shape) for alias, info in definition.inputs.items()}
 
-    def check(self, request: Mapping[str, TensorProto]) -> dict[str, TensorProto]:
-        """The TensorProtos of a request, or the signature's defaults for them, in the order of `feeds`.
+    def check(self, request: Mapping[str, TensorProto]) -> tuple[dict[str, TensorProto], dict[str, Sequence[int]]]:
+        """The TensorProtos of a request, or the signature's defaults for them, in the order of `feeds`; their shapes.
 
         Raises:
             StatusError: INVALID_ARGUMENT, wrong names, or tensors that are none.
         """
         request = dict(request.items())
-        defaults, known = self.definition.defaults, self._known
+        defaults, known = self._defaults, self._known
         if len(request) > len(known) or (len(request) < len(known) and not defaults):
             raise invalid(
                 f"input size does not match signature: {len(request)}!={len(known)} len({_set(request)}) != "
                 f"len({_set(known)}). Sent extra: {_set(request.keys() - known)}. Missing but required: "
                 f"{_set(known - request.keys())}."
             )
-        found = {}
+        found, shapes = {}, {}
         for alias, feed in zip(self.aliases, self.feeds, strict=True):
             if alias in request:
                 found[alias] = request[alias]
@@ -118,36 +118,42 @@ class Signature:
                 )
             if found[alias].dtype == _RESOURCE:
                 raise invalid(_NO_RESOURCES)
-            if not _sound(found[alias]):
+            shape = _sound_shape(found[alias])
+            if shape is None:
                 raise _unparseable(alias)
+            shapes[alias] = shape
         if not request.keys() <= known:
             raise invalid(
                 f"Inputs contains invalid name. Used request inputs: {','.join(sorted(request.keys() & known))}, "
                 f"request input: {','.join(sorted(request))}"
             )
-        return found
+        return found, shapes
 
-    def tensors(self, checked: Mapping[str, TensorProto], sent: Container[str], limits: RequestLimits) -> list[Tensor]:
+    def tensors(
+        self,
+        checked: Mapping[str, TensorProto],
+        shapes: Mapping[str, Sequence[int]],
+        sent: Container[str],
+        limits: RequestLimits,
+    ) -> list[Tensor]:
         """The engine's tensors for what `check` returned. No value is read before types, shapes and sizes are right.
 
         Args:
             checked: TensorProtos.
+            shapes: their shapes.
             sent: names of those that came with the request; the others are the model's own.
             limits: how much may be sent.
 
         Raises:
             StatusError: INVALID_ARGUMENT, another type or shape than the signature's, or too large a request.
         """
-        for alias in sorted(checked, key=self._places.__getitem__):
-            wanted, found = self.definition.inputs[alias].dtype, checked[alias].dtype
+        for place, alias in enumerate(self._by_feed):
+            wanted, found = self._dtypes[alias], checked[alias].dtype
             if wanted != found:
-                raise invalid(
-                    f"Expects arg[{self._places[alias]}] to be {_word(wanted)} but {_word(found)} is provided"
-                )
+                raise invalid(f"Expects arg[{place}] to be {_word(wanted)} but {_word(found)} is provided")
             if found != STRING and found not in _ITEM_BYTES:
                 # A resource or variant is decoded into objects of the process: not from strangers.
                 raise StatusError(Code.UNIMPLEMENTED, f"input {alias} is of type {_word(found)}, which is not served")
-        shapes = {alias: shape_of(proto) for alias, proto in checked.items()}
         limits.check({alias: proto for alias, proto in checked.items() if alias in sent}, shapes)
         for alias, shape in shapes.items():
             self._check_shape(alias, shape)
@@ -160,13 +166,10 @@ class Signature:
         return tensors
 
     def _check_shape(self, alias: str, shape: Sequence[int]) -> None:
-        declared = self.definition.inputs[alias].tensor_shape
-        wanted = [dim.size for dim in declared.dim]
-        fits = declared.unknown_rank or (
-            len(shape) == len(wanted) and all(most in (-1, size) for size, most in zip(shape, wanted, strict=True))
-        )
-        small = len(shape) <= _FREE_RANK and math.prod(size or 1 for size in shape) <= _FREE_ELEMENTS
-        if not fits and not small:
+        wanted = self._sizes[alias]
+        if wanted is None or (len(shape) <= _FREE_RANK and _elements(shape) <= _FREE_ELEMENTS):
+            return
+        if len(shape) != len(wanted) or any(size not in (-1, given) for size, given in zip(wanted, shape, strict=True)):
             sizes = ", ".join("any" if size < 0 else str(size) for size in wanted)
             raise invalid(f"input {alias} has shape {list(shape)}, must have [{sizes}]")
 
@@ -206,20 +209,30 @@ def _unparseable(alias: str) -> StatusError:
     return invalid(f"tensor parsing error: {alias}")
 
 
-def _sound(proto: TensorProto) -> bool:
-    """Whether type, shape and content of a tensor can be right, as far as its values need not be read."""
+def _sound_shape(proto: TensorProto) -> Sequence[int] | None:
+    """The shape of a tensor whose type, shape and content can be right, as far as its values need not be read."""
     if proto.dtype not in _VALUES:
-        return False
+        return None
     try:
         shape = shape_of(proto)
     except ValueError:
-        return False
+        return None
     if len(shape) > _MOST_DIMENSIONS:
-        return False
-    count = math.prod(shape)
-    if not count or not proto.tensor_content:
-        return True
-    return proto.dtype != STRING and len(proto.tensor_content) == count * _ITEM_BYTES.get(proto.dtype, 1)
+        return None
+    content = len(proto.tensor_content)
+    count = math.prod(shape) if content else 0
+    whole = not count or (proto.dtype != STRING and content == count * _ITEM_BYTES.get(proto.dtype, 1))
+    return shape if whole else None
+
+
+def _declared(shape: TensorShapeProto) -> Sequence[int] | None:
+    """The sizes that a signature asks for, -1 for any; None for any at all."""
+    return None if shape.unknown_rank else [dim.size for dim in shape.dim]
+
+
+def _elements(shape: Sequence[int]) -> int:
+    """How many elements a shape has, a zero counted as a one."""
+    return math.prod(shape) or math.prod(size or 1 for size in shape)
 
 
 def _word(dtype: int) -> str:

@@ -38,13 +38,22 @@ def test_under_load_nothing_fails_and_nothing_is_wrong(model_folder, tmp_path):
         assert load["phrases_per_batch"] > 1
         assert len(load["ratios"]) == 2
         assert load["cpu_microseconds_per_phrase"]["server"]["engine"] > 0
+        assert load["cpu_microseconds_per_request"].keys() == {"engine", "gRPC", "ours"}
+        assert min(load["cpu_microseconds_per_request"].values()) > 0
     assert report["swaps"]["swaps"] == 2
     # 60 requests of 4 batches each, and room for 8 batches.
     flood = report["flood"]
     assert flood["codes"].keys() == flood["slowest"].keys() == {"OK", "UNAVAILABLE"}
     assert sum(flood["codes"].values()) == 60
     assert 0 < flood["slowest"]["UNAVAILABLE"] < 60
-    for word in ("ratio", "p99", "swaps under load", "microseconds a phrase", " UNAVAILABLE within "):
+    for word in (
+        "ratio",
+        "p99",
+        "swaps under load",
+        "microseconds a request: engine",
+        "microseconds a phrase",
+        " UNAVAILABLE within ",
+    ):
         assert word in done.stdout
 
 
