@@ -28,12 +28,8 @@ def compile_protos(target: Path, stubs: Path) -> None:
 
     standard = Path(grpc_tools.__file__).parent / "_proto"
     with tempfile.TemporaryDirectory() as made:
-        # The older version of reflection, which most tools still ask for, differs by its name alone.
-        newer = (PROTOS / "reflection_v1.proto").read_text(encoding="utf-8")
-        older = newer.replace("package grpc.reflection.v1;", "package grpc.reflection.v1alpha;")
-        (Path(made) / "reflection_v1alpha.proto").write_text(older, encoding="utf-8")
-        sources = sorted(path.name for path in (*PROTOS.glob("*.proto"), *Path(made).glob("*.proto")))
-        options = [f"-I{PROTOS}", f"-I{made}", f"-I{standard}", "--include_imports", f"--descriptor_set_out={target}"]
+        sources = sorted(path.name for path in PROTOS.glob("*.proto"))
+        options = [f"-I{PROTOS}", f"-I{standard}", "--include_imports", f"--descriptor_set_out={target}"]
         if protoc.main(["protoc", *options, f"--pyi_out={made}", *sources]) != 0:
             raise ValueError(f"{PROTOS} cannot be compiled")
         for stub in Path(made).glob("*.pyi"):

@@ -17,7 +17,7 @@ from google.protobuf.message_factory import GetMessageClass
 from musae_tf.protocol import COMPILED
 
 POOL = DescriptorPool()
-"""All messages and services; text format with `Any` in it and reflection must be given this pool."""
+"""All messages and services; text format with `Any` in it must be given this pool."""
 for _file in FileDescriptorSet.FromString(COMPILED.read_bytes()).file:
     POOL.AddSerializedFile(_file.SerializeToString())
 
@@ -82,7 +82,3 @@ SSLConfig = _serving("SSLConfig")
 
 # warm-up records
 PredictionLog = _serving("PredictionLog")
-
-# grpc.health.v1
-HealthCheckRequest = message_class("grpc.health.v1.HealthCheckRequest")
-HealthCheckResponse = message_class("grpc.health.v1.HealthCheckResponse")

@@ -38,8 +38,6 @@ from musae_tf.protocol.proto.config_pb2 import SavedModelBundleSourceAdapterConf
 from musae_tf.protocol.proto.config_pb2 import MonitoringConfig as MonitoringConfig
 from musae_tf.protocol.proto.config_pb2 import SSLConfig as SSLConfig
 from musae_tf.protocol.proto.serving_pb2 import PredictionLog as PredictionLog
-from musae_tf.protocol.proto.health_pb2 import HealthCheckRequest as HealthCheckRequest
-from musae_tf.protocol.proto.health_pb2 import HealthCheckResponse as HealthCheckResponse
 
 POOL: DescriptorPool
 

@@ -11,8 +11,6 @@ from musae_tf.protocol.messages import POOL, message_class
 
 PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
 MODEL_SERVICE = "tensorflow.serving.ModelService"
-HEALTH_SERVICE = "grpc.health.v1.Health"
-REFLECTION_SERVICES = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
 
 
 @dataclass(frozen=True)
@@ -24,16 +22,12 @@ class Method:
         name: its name in the service.
         request: class of the message that it takes.
         response: class of the message that it gives.
-        streams_requests: whether it takes a stream of messages.
-        streams_responses: whether it gives a stream of messages.
     """
 
     service: str
     name: str
     request: type[Message]
     response: type[Message]
-    streams_requests: bool
-    streams_responses: bool
 
     @property
     def path(self) -> str:
@@ -53,8 +47,6 @@ def methods(service: str) -> dict[str, Method]:
             method.name,
             message_class(method.input_type.full_name),
             message_class(method.output_type.full_name),
-            method.client_streaming,
-            method.server_streaming,
         )
         for method in POOL.FindServiceByName(service).methods
     }
@@ -69,4 +61,3 @@ MULTI_INFERENCE = _PREDICTION["MultiInference"]
 GET_MODEL_METADATA = _PREDICTION["GetModelMetadata"]
 GET_MODEL_STATUS = _MODEL["GetModelStatus"]
 HANDLE_RELOAD_CONFIG_REQUEST = _MODEL["HandleReloadConfigRequest"]
-HEALTH_CHECK = methods(HEALTH_SERVICE)["Check"]

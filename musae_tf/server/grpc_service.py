@@ -3,19 +3,15 @@
 import asyncio
 import collections
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
-from grpc_health.v1 import health_pb2
-from grpc_health.v1._async import HealthServicer
-from grpc_reflection.v1alpha import reflection_pb2
-from grpc_reflection.v1alpha._async import ReflectionServicer
 
 from musae_tf.protocol import services
-from musae_tf.protocol.messages import POOL, PredictRequest
+from musae_tf.protocol.messages import PredictRequest
 from musae_tf.protocol.services import Method
 from musae_tf.server.handlers import Handlers, Prediction
 from musae_tf.server.status import Code, StatusError, as_status, wire_message
@@ -177,35 +173,6 @@ class UnknownMethods(grpc.GenericRpcHandler):
             await _abort(context, StatusError(Code.UNIMPLEMENTED, ""))
 
         return grpc.unary_unary_rpc_method_handler(refuse)
-
-
-def health_handler(servicer: HealthServicer) -> grpc.GenericRpcHandler:
-    """The health service. Its List is left out, which the container does not have."""
-    types = {
-        "request_deserializer": health_pb2.HealthCheckRequest.FromString,
-        "response_serializer": health_pb2.HealthCheckResponse.SerializeToString,
-    }
-    return grpc.method_handlers_generic_handler(
-        services.HEALTH_SERVICE,
-        {
-            "Check": grpc.unary_unary_rpc_method_handler(servicer.Check, **types),
-            "Watch": grpc.unary_stream_rpc_method_handler(servicer.Watch, **types),
-        },
-    )
-
-
-def reflection_handlers(names: Iterable[str]) -> list[grpc.GenericRpcHandler]:
-    """Server reflection, of both versions, which differ by their names alone, for services by their full names."""
-    servicer = ReflectionServicer([*names, *services.REFLECTION_SERVICES], POOL)
-    call = grpc.stream_stream_rpc_method_handler(
-        servicer.ServerReflectionInfo,
-        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
-        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
-    )
-    return [
-        grpc.method_handlers_generic_handler(name, {"ServerReflectionInfo": call})
-        for name in services.REFLECTION_SERVICES
-    ]
 
 
 def _parse(kind: type[MessageT], data: bytes) -> MessageT:

@@ -17,10 +17,11 @@ from grpc_health.v1._async import HealthServicer
 from musae_tf.protocol import services
 from musae_tf.server.connections import HttpServer
 from musae_tf.server.core import ServerCore
-from musae_tf.server.grpc_service import PredictionService, UnknownMethods, health_handler, reflection_handlers
+from musae_tf.server.grpc_service import PredictionService, UnknownMethods
 from musae_tf.server.handlers import Handlers
 from musae_tf.server.options import Options
 from musae_tf.server.rest import RestApi
+from musae_tf.server.standard_services import HEALTH_SERVICE, health_handler, reflection_handlers
 from musae_tf.server.status import ServeError
 from musae_tf.server.tensorflow_c import library
 
@@ -126,7 +127,7 @@ class ModelServer:
         names = [services.PREDICTION_SERVICE, services.MODEL_SERVICE]
         server.add_generic_rpc_handlers(service.generic_handlers())
         if options.health:
-            names.append(services.HEALTH_SERVICE)
+            names.append(HEALTH_SERVICE)
             for name in ("ModelService", "PredictionService"):  # what can be asked for, as in the container
                 await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
             server.add_generic_rpc_handlers([health_handler(self._health)])

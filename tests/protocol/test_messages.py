@@ -225,10 +225,6 @@ def test_every_method_has_its_path_and_its_messages():
     assert sorted(services.methods(services.PREDICTION_SERVICE)) == [
         "Classify", "GetModelMetadata", "MultiInference", "Predict", "Regress",
     ]  # fmt: skip
-    watch = services.methods(services.HEALTH_SERVICE)["Watch"]
-    assert (watch.streams_requests, watch.streams_responses) == (False, True)
-    for service in services.REFLECTION_SERVICES:
-        assert services.methods(service)["ServerReflectionInfo"].streams_requests
 
 
 def test_configuration_files_are_read_with_everything_in_them():

@@ -11,12 +11,16 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from grpc_health.v1.health_pb2 import HealthCheckRequest
+from grpc_health.v1.health_pb2_grpc import HealthStub
+from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 
 from musae_tf.protocol import services
-from musae_tf.protocol.messages import HealthCheckRequest, PredictRequest, TensorProto
-from musae_tf.protocol.services import HEALTH_CHECK, REFLECTION_SERVICES, methods
+from musae_tf.protocol.messages import PredictRequest, TensorProto
 from musae_tf.server import ModelServer, Options
 from musae_tf.server.options import Batching, ServerTls, one_model, read_tls
+from musae_tf.server.standard_services import HEALTH_SERVICE, REFLECTION_SERVICES
 from musae_tf.server.status import ServeError
 from tests.server.client import Client, predict_request, rows
 from tests.server.conftest import publish, wait_for
@@ -180,28 +184,37 @@ def test_stopping_cuts_what_takes_too_long(serve, base):
     assert endless.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 
 
-def test_health_and_reflection(client):
+def test_health(client):
+    health = HealthStub(client.channel)
     for name in ("", "PredictionService", "ModelService"):
-        assert client.call(HEALTH_CHECK, HealthCheckRequest(service=name)).status == 1
+        assert health.Check(HealthCheckRequest(service=name), timeout=10).status == 1
     with pytest.raises(grpc.RpcError) as failed:
-        client.call(HEALTH_CHECK, HealthCheckRequest(service="nobody"))
+        health.Check(HealthCheckRequest(service="nobody"), timeout=10)
     assert failed.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+def test_reflection_knows_all_that_it_lists(client):
     for service in REFLECTION_SERVICES:
-        method = methods(service)["ServerReflectionInfo"]
         ask = client.channel.stream_stream(
-            method.path, lambda message: message.SerializeToString(), method.response.FromString
+            f"/{service}/ServerReflectionInfo",
+            ServerReflectionRequest.SerializeToString,
+            ServerReflectionResponse.FromString,
         )
-        requests = [
-            {"list_services": ""},
-            {"file_containing_symbol": services.PREDICTION_SERVICE},
-            {"file_by_filename": "tensor.proto"},
-            {"file_containing_symbol": "no.such.Thing"},
-        ]
-        listed, symbol, file, missing = ask(iter([method.request(**request) for request in requests]), timeout=10)
-        assert services.PREDICTION_SERVICE in [entry.name for entry in listed.list_services_response.service]
-        assert b"PredictRequest" in symbol.file_descriptor_response.file_descriptor_proto[0]
+
+        def answers(*requests: dict, ask=ask) -> list[ServerReflectionResponse]:
+            return list(ask(iter([ServerReflectionRequest(**request) for request in requests]), timeout=10))
+
+        listed, file, missing = answers(
+            {"list_services": ""}, {"file_by_filename": "tensor.proto"}, {"file_containing_symbol": "no.such.Thing"}
+        )
+        names = [entry.name for entry in listed.list_services_response.service]
+        assert {services.PREDICTION_SERVICE, services.MODEL_SERVICE, HEALTH_SERVICE, *REFLECTION_SERVICES} == {*names}
         assert b"TensorProto" in file.file_descriptor_response.file_descriptor_proto[0]
         assert missing.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
+        for name, found in zip(names, answers(*({"file_containing_symbol": name} for name in names)), strict=True):
+            files = found.file_descriptor_response.file_descriptor_proto
+            described = [FileDescriptorProto.FromString(one) for one in files]
+            assert name in [f"{one.package}.{service.name}" for one in described for service in one.service]
 
 
 @pytest.fixture(scope="module")
