@@ -17,10 +17,9 @@ a step track by track. Four things keep the code in use, and the music right whe
 Shapes: B rows, T steps, K tracks, D axes of the code, U units, H = U / 2.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from musae_tf.config import ModelConfig
@@ -42,64 +41,14 @@ from musae_tf.models.relative import (
     sounding,
     sounding_next,
 )
-from musae_tf.models.tokens import chances_of, draw_symbol, is_kit, kit_logits, widths
-from musae_tf.music import KIT_PIECES
-from musae_tf.music.vocabulary import STRUCK
+from musae_tf.models.symbols import Known, SymbolEmbedding
+from musae_tf.models.tokens import chances_of, chances_of_steps, draw_symbol, is_kit, kit_logits, widths
 
 # How much more than once the draft counts where a code has no extra noise: more rebuilds better and makes ways between
 # pieces more monotone, less makes better music of what lies between them.
-_FIDELITY = 0.5
+FIDELITY = 0.5
 # Features of a pitch class among those that were heard and that sound.
 _TONALITY = 24
-
-
-class Known(NamedTuple):
-    """Symbols that are given beside the code.
-
-    Attributes:
-        tokens: int32 [B, T, K].
-        mask: bool [B, T, K], True where the symbol is given; the others of `tokens` do not matter.
-    """
-
-    tokens: tf.Tensor
-    mask: tf.Tensor
-
-
-@keras.saving.register_keras_serializable(package="musae_tf")
-class SymbolEmbedding(keras.layers.Layer):
-    """Tokens and what sounds, int32 [..., K] each, to vectors [..., K * width]; both may be hidden.
-
-    Every melodic track has rows of its own. The rows of a kit are sums over the pieces that are struck.
-    """
-
-    def __init__(self, vocabulary_sizes: tuple[int, ...], width: int, **kwargs: Any):
-        super().__init__(**{**kwargs, "dtype": "float32"})
-        self.vocabulary_sizes, self.width = tuple(vocabulary_sizes), width
-        normal = keras.initializers.RandomNormal(0.0, 0.7)
-        for track, size in enumerate(self.vocabulary_sizes):
-            rows = len(KIT_PIECES) + 1 if is_kit(size) else size + 1
-            table = self.add_weight(name=f"track_{track}", shape=(rows, width), initializer=normal)
-            # As an attribute: checkpoints of TensorFlow look into no lists of Keras.
-            setattr(self, f"track_{track}", table)
-        tracks = len(self.vocabulary_sizes)
-        self._sounding = self.add_weight(name="sounding", shape=(tracks * (PITCHES + 2), width), initializer=normal)
-        self.built = True
-
-    def call(self, tokens: tf.Tensor, pitches: tf.Tensor) -> tf.Tensor:
-        each = zip(tf.unstack(tokens, axis=-1), tf.unstack(pitches, axis=-1), strict=True)
-        return tf.concat([self.of_track(track, *pair) for track, pair in enumerate(each)], axis=-1)
-
-    def of_track(self, track: int, tokens: tf.Tensor, pitches: tf.Tensor) -> tf.Tensor:
-        """The same for one track, int32 [...] each to [..., width]."""
-        rows = tf.convert_to_tensor(getattr(self, f"track_{track}"))
-        kit = is_kit(self.vocabulary_sizes[track])
-        vectors = tf.matmul(tf.gather(tf.constant(_STROKES), tokens), rows) if kit else tf.gather(rows, tokens)
-        return vectors + tf.gather(tf.convert_to_tensor(self._sounding), pitches + track * (PITCHES + 2))
-
-
-# Pieces struck by each symbol of a kit, and as a tenth number, and a symbol more, that it is hidden.
-_STROKES = np.pad(np.asarray(STRUCK, np.float32), [(0, 1), (0, 1)])
-_STROKES[-1, -1] = 1.0
 
 
 @keras.saving.register_keras_serializable(package="musae_tf")
@@ -337,8 +286,8 @@ class AutoregressiveDecoder(keras.layers.Layer):
         rows = tf.shape(latent)[0]
         plan = self._planned(latent, known)
         clean = 1.0 - tf.sigmoid(self.noisy(latent))[:, tf.newaxis, tf.newaxis]
-        draft, plan = self._drafted(plan) * (1.0 + _FIDELITY * clean), tf.transpose(plan, [1, 0, 2])
-        chances = tf.transpose(self._chances(temperature, seed), [1, 0, 2])
+        draft, plan = self._drafted(plan) * (1.0 + FIDELITY * clean), tf.transpose(plan, [1, 0, 2])
+        chances = tf.transpose(chances_of_steps(self.steps, self.vocabulary_sizes, temperature, seed), [1, 0, 2])
         draft = tf.transpose(draft, [1, 0, 2])
         given = None if known is None else [tf.transpose(part, [1, 0, 2]) for part in known]
         states = [tf.zeros([rows, self.units]) for _ in tf.nest.flatten(self._recurrence.cell.state_size)]
@@ -431,19 +380,6 @@ class AutoregressiveDecoder(keras.layers.Layer):
             vectors.append(self._embedding.of_track(track, token, pitches[track]))
             total += log_probability
         return tf.stack(tokens, axis=-1), tf.concat(vectors, axis=-1), tf.stack(pitches, axis=-1), total
-
-    def _chances(self, temperature: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Uniform numbers for every step, float32 [B, T, C], of each row's own seed; none are made for greedy rows."""
-        shape = [self.steps, sum(chances_of(size) for size in self.vocabulary_sizes)]
-        return tf.cond(
-            tf.reduce_any(temperature > 0.0),
-            lambda: tf.map_fn(
-                lambda row: tf.random.stateless_uniform(shape, tf.random.fold_in(row, 0)),
-                seed,
-                fn_output_signature=tf.float32,
-            ),
-            lambda: tf.zeros([tf.shape(seed)[0], *shape]),
-        )
 
 
 def _lstm(units: int, name: str) -> LSTM:

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from musae_tf.models.autoregressive import Known
 from musae_tf.models.layers import STEPS_PER_BEAT
 from musae_tf.models.noise import Noise
+from musae_tf.models.symbols import Known
 
 # Rows whose codes carry more noise than their posteriors have, and how much: standard deviations, least and most.
 _NOISY_ROWS, _NOISE = 0.5, (0.25, 2.5)

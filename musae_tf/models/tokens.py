@@ -151,6 +151,24 @@ def chances_of(size: int) -> int:
     return len(KIT_PIECES) if is_kit(size) else 2
 
 
+def chances_of_steps(steps: int, vocabulary_sizes: Sequence[int], temperature: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Those of every step and track, of each row's own seed int32 [B, 2]; none are made if all rows are greedy.
+
+    Returns:
+        float32 [B, T, C], C the sum of `chances_of` over the tracks.
+    """
+    shape = [steps, sum(chances_of(size) for size in vocabulary_sizes)]
+    return tf.cond(
+        tf.reduce_any(temperature > 0.0),
+        lambda: tf.map_fn(
+            lambda row: tf.random.stateless_uniform(shape, tf.random.fold_in(row, 0)),
+            seed,
+            fn_output_signature=tf.float32,
+        ),
+        lambda: tf.zeros([tf.shape(seed)[0], *shape]),
+    )
+
+
 def draw_symbol(
     size: int, numbers: tf.Tensor, temperature: tf.Tensor, chances: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:

@@ -5,7 +5,7 @@ import pytest
 
 from musae_tf.evaluation.grammar import shuffled_voices
 from musae_tf.evaluation.prior_match import MINIMUM_CODES
-from musae_tf.evaluation.realism import Music, TokenTest, tell_apart
+from musae_tf.evaluation.realism import Music, NetworkTest, TokenTest, tell_apart
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +38,14 @@ def test_salad_is_told_from_music(music, real):
     above = TokenTest(learnt, salad[0], real.layout).above(asked, salad[1])
     assert above.shape == (len(asked.tokens),)
     assert above.mean() > 0.97
+
+
+def test_a_network_tells_salad_from_music_and_no_real_music_from_other(music, real):
+    learnt, other, asked, asked_other = parts(music, 4, 0)
+    learnt_again = other._replace(tokens=shuffled_voices(other.tokens, real.layout))
+    salad = asked_other._replace(tokens=shuffled_voices(asked_other.tokens, real.layout))
+    assert NetworkTest(learnt, learnt_again, real.layout).above(asked, salad).mean() > 0.9
+    assert NetworkTest(learnt, other, real.layout).above(asked, asked_other).mean() == pytest.approx(0.5, abs=0.2)
 
 
 def test_a_few_wrong_notes_are_noticed(music, real):

@@ -8,8 +8,9 @@ import pytest
 import tensorflow as tf
 
 from musae_tf.config import Config
-from musae_tf.models.autoregressive import AutoregressiveDecoder, Known
+from musae_tf.models.autoregressive import FIDELITY, AutoregressiveDecoder
 from musae_tf.models.relative import HIDDEN, SILENT, around_pitch, over_pitch, sounding
+from musae_tf.models.symbols import Known
 from musae_tf.music import HOLD, REST
 from musae_tf.music.pieces import row_seeds
 
@@ -63,7 +64,7 @@ def test_what_is_drawn_is_what_its_own_history_makes_most_probable(decoder):
     logits, draft = decoder.taught(3.0 * codes(4), tf.constant(tokens))
     # The draft counts more in use, where the code is clean.
     clean = tf.sigmoid(-decoder.noisy(3.0 * codes(4)))[:, tf.newaxis, tf.newaxis]
-    logits = [heard + clean * drafted for heard, drafted in zip(logits, draft, strict=True)]
+    logits = [heard + FIDELITY * clean * drafted for heard, drafted in zip(logits, draft, strict=True)]
     for track, size in enumerate(decoder.vocabulary_sizes):
         assert logits[track].shape == draft[track].shape == (4, STEPS, size)
         np.testing.assert_array_equal(greedy(logits[track]), tokens[..., track])
