@@ -93,7 +93,9 @@ def main() -> None:
     quick = arguments.quick
     report = Report("arithmetic", arguments)
     toy = [*TOY, "critic.steps=1", "prior.axes=2", "training.batch_size=4"]
-    step = TrainingStep(load_config(CONFIGS / "voices.yaml", toy if quick else ["training.batch_size=128"]), SIZES, 4)
+    step = TrainingStep(
+        load_config(CONFIGS / "voices_one_pass.yaml", toy if quick else ["training.batch_size=128"]), SIZES, 4
+    )
     work = matrix_products(step.function.graph)
     products = {rows: Product(rows, 1e6 if quick else 4e10) for rows in ((64,) if quick else ROWS)}
     runs = {"step": step, **{f"product of {rows} rows": product for rows, product in products.items()}}

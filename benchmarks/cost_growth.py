@@ -41,7 +41,7 @@ SLACK, GENRES = 0.1, 1.05
 def step_of(row: str, value: int, quick: bool) -> TrainingStep:
     """The training step of one measurement."""
     changes = [*ROWS[row][1](value), "prior.axes=1", *([*TOY, "model.latent=256", "critic.steps=1"] if quick else [])]
-    config = load_config(CONFIGS / "voices.yaml", changes)
+    config = load_config(CONFIGS / "voices_one_pass.yaml", changes)
     return TrainingStep(config, (130,) * (value if row == "tracks" else 4), value if row == "genres" else 4)
 
 
