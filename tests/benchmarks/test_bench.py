@@ -26,8 +26,10 @@ def quick(monkeypatch, tmp_path):
 
 def test_training_step(quick):
     report = quick(training_step)
-    assert len(report["claims"]) == 2
-    assert set(report["voices by step"]["phrases_a_second"]) == {"ours", "authors", "authors, our threads", "beat core"}
+    assert len(report["claims"]) == 3
+    assert set(report["voices by step"]["phrases_a_second"]) == {
+        "ours", "authors", "authors, our threads", "beat core", "autoregressive"
+    }  # fmt: skip
     assert report["paper_gm"]["times_faster"]["authors"]["median"] > 0
 
 
