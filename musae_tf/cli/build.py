@@ -25,7 +25,7 @@ def add_build(kinds: Commands) -> None:
     """Add `musae data build` with a command for every source."""
     build = "read songs and write a dataset folder; every source has options of its own"
     sources = group(kinds, "build", build, "musae data build folder ~/midi --layout band", "SOURCE", "source")
-    for add in (_add_corpus, _add_band, _add_folder, _add_lmd, _add_lpd):
+    for add in (_add_corpus, _add_band, _add_folder, _add_jsb, _add_lmd, _add_lpd):
         add(sources)
 
 
@@ -85,6 +85,22 @@ def _folder(arguments: Namespace) -> "Source":
     from musae_tf.data.folder import FolderSource
 
     return FolderSource(arguments.root, arguments.labels)
+
+
+def _add_jsb(sources: Commands) -> None:
+    summary = "Bach's chorales from the public JSON file, in the parts that the literature trains and tests on"
+    parser = _source(sources, "jsb", summary, "musae data build jsb --file Jsb16thSeparated.json")
+    own = parser.add_argument_group("options of this source")
+    own.add_argument("--file", required=True, metavar="JSON", help="train, valid and test: chorales, steps, pitches")
+    grid = "sixteenth: four voices a step; quarter: a set of pitches a step (default: sixteenth)"
+    own.add_argument("--grid", choices=("sixteenth", "quarter"), default="sixteenth", help=grid)
+    _add_every(parser, _jsb, "datasets/jsb")
+
+
+def _jsb(arguments: Namespace) -> "Source":
+    from musae_tf.data.jsb import JsbSource
+
+    return JsbSource(arguments.file, arguments.grid)
 
 
 def _add_lmd(sources: Commands) -> None:

@@ -9,6 +9,7 @@ from musae_tf.data.corpus import CorpusSource
 from musae_tf.data.dataset import Dataset, PhraseIndex
 from musae_tf.data.folder import FolderSource
 from musae_tf.data.info import describe
+from musae_tf.data.jsb import JsbSource
 from musae_tf.data.lakh import LmdSource, LpdSource
 from musae_tf.data.pipeline import TrainingBatches, held_out_phrases, tf_dataset
 from musae_tf.data.reader import Filters
@@ -20,6 +21,7 @@ __all__ = [
     "Dataset",
     "Filters",
     "FolderSource",
+    "JsbSource",
     "LmdSource",
     "LpdSource",
     "PhraseIndex",

@@ -74,7 +74,7 @@ def build(
         target: The dataset folder. Its parent is made if needed.
         layout: Track layout; None for the source's own.
         seed: Decides the split.
-        split: Shares of train, validation and test.
+        split: Shares of train, validation and test; of no use where the source says which split each song is in.
         workers: Processes, each within `Limits` of time and memory for every file; None for one a core, 0 for this
             process alone (which a file that crashes or hangs the reader takes along).
         name: Name in the manifest; None for the folder's.
@@ -116,7 +116,7 @@ def build(
             "licence": source.licence,
             "candidates": candidates,
             "filters": {"names": list(filters.names), "phrase": filters.phrase},
-            "split": {"seed": seed, "fractions": [float(share) for share in split]},
+            "split": {} if table.given else {"seed": seed, "fractions": [float(share) for share in split]},
             "built_by": f"musae-tf {__version__}",
         }
         made = partial / "dataset"

@@ -32,7 +32,11 @@ def describe(dataset: Dataset) -> str:
     counts = manifest["counts"]
     tempos = np.array([song["tempo"] for song in dataset.songs])
     size = sum((dataset.path / name).stat().st_size for name in (*ARRAYS, MANIFEST, SONGS, REJECTED))
-    shares = ", ".join(f"{name} {share:g}" for name, share in zip(SPLITS, manifest["split"]["fractions"], strict=True))
+    split = "as the source has it"
+    if manifest["split"]:
+        fractions = zip(SPLITS, manifest["split"]["fractions"], strict=True)
+        shares = ", ".join(f"{name} {share:g}" for name, share in fractions)
+        split = f"{shares}, seed {manifest['split']['seed']}"
     shared = ", ".join(f"{name} {share:.1%}" for name, share in manifest["shared"].items())
     lines = [
         ("dataset", f"{manifest['name']} in {dataset.path}"),
@@ -42,7 +46,7 @@ def describe(dataset: Dataset) -> str:
         ("bars", f"{counts['bars']:,} in {counts['runs']:,} stretches"),
         ("sounding", ", ".join(f"{track} in {bars:,}" for track, bars in dataset.sounding_bars.items())),
         ("tempo", f"{tempos.min():g} to {tempos.max():g} quarters a minute, median {np.median(tempos):g}"),
-        ("split", f"{shares}, seed {manifest['split']['seed']}"),
+        ("split", split),
         ("shared", f"{shared} of two-bar windows also in train, in some key"),
         ("size", f"{size / 1e6:,.1f} MB"),
         ("hash", dataset.hash),

@@ -212,6 +212,7 @@ class Reader:
             "bars": len(tokens),
             "losses": {name: int(count) for name, count in {**grid.losses, **cut}.items()},
             "hints": sorted(set(piece.hints)),
+            "split": piece.split,
             "identity": identity(tokens, prints),
             "runs": len(runs),
             "prints": len(prints),

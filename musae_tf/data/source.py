@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from musae_tf.data.split import Split
 from musae_tf.errors import DatasetError, MusicError
 from musae_tf.music.song import Song
 
@@ -32,6 +33,8 @@ class Piece:
     `id` is unique within the source and the same on every machine. `labels` are genre names, possibly none.
     Songs that share one of their `hints` (same mass, same artist, same groove file ...) are kept in the same split.
     `settled` says that the source has laid out bars and tempo itself, see `musae_tf.music.placing.Placement`.
+    `split` is where the song has to go, for a source whose songs are split already: such a source says it of all of
+    them, and none is left out for repeating another.
     """
 
     song: Song
@@ -42,6 +45,7 @@ class Piece:
     title: str = ""
     hints: tuple[str, ...] = ()
     settled: bool = False
+    split: Split | None = None
 
 
 class Rejection(NamedTuple):

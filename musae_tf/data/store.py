@@ -14,7 +14,7 @@ import numpy as np
 
 from musae_tf.data.reader import Part, songs_of
 from musae_tf.data.source import Rejection
-from musae_tf.data.split import SPLITS, relate, split_groups
+from musae_tf.data.split import SPLITS, Relations, relate, split_groups
 from musae_tf.errors import DatasetError
 
 NONE = "none"
@@ -39,6 +39,7 @@ class Table:
         shared: The share of the two-bar windows of the validation and test songs that occur, in any key, in a training
             song too: what grouping left.
         rejected: What was left out.
+        given: Whether the source itself says which split a song is in.
     """
 
     used: list[bool]
@@ -51,6 +52,7 @@ class Table:
     runs: int
     shared: dict[str, float]
     rejected: list[Rejection]
+    given: bool = False
 
     def __len__(self) -> int:
         return len(self.duplicate_of)
@@ -79,6 +81,7 @@ class _Found(NamedTuple):
     hints: tuple[str, ...]
     identity: str
     prints: np.ndarray
+    split: str | None
 
 
 def make_table(
@@ -86,10 +89,11 @@ def make_table(
 ) -> Table:
     """Put together what the parts say of their songs; see `build` for the arguments.
 
-    A near-duplicate keeps a row that names the song it repeats, and both have the labels of both.
+    A near-duplicate keeps a row that names the song it repeats, and both have the labels of both. Songs whose source
+    says which split they are in stay there, each a group of its own, whatever they repeat.
 
     Raises:
-        DatasetError: A genre that no song has, or two songs with one id.
+        DatasetError: A genre that no song has, two songs with one id, or only some that say their split.
     """
     found, rejected = [], []
     for part in parts:
@@ -114,7 +118,15 @@ def make_table(
     labels = labels[used]
     bars = np.array([song.bars for song in rows])
     prints = [song.prints for song in rows]
-    relations = relate(prints, [song.identity for song in rows], bars, [song.hints for song in rows])
+    given = [song.split is not None for song in rows]
+    if any(given) and not all(given):
+        raise DatasetError(
+            f"{given.count(False)} of {len(rows)} songs do not say which split they are in, the others do"
+        )
+    if all(given):
+        relations = Relations(np.arange(len(rows), dtype=np.int32), np.full(len(rows), -1, np.int32))
+    else:
+        relations = relate(prints, [song.identity for song in rows], bars, [song.hints for song in rows])
     original = np.where(relations.duplicate_of < 0, np.arange(len(rows)), relations.duplicate_of)
     merged = np.zeros_like(labels)
     np.logical_or.at(merged, original, labels)
@@ -123,7 +135,10 @@ def make_table(
         names = [*names, NONE]
         labels = np.column_stack([labels, ~labels.any(axis=1)])
     lengths = np.where(relations.duplicate_of < 0, bars, 0)
-    splits = split_groups(relations.group, lengths, labels, seed=seed, fractions=split)
+    if all(given):
+        splits = np.array([SPLITS.index(song.split) for song in rows if song.split], np.int8)
+    else:
+        splits = split_groups(relations.group, lengths, labels, seed=seed, fractions=split)
     return Table(
         used=used.tolist(),
         genres=names,
@@ -135,6 +150,7 @@ def make_table(
         runs=sum(song.runs for song in rows),
         shared=_shared(prints, splits, relations.duplicate_of < 0),
         rejected=rejected,
+        given=all(given),
     )
 
 
@@ -143,7 +159,9 @@ def _found(song: dict[str, Any], prints: np.ndarray) -> _Found:
     name = song["id"]
     source = name if song["source"] == name else song["source"]
     labels, hints = (tuple(map(sys.intern, song[key])) for key in ("labels", "hints"))
-    return _Found(name, source, labels, song["bars"], song["runs"], hints, song["identity"], prints.copy())
+    return _Found(
+        name, source, labels, song["bars"], song["runs"], hints, song["identity"], prints.copy(), song["split"]
+    )
 
 
 def _shared(prints: list[np.ndarray], splits: np.ndarray, used: np.ndarray) -> dict[str, float]:
