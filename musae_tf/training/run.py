@@ -67,7 +67,7 @@ class Run:
             "genres": list(dataset.genres),
             "tempos": _usual_tempos(dataset),
             "versions": {"python": platform.python_version(), **_versions()},
-            "revision": _revision(),
+            "revision": revision(),
             "machine": f"{platform.machine()} {platform.system()}, {available_cores()} cores",
         }
         write_text(path / "config.yaml", config_to_yaml(config), RunError)
@@ -195,7 +195,8 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _revision() -> str | None:
+def revision() -> str | None:
+    """The commit of the package's source, with -dirty if files were changed; None for an installed package."""
     source = Path(__file__).parent
     try:
         text = subprocess.run(

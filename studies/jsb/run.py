@@ -47,21 +47,25 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--samples", type=int, default=SAMPLES, help=f"codes a window (default: {SAMPLES})")
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE")
     options = parser.parse_args(arguments)
+    if options.samples < 2:
+        parser.error(f"--samples is {options.samples}; allowed: 2 or more, or their noise is not known")
     try:
-        return _run(options, shlex.join(["python", "studies/jsb/run.py", *(arguments or sys.argv[1:])]))
+        return _run(options)
     except MusaeError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
 
 
-def _run(options: argparse.Namespace, command: str) -> int:
+def _run(options: argparse.Namespace) -> int:
     from musae_tf.training import Run, train
 
+    changes = [part for change in options.overrides for part in ("--set", change)]
+    draws = [] if options.samples == SAMPLES else ["--samples", str(options.samples)]
+    words = ["python", "studies/jsb/run.py", options.grid, "--file", options.file.name, *draws, *changes]
     source = JsbSource(options.file, options.grid)
     lengths = {name: len(steps) for name, steps in source.chorales().items()}
     folder = options.runs / f"{options.grid}-dataset"
-    if not (folder / "manifest.json").is_file():
-        build(source, folder, workers=0)
+    build(source, folder, workers=0)  # a second or two, and then it is that of the file
     dataset = Dataset.open(folder)
     config = load_config(Path(__file__).parent / f"{options.grid}.yaml", [f"data.path={folder}", *options.overrides])
     path = options.runs / f"{options.grid}-{config_hash(config)[:8]}-{dataset.hash[:8]}"
@@ -69,13 +73,13 @@ def _run(options: argparse.Namespace, command: str) -> int:
         run = Run.open(path)
     else:
         run = Run.create(path, config, dataset)
-        run.update(command=command)
+        run.update(command=shlex.join(words))
     if run.facts["state"] != "finished":
         stopped_by = train(run, dataset, _Validation(config, dataset, lengths))
         if stopped_by:
             return 128 + stopped_by
     facts = _measure(run, dataset, lengths, options.samples)
-    facts = {"grid": options.grid, "command": run.facts["command"], "measured_by": command, **facts}
+    facts = {"grid": options.grid, "command": shlex.join(words), **facts}
     write_text(options.results / f"{options.grid}.json", json.dumps(facts, indent=1) + "\n", RunError)
     print(json.dumps(facts["test"], indent=1))
     return 0
@@ -106,6 +110,7 @@ def _measure(run: "Run", dataset: Dataset, lengths: dict[str, int], samples: int
     import tensorflow as tf
 
     from musae_tf.training.checkpoints import read_log
+    from musae_tf.training.run import revision
     from studies.jsb.bound import bound
     from studies.jsb.windows import windows
 
@@ -115,19 +120,21 @@ def _measure(run: "Run", dataset: Dataset, lengths: dict[str, int], samples: int
     checkpoint = tf.train.Checkpoint(model=model)
     checkpoint.restore(str(run.checkpoints / f"ckpt-{best['step']}")).expect_partial().assert_existing_objects_matched()
     started, bars = time.monotonic(), run.config.music.bars
-    parts = {}
-    for part, draws in (("validation", max(samples // 10, 1)), ("test", samples)):
-        parts[part] = bound(model, windows(dataset, part, bars, lengths), draws, run.config.seed).facts()
+    validation, test = (windows(dataset, part, bars, lengths) for part in ("validation", "test"))
+    told = bound(model, validation, VALIDATION_SAMPLES, run.config.seed, known=True).facts()
+    found = bound(model, test, samples, run.config.seed).facts()
     return {
         "seed": run.config.seed,
         "config_hash": config_hash(run.config),
         "dataset_hash": dataset.hash,
         **{key: run.facts[key] for key in ("versions", "revision", "machine", "devices", "steps", "seconds")},
-        "weights": sum(int(np.prod(variable.shape)) for variable in run.build_model().autoencoder_variables),
+        "weights": sum(int(np.prod(variable.shape)) for variable in model.autoencoder_variables),
         "validation_curve": [[line["step"], round(line["validation_nats_per_step"], 4)] for line in curve],
         "chosen_step": best["step"],
-        **parts,
-        "bound_seconds": round(time.monotonic() - started, 1),
+        "measured_at_revision": revision(),
+        "validation_with_context_known_beforehand": round(told["nats_per_step"], 4),
+        "test": found,
+        "measuring_seconds": round(time.monotonic() - started, 1),
     }
 
 
