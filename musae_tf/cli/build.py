@@ -178,6 +178,8 @@ def _add_every(
     every.add_argument("--filters", nargs="+", choices=names, default=(), metavar="NAME", help=filters)
     phrase = "with no-silent-bars, keep stretches of at least N bars only (default: 1)"
     every.add_argument("--phrase-bars", type=integer(1, 1024), default=1, metavar="N", help=phrase)
+    beat = "songs played without a beat: leave them out, or take them (default: refuse)"
+    every.add_argument("--off-grid", choices=("refuse", "allow"), default="refuse", help=beat)
     genres = f"keep the N most frequent genres, or these (default: {most_genres or 'all'})"
     every.add_argument("--genres", default=most_genres, metavar="N|A,B,...", help=genres)
     every.add_argument("--labelled", action="store_true", help="leave out songs with none of the genres")
@@ -205,7 +207,7 @@ def build_dataset(arguments: Namespace) -> None:
     out = Path(arguments.out or Path("datasets") / Path(os.path.abspath(arguments.root)).name)
     layout = get_layout(arguments.layout or source.layout, arguments.drums, arguments.keep)
     genres = _genres(arguments.genres)
-    filters = Filters(arguments.filters, arguments.phrase_bars)
+    filters = Filters(arguments.filters, arguments.phrase_bars, arguments.off_grid)
     items = repr(source.items()).encode("utf-8", "surrogateescape")
     settings = {
         "musae": __version__,

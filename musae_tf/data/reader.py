@@ -12,6 +12,7 @@ from musae_tf.data.source import TOO_LARGE, UNREADABLE, Piece, Rejection, Source
 from musae_tf.data.split import fingerprints, identity
 from musae_tf.errors import DatasetError, MusicError
 from musae_tf.files import atomic_path
+from musae_tf.music.beat import has_no_beat
 from musae_tf.music.grid import heads, sounding_bars
 from musae_tf.music.layouts import Layout
 from musae_tf.music.placing import STEPS_PER_BAR, Grid, Placement
@@ -22,6 +23,7 @@ FOUR_FOUR = "four-four"
 ALL_PARTS = "all-parts"
 NO_SILENT_BARS = "no-silent-bars"
 FILTERS = (FOUR_FOUR, ALL_PARTS, NO_SILENT_BARS)
+OFF_GRID = ("refuse", "allow")
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,12 @@ class Filters:
             track of the layout never sounds. "no-silent-bars" cuts out every bar in which a track is silent, so that
             in each phrase of neighbouring bars all tracks sound in every bar.
         phrase: Bars. With "no-silent-bars", stretches shorter than this are cut out too: no phrase fits in them.
+        off_grid: "refuse" refuses a song whose notes follow no beat (`musae_tf.music.beat`), "allow" takes it.
     """
 
     names: Iterable[str] = ()
     phrase: int = 1
+    off_grid: str = "refuse"
 
     def __post_init__(self) -> None:
         wanted = set(self.names)
@@ -45,6 +49,8 @@ class Filters:
             raise DatasetError(f"filter {', '.join(map(repr, unknown))} is unknown; known: {', '.join(FILTERS)}")
         if not 1 <= self.phrase <= 1024:
             raise DatasetError(f"a phrase of {self.phrase} bars; must be 1 to 1024")
+        if self.off_grid not in OFF_GRID:
+            raise DatasetError(f"off_grid is {self.off_grid!r}; allowed: {', '.join(OFF_GRID)}")
         object.__setattr__(self, "names", tuple(name for name in FILTERS if name in wanted))
 
     def check_song(self, song: Song) -> None:
@@ -52,6 +58,12 @@ class Filters:
         others = sorted({f"{m.numerator}/{m.denominator}" for m in song.metres if m[1:] != (4, 4)})
         if FOUR_FOUR in self.names and others:
             raise UnfitError(f"has bars of {', '.join(others[:5])}", "not in 4/4 throughout")
+
+    def check_beat(self, song: Song) -> None:
+        """Raises UnfitError if the notes of the song follow no beat and such songs are refused."""
+        found = has_no_beat(song) if self.off_grid == "refuse" else ""
+        if found:
+            raise UnfitError(f"{found} (--off-grid allow takes it)", "without a beat")
 
     def select(self, grid: Grid, sounds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, int]]:
         """The bars of a song that are used.
@@ -175,6 +187,8 @@ class Reader:
             MusicError: None does; an UnfitError where a filter says so.
         """
         self.filters.check_song(piece.song)
+        if not piece.settled:
+            self.filters.check_beat(piece.song)
         ways = choices(piece.song, self.layout, assign(piece.song, self.layout), self.candidates)
         placement = Placement(piece.song, self.layout, piece.settled)
         if placement.bars > MOST_BARS:

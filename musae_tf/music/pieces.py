@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias, Union
 import numpy as np
 
 from musae_tf.errors import InvalidRequestError, MusicError, UnknownAttributeError, UnknownGenreError
+from musae_tf.music.beat import has_no_beat
 from musae_tf.music.grid import DEFAULT_TEMPO, STEPS_PER_BAR, Grid, cut, detokenize, join
 from musae_tf.music.layouts import Layout
 from musae_tf.music.multitrack import from_multitrack
@@ -119,7 +120,8 @@ def losses_in_words(song: Song, grid: Grid) -> str:
     found = [f"{losses[key]} {words}" for key, words in parts if losses[key]]
     if len(tempos) > 1:
         found.append(f"of tempos from {min(tempos):g} to {max(tempos):g}, {grid.tempo:g} is taken throughout")
-    return "; ".join(found)
+    beat = has_no_beat(song)
+    return "; ".join([*([f"the song {beat}"] if beat else []), *found])
 
 
 def new_song(
