@@ -3,6 +3,9 @@
 import csv
 import os
 import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -62,6 +65,8 @@ class FolderSource:
         """All files, sorted by path. Raises DatasetError if `root` or the table cannot be read."""
         table = None if self.labels == "folder" else _read_table(Path(self.labels))
         files, self._rejected = walk(self.root, MIDI + SCORES)
+        if table is not None:
+            table = _as_on_disk(table, [path for path, _, _ in files])
         found: list[FolderItem] = []
         for path, size, changed in files:
             row = _folder_row(path) if table is None else table.get(path)
@@ -93,7 +98,28 @@ class FolderSource:
 
 def _folder_row(path: str) -> _Row:
     first, _, rest = path.partition("/")
-    return _Row((first,) if rest else (), ())
+    return _Row((unicodedata.normalize("NFC", first),) if rest else (), ())
+
+
+def _as_on_disk(table: dict[str, _Row], files: Iterable[str]) -> dict[str, _Row]:
+    """The rows by the paths of the files that they mean.
+
+    A path that no file has exactly is taken for the one file that differs from it in Unicode form, case or separators
+    alone, if there is one such file and one such row.
+    """
+    unlisted = [path for path in files if path not in table]
+    missing = set(table).difference(files)
+    rows, paths = (Counter(map(_plain, names)) for names in (missing, unlisted))
+    meant = {_plain(path): path for path in unlisted}
+    return {
+        meant[_plain(path)] if path in missing and rows[_plain(path)] == paths[_plain(path)] == 1 else path: row
+        for path, row in table.items()
+    }
+
+
+def _plain(path: str) -> str:
+    """What paths have in common that people take for the same."""
+    return unicodedata.normalize("NFC", path.replace("\\", "/").strip("/")).casefold()
 
 
 def _read_table(table: Path) -> dict[str, _Row]:
@@ -112,7 +138,7 @@ def _read_table(table: Path) -> dict[str, _Row]:
                     found = list(record.values())
                     raise DatasetError(f"{table}, line {reader.line_num}: needs a path and labels, has {found}")
                 path = PurePosixPath(path.replace("\\", "/")).as_posix()
-                labels = [label.strip() for label in re.split(r"[;|]", record["labels"])]
+                labels = [unicodedata.normalize("NFC", label.strip()) for label in re.split(r"[;|]", record["labels"])]
                 group = (record.get("group") or "").strip()
                 old = rows.get(path, _Row((), ()))
                 rows[path] = _Row(

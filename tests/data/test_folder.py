@@ -174,3 +174,39 @@ for rejection in source.rejected():
         "error rock/secret.mid True",
         "rejected|closed|closed: Permission denied|unreadable",
     ]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "cafe\u0301/Fu\u0308r Elise.mid",
+        "CAF\u00c9/f\u00fcr elise.MID",
+        "caf\u00e9\\F\u00fcr Elise.mid",
+        "/caf\u00e9/F\u00fcr Elise.mid",
+    ],
+)
+def test_rows_find_files_whose_names_are_written_otherwise(tmp_path, written):
+    root = tmp_path / "songs"
+    write_song(root / "caf\u00e9" / "F\u00fcr Elise.mid", 1)
+    table = tmp_path / "labels.csv"
+    table.write_text(f"path,labels\n{written},piano\n", encoding="utf-8")
+    source = FolderSource(root, table)
+    assert [(item.path, item.labels) for item in source.items()] == [("caf\u00e9/F\u00fcr Elise.mid", ("piano",))]
+    assert source.rejected() == []
+
+
+def test_a_row_that_could_mean_two_files_means_neither_and_an_exact_one_its_own(tmp_path):
+    root = tmp_path / "songs"
+    for name in ("a.mid", "A.mid", "b.mid", "B.mid"):
+        write_song(root / name, 1)
+    table = tmp_path / "labels.csv"
+    table.write_text("path,labels\na.mid,exact\nb.MID,either\n")
+    source = FolderSource(root, table)
+    assert [(item.path, item.labels) for item in source.items()] == [("a.mid", ("exact",))]
+    assert [rejection.source for rejection in source.rejected()] == ["A.mid", "B.mid", "b.MID", "b.mid"]
+
+
+def test_a_genre_in_two_unicode_forms_is_one(tmp_path):
+    write_song(tmp_path / "cafe\u0301" / "one.mid", 1)
+    write_song(tmp_path / "caf\u00e9" / "two.mid", 1)
+    assert {item.labels for item in FolderSource(tmp_path).items()} == {("caf\u00e9",)}
