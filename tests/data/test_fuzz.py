@@ -28,7 +28,7 @@ def test_mutated_files_are_accounted_for(results, kind):
     assert result["rejected"]
     assert set(result["rejected"]) <= {
         "unreadable", "too large", "with no track or bar for layout band", "with no track or bar for layout lpd5",
-        "with unreadable labels", "refused",
+        "with unreadable labels", "refused", "without a beat",
     }  # fmt: skip
     assert result["peak_megabytes"] < 1000
 
