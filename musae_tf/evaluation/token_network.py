@@ -23,14 +23,16 @@ _SEEDS = 2
 class _Reader(keras.layers.Layer):
     """Tokens int32 [N, T, K] to features [N, T, F]: what happens, what sounds, and intervals between tracks."""
 
-    def __init__(self, vocabulary_sizes: tuple[int, ...]):
+    def __init__(self, vocabulary_sizes: tuple[int, ...], seed: int):
         super().__init__()
         self._sizes = vocabulary_sizes
         self._starts = np.cumsum([0, *vocabulary_sizes[:-1]])
         self._melodic = [track for track, size in enumerate(vocabulary_sizes) if not is_kit(size)]
-        small = keras.initializers.RandomNormal(0.0, 0.3)
-        self._events = self.add_weight(shape=(sum(vocabulary_sizes), _WIDTH), initializer=small)
-        self._sounds = self.add_weight(shape=(len(vocabulary_sizes) * (PITCHES + 2), _WIDTH), initializer=small)
+        shapes = ((sum(vocabulary_sizes), _WIDTH), (len(vocabulary_sizes) * (PITCHES + 2), _WIDTH))
+        self._events, self._sounds = (
+            self.add_weight(shape=shape, initializer=keras.initializers.RandomNormal(0.0, 0.3, seed + number))
+            for number, shape in enumerate(shapes)
+        )
 
     def call(self, tokens: tf.Tensor) -> tf.Tensor:
         steps, tracks = tokens.shape[1:]
@@ -51,17 +53,26 @@ class _Reader(keras.layers.Layer):
         return tf.concat(found, axis=-1)
 
 
-def _network(steps: int, vocabulary_sizes: tuple[int, ...]) -> keras.Model:
+def _network(steps: int, vocabulary_sizes: tuple[int, ...], seed: int) -> keras.Model:
+    seeds = iter(range(100 * seed, 100 * seed + 100))
+
+    def dense(units: int, activation: str | None = None) -> keras.layers.Layer:
+        return keras.layers.Dense(units, activation, kernel_initializer=keras.initializers.GlorotUniform(next(seeds)))
+
+    def convolution() -> keras.layers.Layer:
+        start = keras.initializers.GlorotUniform(next(seeds))
+        return keras.layers.Conv1D(_UNITS, 3, padding="same", activation="gelu", kernel_initializer=start)
+
     tokens = keras.Input((steps, len(vocabulary_sizes)), dtype="int32")
-    hidden = keras.layers.Dense(_UNITS, "gelu")(_Reader(vocabulary_sizes)(tokens))
+    hidden = dense(_UNITS, "gelu")(_Reader(vocabulary_sizes, next(seeds))(tokens))
     for last in (False, False, True):
-        found = keras.layers.Conv1D(_UNITS, 3, padding="same", activation="gelu")(hidden)
-        hidden = keras.layers.LayerNormalization()(keras.layers.Add()([hidden, keras.layers.Dropout(0.1)(found)]))
+        found = keras.layers.Dropout(0.1, seed=next(seeds))(convolution()(hidden))
+        hidden = keras.layers.LayerNormalization()(keras.layers.Add()([hidden, found]))
         if not last:
             hidden = keras.layers.AveragePooling1D(2)(hidden)
     means, most = keras.layers.GlobalAveragePooling1D()(hidden), keras.layers.GlobalMaxPooling1D()(hidden)
-    features = keras.layers.Dropout(0.3)(keras.layers.Concatenate()([means, most]))
-    return keras.Model(tokens, keras.layers.Dense(1)(keras.layers.Dense(_UNITS, "gelu")(features)))
+    features = keras.layers.Dropout(0.3, seed=next(seeds))(keras.layers.Concatenate()([means, most]))
+    return keras.Model(tokens, dense(1)(dense(_UNITS, "gelu")(features)))
 
 
 class TokenNetwork:
@@ -76,22 +87,22 @@ class TokenNetwork:
 
     def scores(self, tokens: np.ndarray) -> np.ndarray:
         """Log-odds that phrases int [N, T, K] were made, mean of the networks: float64 [N]."""
-        rows = tf.constant(np.asarray(tokens, np.int32))
-        found = [network.predict(rows, batch_size=512, verbose=0)[:, 0] for network in self._networks]
-        return np.mean(found, axis=0).astype(float)
+        return np.mean([_scores(network, tokens) for network in self._networks], axis=0)
 
     def _learn(self, tokens: np.ndarray, truth: np.ndarray, seed: int) -> keras.Model:
         rng = np.random.default_rng([seed, 71])
-        keras.utils.set_random_seed(seed)
         order = rng.permutation(len(tokens))
         held, rest = np.split(order, [int(len(order) * _HELD_BACK)])
-        network = _network(tokens.shape[1], self._sizes)
+        network = _network(tokens.shape[1], self._sizes, seed)
         loss = keras.losses.BinaryCrossentropy(from_logits=True)
         network.compile(keras.optimizers.AdamW(_RATE, weight_decay=_DECAY), loss, jit_compile=False)
         best, weights, bad = np.inf, network.get_weights(), 0
         for _ in range(_EPOCHS):
-            network.fit(self._transposed(tokens[rest], rng), truth[rest], batch_size=_BATCH, verbose=0)
-            value = network.evaluate(tokens[held], truth[held], batch_size=512, verbose=0)
+            rest = rng.permutation(rest)
+            batches = self._transposed(tokens[rest], rng), truth[rest]
+            network.fit(*batches, batch_size=_BATCH, shuffle=False, verbose=0)
+            # Logistic loss.
+            value = np.logaddexp(0.0, (1 - 2 * truth[held]) * _scores(network, tokens[held])).mean()
             if value < best:
                 best, weights, bad = value, network.get_weights(), 0
             else:
@@ -105,3 +116,8 @@ class TokenNetwork:
         moved = np.clip(tokens + rng.integers(*_TRANSPOSED, (len(tokens), 1, 1)), 0, PITCHES - 1)
         melodic = np.array([not is_kit(size) for size in self._sizes])
         return np.where(melodic & (tokens < PITCHES), moved, tokens).astype(np.int32)
+
+
+def _scores(network: keras.Model, tokens: np.ndarray) -> np.ndarray:
+    parts = [tokens[first : first + 512] for first in range(0, len(tokens), 512)]
+    return np.concatenate([network(tf.constant(part, tf.int32), training=False)[:, 0] for part in parts]).astype(float)
