@@ -288,21 +288,24 @@ class TrainStep:
             self.groups["critic"].optimizer.learning_rate = self.model.config.critic.learning_rate
 
     def schedules(self, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Of a step, an int64 scalar from 0: share of the full learning rates and weight of the scheduled term."""
+        """At a step, an int64 scalar from 0: share of the full learning rates and weight of the scheduled term."""
         return self._rate(step + 1), regularisation_weight(self.regularisation, step)
 
-    def __call__(self, tokens: tf.Tensor, genre: tf.Tensor, step: tf.Tensor) -> dict[str, tf.Tensor]:
+    def __call__(
+        self, tokens: tf.Tensor, genre: tf.Tensor, step: tf.Tensor, place: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
         """Make one step with this replica's rows; call it through `strategy.run`.
 
         Args:
             tokens: int32 [b, T, K], this replica's rows of the global batch, as many as any other's.
             genre: int32 [b].
             step: int64 scalar, the number of the step; with the seed it fixes all noise.
+            place: int64 scalar, the step at which the schedules stand; `step` if left out.
 
         Returns:
             This replica's share of each of `metrics` and of the "loss", to be summed over replicas.
         """
-        rate, weight = self.schedules(step)
+        rate, weight = self.schedules(step if place is None else place)
         noise = Noise(self.seed, step, genre)
         label = tf.one_hot(genre, len(self.model.genres), dtype=tf.float32)
         group, usable = self.groups["autoencoder"], tf.constant(True)

@@ -23,6 +23,7 @@ from musae_tf.training.alarms import Alarms
 from musae_tf.training.checkpoints import Checkpoints, Curves
 from musae_tf.training.distribute import WORKER_ERRORS, Place, choose_strategy, distribute, gone
 from musae_tf.training.run import Run
+from musae_tf.training.schedule import Schedule
 
 # Phrases whose codes a prior is fitted to, evenly over the genres.
 _FITTED_PHRASES = 4096
@@ -88,6 +89,7 @@ class DistributedSteps:
         self._sums = tf.Variable(tf.zeros(len(train_step.metrics) + 2), trainable=False)
         # Steps with an update that was skipped: all of them, and the last ones in a row.
         self._skipped = tf.Variable([0, 0], dtype=tf.int64, trainable=False)
+        self._last_place = 0
 
     @property
     def state(self) -> dict[str, tf.Variable]:
@@ -109,29 +111,34 @@ class DistributedSteps:
         """In how many up to the last one."""
         return int(self._skipped[1])
 
-    def run(self, tokens: tf.Tensor, genre: tf.Tensor, flags: tuple[bool, ...]) -> tf.Tensor:
+    def run(self, tokens: tf.Tensor, genre: tf.Tensor, place: int, told: tuple[float, ...]) -> tf.Tensor:
         """Make the next step.
 
         Args:
             tokens: int32 [b, T, K] of every replica of this worker.
             genre: int32 [b] of every replica.
-            flags: what this worker wants the others to know.
+            place: in the schedules, the same on all workers.
+            told: what this worker wants the others to know.
 
         Returns:
-            How many replicas have each flag: float32 [len(flags)].
+            The sums over all replicas of what they were told: float32 [len(told)].
         """
-        return self._run(tokens, genre, self._done.read_value(), tf.constant(flags, tf.float32))
+        self._last_place = place
+        step, at = self._done.read_value(), tf.constant(place, tf.int64)
+        return self._run(tokens, genre, step, at, tf.constant(told, tf.float32))
 
     @tf.function(reduce_retracing=True)
-    def _run(self, tokens: tf.Tensor, genre: tf.Tensor, step: tf.Tensor, flags: tf.Tensor) -> tf.Tensor:
+    def _run(
+        self, tokens: tf.Tensor, genre: tf.Tensor, step: tf.Tensor, place: tf.Tensor, told: tf.Tensor
+    ) -> tf.Tensor:
         metrics = self._train_step.metrics
 
         def one(*arguments: tf.Tensor) -> tf.Tensor:
             numbers = self._train_step(*arguments)
-            return tf.concat([tf.stack([numbers[name] for name in metrics]), flags], axis=0)
+            return tf.concat([tf.stack([numbers[name] for name in metrics]), told], axis=0)
 
-        shares = self._strategy.run(one, args=(tokens, genre, step))
-        numbers, flags = tf.split(self._strategy.reduce("SUM", shares, axis=None), [len(metrics), flags.shape[0]])
+        shares = self._strategy.run(one, args=(tokens, genre, step, place))
+        numbers, told = tf.split(self._strategy.reduce("SUM", shares, axis=None), [len(metrics), told.shape[0]])
         skipped = numbers[-1] > 0.5
         # The numbers of a step that was skipped may be none, and no sum can hold them.
         counted = tf.where(skipped, tf.one_hot(len(metrics) - 1, len(metrics)), numbers)
@@ -139,7 +146,7 @@ class DistributedSteps:
         row = tf.where(skipped, self._skipped[1] + 1, 0)
         self._skipped.assign(tf.stack([self._skipped[0] + tf.cast(skipped, tf.int64), row]))
         self._done.assign_add(1)
-        return flags
+        return told
 
     @tf.function
     def total(self, value: tf.Tensor) -> tf.Tensor:
@@ -156,7 +163,7 @@ class DistributedSteps:
         *names, last = self._train_step.metrics
         numbers = {name: float(total / made) for name, total in zip(names, sums[:-1], strict=True) if made}
         numbers[last] = float(sums[-1] / steps)
-        rate, weight = self._train_step.schedules(tf.constant(self.done - 1, tf.int64))
+        rate, weight = self._train_step.schedules(tf.constant(self._last_place, tf.int64))
         return {
             **numbers,
             "weight": float(weight),
@@ -213,6 +220,11 @@ class Trainer:
         self._stopped_by = 0
         self._told_to_stop = (False, False)
         self._started, self._seconds = time.monotonic(), run.facts.get("seconds", 0.0)
+        # What was written with the newest checkpoint; earlier versions wrote steps alone.
+        ahead = run.facts.get("schedule_place", 0.0) - run.facts.get("steps", 0)
+        place = self._steps.done + max(0.0, ahead)
+        self._schedule = Schedule(training.steps, training.minutes, place)
+        self._next_place = round(place)
 
     def _check_batch(self) -> None:
         training, replicas = self._config.training, self._strategy.num_replicas_in_sync
@@ -266,7 +278,10 @@ class Trainer:
                 self._log_numbers(step)
             stop, over = self._should_stop()
             if over:
-                self._log(f"training.minutes ({training.minutes:g}) are over at step {step}")
+                self._log(
+                    f"training.minutes ({training.minutes:g}) are over at step {step} of {training.steps}; "
+                    f"learning rates and weights have gone their whole way"
+                )
                 break
             if step % training.evaluate_every == 0 and step < training.steps:
                 self._evaluate_now(step)
@@ -281,7 +296,8 @@ class Trainer:
             self._evaluate_now(last)
             self._save(last)
         if self._place.is_chief:
-            self._run.update(state="finished", steps=last)
+            ended_by = "steps" if last == training.steps else "minutes"
+            self._run.update(state="finished", steps=last, ended_by=ended_by)
         self._barrier()
         return 0
 
@@ -289,9 +305,12 @@ class Trainer:
         self._stopped_by = number
 
     def _stop_flags(self) -> tuple[bool, bool]:
-        """Whether this process has been told to stop, and whether its time is over."""
-        minutes = self._config.training.minutes
-        return bool(self._stopped_by), bool(minutes) and time.monotonic() - self._started > 60 * minutes
+        """Whether this process has been told to stop, and whether the time of the run is over."""
+        return bool(self._stopped_by), self._schedule.over(self._run_seconds())
+
+    def _run_seconds(self) -> float:
+        """Of the whole run, with those before it was resumed."""
+        return self._seconds + time.monotonic() - self._started
 
     def _should_stop(self) -> tuple[bool, bool]:
         """The same for the whole job: any worker's flags before the last step, so that all stop after it."""
@@ -310,10 +329,20 @@ class Trainer:
             raise RunError(f"{self._run.path} is another folder on another worker; all of them must share it")
 
     def _one_step(self, tokens: tf.Tensor, genre: tf.Tensor) -> None:
-        flags = self._steps.run(tokens, genre, self._stop_flags())
-        if self._place.workers > 1:
-            stop, over = flags.numpy() > 0
-            self._told_to_stop = bool(stop), bool(over)
+        place = self._next_place
+        following = self._schedule.advance(self._steps.done + 1, self._run_seconds())
+        if self._place.workers == 1:
+            self._steps.run(tokens, genre, place, ())
+            self._next_place = round(following)
+            return
+        # All workers take the place that the chief measures: each of its replicas tells its part of it.
+        own = self._strategy.num_replicas_in_sync // self._place.workers
+        told = self._steps.run(
+            tokens, genre, place, (*self._stop_flags(), following / own if self._place.is_chief else 0.0)
+        )
+        stop, over, agreed = told.numpy()
+        self._told_to_stop = bool(stop > 0), bool(over > 0)
+        self._next_place = round(float(agreed))
 
     def _log_numbers(self, step: int) -> None:
         numbers = self._steps.line()
@@ -356,5 +385,10 @@ class Trainer:
         self._fit_prior(step)
         self._dead.assign(self._alarms.dead)
         self._checkpoints.save(step)
-        seconds = self._seconds + time.monotonic() - self._started
-        self._run.update(state="training", steps=step, seconds=round(seconds, 1), skipped_steps=self._steps.skipped)
+        self._run.update(
+            state="training",
+            steps=step,
+            seconds=round(self._run_seconds(), 1),
+            skipped_steps=self._steps.skipped,
+            schedule_place=self._next_place,
+        )
