@@ -39,7 +39,7 @@ _LIKENESS = "share of the way from shuffled to real music"
 _JUDGES = {"network_auc": "by a network on tokens", "token_auc": "by counts of a musician"}
 HEADLINES = (
     *(
-        Headline(f"{metric}_{kind}", f"{kind} or real music?, AUC", "lower", metric, kind, f"{judge}, unseen songs")
+        Headline(f"{metric}_{kind}", f"{kind} or real music?, AUC {judge}", "lower", metric, kind, "unseen songs")
         for kind in ("samples", "midpoints", "transfers", "reconstructions")
         for metric, judge in _JUDGES.items()
     ),
