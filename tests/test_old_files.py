@@ -1,4 +1,4 @@
-"""Runs, exports and the packaged model of version 0.1 load and give the notes they gave; see fixtures/before_0_2."""
+"""Runs and exports of version 0.1 load and give the notes they gave; see fixtures/before_0_2."""
 
 import json
 import tarfile
@@ -15,7 +15,6 @@ from tests.conftest import write_songs
 FIXTURES = Path(__file__).parent / "fixtures" / "before_0_2"
 START, END = FIXTURES / "start.mid", FIXTURES / "end.mid"
 NOTES = json.loads((FIXTURES / "notes.json").read_text(encoding="utf-8"))
-PRESET = json.loads((FIXTURES / "preset.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -71,11 +70,6 @@ def test_an_export_gives_the_same_notes(old):
         check(musae, NOTES["export"])
         changed = musae.change(START, {NOTES["export"]["attribute"]: 1.5}, 0.9, 7)
         assert written(changed) == NOTES["export"]["change"]
-
-
-def test_the_packaged_model_gives_the_same_notes(tmp_path, monkeypatch):
-    monkeypatch.setenv("MUSAE_CACHE", str(tmp_path))
-    check(Musae.from_preset("voices"), PRESET)
 
 
 def test_a_run_that_was_interrupted_goes_on(old, tmp_path, monkeypatch, capsys):

@@ -51,7 +51,7 @@ def test_new_names_are_there_and_old_ones_are_not():
     assert not {*renamed.CONFIG_KEYS, *renamed.REMOVED_CONFIG_KEYS} & present
 
 
-STORED = Path(__file__).parent.parent / "results" / "voices" / "config.yaml"
+STORED = Path(__file__).parent.parent / "results" / "voices_one_pass" / "config.yaml"
 
 
 def test_a_configuration_of_version_0_1_loads_and_keeps_its_hash():
