@@ -59,6 +59,8 @@ def describe(dataset: Dataset) -> str:
     if combined:
         sections.append(f"{combined:,} songs have several genres.")
     sections.append(_table(("what the grid could not hold", "count"), _counted(manifest["losses"])))
+    if manifest.get("warnings"):
+        sections.append(_table(("what reading mended or ignored", "count"), _counted(manifest["warnings"])))
     if manifest["rejected"]:
         total = sum(manifest["rejected"].values())
         header = (f"rejected, see {REJECTED}", f"{total:,}")
@@ -88,12 +90,18 @@ def describe_file(path: Path, layout: Layout) -> str:
     lines = [
         ("file", str(path)),
         ("bars", f"{len(song.bars()):,}"),
-        ("tempo", f"{', '.join(f'{bpm:g}' for bpm in tempos[:8])} quarters a minute"),
-        ("metre", ", ".join(metres[:8])),
+        ("tempo", f"{_first([f'{bpm:g}' for bpm in tempos])} quarters a minute"),
+        ("metre", _first(metres)),
         ("layout", f"{layout.name}: {losses or 'takes every note'}"),
     ]
     head = "\n".join(f"{name:<6}  {value}" for name, value in lines)
     return printable(f"{head}\n\n{_table(('track', 'program', 'notes', 'plays'), rows)}\n")
+
+
+def _first(values: Sequence[str], most: int = 8) -> str:
+    """Values in a line, and how many more there are."""
+    more = f" and {len(values) - most} more" if len(values) > most else ""
+    return f"{', '.join(values[:most])}{more}"
 
 
 def facts(dataset: Dataset) -> dict[str, Any]:
@@ -103,6 +111,7 @@ def facts(dataset: Dataset) -> dict[str, Any]:
         "path": str(dataset.path),
         **{key: manifest[key] for key in ("name", "source", "built_by", "licence", "counts", "losses", "rejected")},
         **{key: manifest[key] for key in ("split", "shared")},
+        "warnings": manifest.get("warnings", {}),
         "layout": dataset.layout.to_dict(),
         "hash": dataset.hash,
         "sounding_bars": dataset.sounding_bars,

@@ -208,6 +208,11 @@ class Reader:
             raise refused
         return songs
 
+    def _warnings(self, piece: Piece) -> dict[str, int]:
+        """What reading the song mended, and whether it was taken though it has no beat: counts by kind."""
+        allowed = self.filters.off_grid == "allow" and not piece.settled and has_no_beat(piece.song)
+        return {**piece.song.warnings, **({"songs_without_beat": 1} if allowed else {})}
+
     def _song(self, piece: Piece, grid: Grid) -> tuple[Arrays, dict[str, Any]]:
         sounds = sounding_bars(grid.tokens, self.layout)
         if not sounds.any():
@@ -225,6 +230,7 @@ class Reader:
             "key": piece.key,
             "bars": len(tokens),
             "losses": {name: int(count) for name, count in {**grid.losses, **cut}.items()},
+            "warnings": self._warnings(piece),
             "hints": sorted(set(piece.hints)),
             "split": piece.split,
             "identity": identity(tokens, prints),

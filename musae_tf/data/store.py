@@ -66,8 +66,15 @@ class Table:
             "group": int(self.group[number]),
             "split": SPLITS[self.split[number]],
             "duplicate_of": self.duplicate_of[number],
-            **{key: song[key] for key in ("bars", "losses")},
+            "bars": song["bars"],
+            "losses": _line_losses(song["losses"]),
         }
+
+
+def _line_losses(losses: dict[str, int]) -> dict[str, int]:
+    """The losses of a song in its line, which keeps the keys of the format, and so its hash: the manifest says more."""
+    lost = {name: count for name, count in losses.items() if name != "same_step"}
+    return {**lost, "overlapped": lost["overlapped"] + losses.get("same_step", 0)}
 
 
 class _Found(NamedTuple):
@@ -217,7 +224,7 @@ def write_dataset(
         rejected: All that gave no song.
 
     Returns:
-        The manifest as written, with counts, losses, rejections by kind and hashes added.
+        The manifest as written, with counts, losses, warnings, rejections by kind and hashes added.
 
     Raises:
         OSError: The disk is full or cannot be written.
@@ -231,12 +238,13 @@ def write_dataset(
         "runs": table.runs,
     }
     shapes = array_shapes(table.bars, table.runs, len(manifest["layout"]["tracks"]))
-    hashes, losses = _write_songs(folder, shapes, table, parts)
+    hashes, losses, warnings = _write_songs(folder, shapes, table, parts)
     write_rejected(folder / REJECTED, rejected)
     manifest = {
         **manifest,
         "counts": counts,
         "losses": losses,
+        "warnings": warnings,
         "shared": table.shared,
         "rejected": dict(sorted(Counter(rejection.kind for rejection in rejected).items())),
         "hashes": hashes,
@@ -323,10 +331,10 @@ class _LineFile(_HashedFile):
 
 def _write_songs(
     folder: Path, shapes: dict[str, tuple[int, ...]], table: Table, parts: Iterable[Part]
-) -> tuple[dict[str, str], dict[str, int]]:
-    """Write arrays and song lines in one walk over the parts: the hashes of the files, and the losses of all songs."""
+) -> tuple[dict[str, str], dict[str, int], dict[str, int]]:
+    """Write arrays and song lines in one walk over the parts: hashes of the files, losses and warnings of all songs."""
     used = iter(table.used)
-    losses: Counter[str] = Counter()
+    losses, warnings = Counter[str](), Counter[str]()
     number = first_bar = 0
     with ExitStack() as stack:
         files = {
@@ -343,7 +351,8 @@ def _write_songs(
                 files["runs.npy"].append(runs)
                 lines.append(table.row(number, song))
                 losses.update(song["losses"])
+                warnings.update(song["warnings"])
                 number += 1
                 first_bar += song["bars"]
     hashes = {name: file.hash() for name, file in files.items()} | {SONGS: lines.hash()}
-    return hashes, dict(losses)
+    return hashes, dict(losses), dict(warnings)

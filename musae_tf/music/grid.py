@@ -6,12 +6,11 @@ import numpy as np
 
 from musae_tf.errors import MusicError
 from musae_tf.music.layouts import Layout
-from musae_tf.music.placing import DEFAULT_TEMPO, STEPS_PER_BAR, Grid, Placement
+from musae_tf.music.placing import DEFAULT_TEMPO, STEPS_PER_BAR, TICKS_PER_STEP, Grid, Placement
 from musae_tf.music.roles import assign
 from musae_tf.music.song import NOTE, Metre, Song, Tempo, Track
 from musae_tf.music.vocabulary import HOLD, KIT, KIT_PIECES, REST
 
-TICKS_PER_STEP = 120
 DEFAULT_VELOCITY = 90
 
 
@@ -38,7 +37,7 @@ def tokenize(song: Song, layout: Layout, roles: np.ndarray | None = None) -> Gri
 def detokenize(
     tokens: np.ndarray,
     layout: Layout,
-    tempo: float = DEFAULT_TEMPO,
+    tempo: float | Sequence[Tempo] = DEFAULT_TEMPO,
     programs: Sequence[int] | None = None,
     velocity: int = DEFAULT_VELOCITY,
 ) -> Song:
@@ -50,7 +49,7 @@ def detokenize(
     Args:
         tokens: int [bars * 16, K] or [bars, 16, K].
         layout: Their layout.
-        tempo: Quarter notes a minute.
+        tempo: Quarter notes a minute, or a tempo map with ticks of `TICKS_PER_STEP` a step, as in `Grid.tempos`.
         programs: General MIDI programs, one a track; None for the layout's.
         velocity: Of every note, 1..127.
 
@@ -63,19 +62,20 @@ def detokenize(
         raise MusicError(f"programs has {len(programs)} entries, layout {layout.name!r} needs {len(layout.tracks)}")
     if not 1 <= velocity <= 127:
         raise MusicError(f"velocity is {velocity}, must be 1 to 127")
+    end = len(flat) * TICKS_PER_STEP
     tracks = []
     for spec, program, column in zip(layout.tracks, programs, flat.T, strict=True):
-        start, end, pitch = _strokes(column) if spec.vocabulary == KIT else _lines(column)
+        start, stop, pitch = _strokes(column) if spec.vocabulary == KIT else _lines(column)
         notes = np.empty(len(start), NOTE)
-        notes["start"], notes["duration"] = start * TICKS_PER_STEP, (end - start) * TICKS_PER_STEP
+        notes["start"], notes["duration"] = start * TICKS_PER_STEP, (stop - start) * TICKS_PER_STEP
         notes["pitch"], notes["velocity"] = pitch, velocity
         tracks.append(Track(spec.name, int(program), spec.is_drum, notes))
     return Song(
         ticks_per_quarter=4 * TICKS_PER_STEP,
         tracks=tracks,
-        tempos=[Tempo(0, tempo)],
+        tempos=[Tempo(0, tempo)] if isinstance(tempo, (int, float)) else [one for one in tempo if one.tick < end],
         metres=[Metre(0, 4, 4)],
-        end=len(flat) * TICKS_PER_STEP,
+        end=end,
     )
 
 

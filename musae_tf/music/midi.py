@@ -6,37 +6,80 @@ hold neither).
 """
 
 import re
+from collections import Counter
 
 import numpy as np
 import symusic
 
 from musae_tf.errors import MusicError
+from musae_tf.music.midi_repair import ENDLESS, chunks, joined, repair, said_elsewhere, with_all_notes_off
 from musae_tf.music.song import NOTE, Metre, Song, Tempo, Track, make_tracks
 
 END_MARKER = "end of piece"
+_DRUMS = re.compile(r"(?<!steel )\bdrums?\b|percussion|drum ?(kit|set)|schlagzeug|batterie|bater[ií]a", re.IGNORECASE)
 _SILENT = re.compile(r"silent (drums|track), program (\d+)")
 _MICROSECONDS = 60_000_000  # in a minute
 _LAST_TICK = 2**28 - 1  # the longest gap that the file format can express
 
 
-def from_bytes(data: bytes, source: str = "MIDI data") -> Song:
-    """Read a standard MIDI file; `source` names it in errors.
+def from_bytes(data: bytes, source: str = "MIDI data", tune: int = 1) -> Song:
+    """Read a standard MIDI file; `source` names it in errors. Of a file of type 2 the song with this number.
 
     Raises:
         MusicError: Not MIDI, damaged, SMPTE time, or impossible metre, tempo or resolution.
     """
     data = _unwrapped(data)
-    try:
-        score = symusic.Score.from_midi(data)
-    except (RuntimeError, ValueError) as cause:
-        mended = _mended(data)
+    songs = _of_type_2(data)
+    if songs:
+        data = songs[tune - 1]
+    score, warnings = _scored(data, source)
+    song = _song(score, source)
+    song.warnings = dict(+warnings)
+    return song
+
+
+def count_songs(data: bytes) -> int:
+    """Songs in a MIDI file: those of a file of type 2 are its tracks with notes, every other file is one."""
+    return max(len(_of_type_2(_unwrapped(data))), 1)
+
+
+def _of_type_2(data: bytes) -> list[bytes]:
+    """The songs of a file of type 2, each a file of type 0; none of any other file."""
+    if data[:4] != b"MThd" or data[8:10] != b"\0\2":
+        return []
+    header, tracks = chunks(data)
+    header = header[:8] + b"\0\0\0\1" + header[12:]
+    return [joined(header, [track]) for track in tracks if any(0x90 | channel in track for channel in range(16))]
+
+
+def _scored(data: bytes, source: str) -> tuple[symusic.types.Score, Counter[str]]:
+    """A MIDI file as symusic has it, mended where it needs to be, and counts of what was mended or is not used."""
+    header, tracks = chunks(data)
+    score, warnings = None, Counter[str]()
+    if not said_elsewhere(tracks):
+        score = _parsed(joined(header, with_all_notes_off(tracks))) if tracks else None
+    if score is None or _has_endless_notes(score):
+        mended, warnings = repair(data)
+        score = _parsed(mended)
+    if score is None:
         try:
-            if mended == data:
-                raise
-            score = symusic.Score.from_midi(mended)
-        except (RuntimeError, ValueError):
+            score, warnings = symusic.Score.from_midi(data), Counter()
+        except (RuntimeError, ValueError) as cause:
             raise MusicError(f"{source} is not a readable MIDI file: {_reason(cause)}") from cause
-    return _song(score, source)
+    warnings["pedals_ignored"] = sum(len(track.pedals) for track in score.tracks)
+    return score, warnings
+
+
+def _has_endless_notes(score: symusic.types.Score) -> bool:
+    lengths = [track.notes.numpy()["duration"] for track in score.tracks]
+    return any(len(some) and some.max() >= ENDLESS for some in lengths)
+
+
+def _parsed(data: bytes) -> symusic.types.Score | None:
+    try:
+        return symusic.Score.from_midi(data)
+    except (RuntimeError, ValueError):
+        return None
 
 
 def from_abc(text: str, source: str = "ABC music") -> Song:
@@ -68,62 +111,11 @@ def _unwrapped(data: bytes) -> bytes:
     return data
 
 
-def _mended(data: bytes) -> bytes:
-    """A MIDI file with data bytes above 127 (of controllers, velocities, bends) brought down to 127.
-
-    Some programs write a volume of 128 or 200, and one such byte, which says nothing of the notes, loses no song.
-    Anything else that is out of order is left as it is.
-    """
-    mended = bytearray(data)
-    at = data.find(b"MTrk")
-    while at >= 0:
-        end = min(at + 8 + int.from_bytes(data[at + 4 : at + 8], "big"), len(data))
-        _mend_track(mended, at + 8, end)
-        at = data.find(b"MTrk", end)
-    return bytes(mended)
-
-
-def _mend_track(data: bytearray, at: int, end: int) -> None:
-    status = 0
-    while at < end:
-        at += _length(data, at, end)[1]
-        if at >= end:
-            return
-        if data[at] >= 0x80:
-            status = data[at]
-            at += 1
-        if status == 0xFF or status in (0xF0, 0xF7):
-            at += status == 0xFF
-            size, used = _length(data, at, end)
-            at += used + size
-        elif 0x80 <= status < 0xF0:
-            following = min(at + (1 if 0xC0 <= status < 0xE0 else 2), end)
-            if status < 0xA0:  # the pitch of a note stays wrong
-                at += 1
-            while at < following:
-                data[at] = min(data[at], 127)
-                at += 1
-        else:
-            return
-
-
-def _length(data: bytearray, at: int, end: int) -> tuple[int, int]:
-    """A number of variable length, and the bytes it takes."""
-    value = 0
-    for used in range(1, 5):
-        if at + used > end:
-            return value, used
-        value = value << 7 | data[at + used - 1] & 127
-        if data[at + used - 1] < 128:
-            break
-    return value, used
-
-
 def _song(score: symusic.types.Score, source: str) -> Song:
     try:
         return Song(
             ticks_per_quarter=score.ticks_per_quarter,
-            tracks=_joined(_read_tracks(score.tracks)),
+            tracks=_with_drums(_joined(_read_tracks(score.tracks))),
             tempos=[Tempo(tempo.time, _bpm(tempo.mspq)) for tempo in score.tempos],
             metres=[Metre(item.time, item.numerator, item.denominator) for item in score.time_signatures],
             end=max((marker.time for marker in score.markers if marker.text == END_MARKER), default=0),
@@ -170,6 +162,20 @@ def _read_tracks(tracks: symusic.types.Track) -> list[Track]:
         (track.name.strip("\0"), *_instrument(track, size == 0)) for track, size in zip(tracks, sizes, strict=True)
     ]
     return make_tracks(kinds, notes, sizes)
+
+
+def _with_drums(tracks: list[Track]) -> list[Track]:
+    """Tracks of which one that is named as drums is one, though it is not on channel 10, where no other track is.
+
+    Its program says nothing else, and nearly all its pitches are strokes of General MIDI.
+    """
+    if any(track.is_drum and len(track.notes) for track in tracks):
+        return tracks
+    for track in tracks:
+        if len(track.notes) and _DRUMS.search(track.name) and track.program in (0, *range(115, 120)):
+            pitch = track.notes["pitch"]
+            track.is_drum = bool(((pitch >= 27) & (pitch <= 87)).mean() >= 0.95)
+    return tracks
 
 
 def _joined(tracks: list[Track]) -> list[Track]:

@@ -23,7 +23,7 @@ from musae_tf.music.grid import DEFAULT_TEMPO, STEPS_PER_BAR, Grid, cut, detoken
 from musae_tf.music.layouts import Layout
 from musae_tf.music.multitrack import from_multitrack
 from musae_tf.music.roles import assign, left_out
-from musae_tf.music.song import Song
+from musae_tf.music.song import Song, Tempo
 
 if TYPE_CHECKING:
     from pypianoroll import Multitrack
@@ -33,6 +33,14 @@ Music: TypeAlias = Union[str, os.PathLike, bytes, Song, "Multitrack", np.ndarray
 
 CORRELATION = 0.7
 """Of the codes of neighbouring phrases in a `walk`: near enough to belong together, far enough to move on."""
+
+WARNINGS = {
+    "values_above_127": "values above 127 are taken as 127",
+    "unknown_events": "events that no MIDI file can have are left out",
+    "notes_without_end": "notes without an end last to the next one of their pitch, or to the end of their track",
+    "pedals_ignored": "presses of the pedal are ignored",
+}
+"""What `Song.warnings` counts, in words."""
 
 PATHS = ("linear", "spherical")
 """Ways from one code to another: a straight line, or the great arc of Shoemake (1985)."""
@@ -115,11 +123,13 @@ def losses_in_words(song: Song, grid: Grid) -> str:
         ("bars_other_metre", f"of {losses['bars']} bars are not 16 sixteenths long and are left out"),
         ("outside_layout", f"of {losses['notes']} notes belong to none of the tracks {names}{which}"),
         ("overlapped", "notes are lost, since a track plays one note at a time"),
+        ("same_step", "notes are lost, since they fall on one sixteenth with another"),
         ("off_grid", "notes are moved to the nearest sixteenth"),
     )
     found = [f"{losses[key]} {words}" for key, words in parts if losses[key]]
     if len(tempos) > 1:
-        found.append(f"of tempos from {min(tempos):g} to {max(tempos):g}, {grid.tempo:g} is taken throughout")
+        found.append(f"tempos go from {min(tempos):g} to {max(tempos):g}, most notes are played at {grid.tempo:g}")
+    found += [f"{song.warnings[name]} {words}" for name, words in WARNINGS.items() if song.warnings.get(name)]
     beat = has_no_beat(song)
     return "; ".join([*([f"the song {beat}"] if beat else []), *found])
 
@@ -128,7 +138,7 @@ def new_song(
     phrases: np.ndarray,
     bars: int,
     layout: Layout,
-    tempo: float = DEFAULT_TEMPO,
+    tempo: float | Sequence[Tempo] = DEFAULT_TEMPO,
     name: str = "",
     programs: Sequence[int] | None = None,
 ) -> Song:
@@ -139,15 +149,15 @@ def new_song(
 
 
 def changed_song(phrases: np.ndarray, form: Grid, name: str) -> Song:
-    """Phrases [n, T, K] as a song with the length, tempo and programs of the one that they were made from."""
-    return new_song(phrases, len(form.tokens), form.layout, form.tempo, name, form.programs)
+    """Phrases [n, T, K] as a song with the length, tempos and programs of the one that they were made from."""
+    return new_song(phrases, len(form.tokens), form.layout, form.tempos, name, form.programs)
 
 
 def line(start: Grid, end: Grid, points: int) -> list[tuple[float, Grid]]:
     """Positions 0..1 on the way from one song to another, with the form of the song there.
 
-    All are as long as the longer song. Tempo goes from the one's to the other's by equal ratios; programs are those of
-    the nearer end.
+    All are as long as the longer song. Tempo goes from the one's to the other's by equal ratios; its changes and the
+    programs are those of the nearer end.
 
     Raises:
         ValueError: fewer than 2 points.
@@ -159,7 +169,8 @@ def line(start: Grid, end: Grid, points: int) -> list[tuple[float, Grid]]:
     for position in np.linspace(0.0, 1.0, points, dtype=np.float32).tolist():
         nearer = start if position <= 0.5 else end
         tempo = start.tempo * (end.tempo / start.tempo) ** position
-        forms.append((position, replace(longest, tempo=tempo, programs=nearer.programs)))
+        tempos = tuple(Tempo(tick, bpm * tempo / nearer.tempo) for tick, bpm in nearer.tempos)
+        forms.append((position, replace(longest, tempo=tempo, tempos=tempos, programs=nearer.programs)))
     return forms
 
 

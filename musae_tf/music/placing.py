@@ -8,10 +8,12 @@ import numpy as np
 from musae_tf.errors import MusicError
 from musae_tf.music.layouts import Layout
 from musae_tf.music.roles import POOLED, split_chords
-from musae_tf.music.song import Song, Track
+from musae_tf.music.song import Song, Tempo, Track
 from musae_tf.music.vocabulary import HOLD, KIT, KIT_BITS, STROKES
 
 STEPS_PER_BAR = 16
+TICKS_PER_STEP = 120
+"""Of songs made from a grid: 480 a quarter."""
 DEFAULT_TEMPO = 120.0
 SAME_TEMPO = 1.05
 """Tempos whose ratio is no larger than this are one tempo, played freely."""
@@ -28,11 +30,13 @@ class Grid:
         runs: (first bar, bars) of each maximal stretch of bars that are neighbours in the song, in bars of `tokens`.
             No note crosses from one run to the next.
         tempo: Quarter notes a minute, at which most notes of the song are played.
+        tempos: All tempos of these bars, in ticks of `TICKS_PER_STEP` a step from the first bar on, the first at 0.
         programs: General MIDI program of each track: that of its source with the most notes, or the layout's.
         losses: What the grid could not hold. `notes` all notes of the song, of which `outside_layout` belong to no
             track or kit piece, `other_metre` start in a bar that is not 16 sixteenths, `overlapped` lost to another
-            note, and the remaining ones are onsets in `tokens`; `off_grid` of the notes inside layout and metre
-            started off a step and were moved. `bars` all bars of the song, of which `bars_other_metre` are left out.
+            note that sounds at once, `same_step` lost to one that they meet on a step by rounding alone, and the
+            remaining ones are onsets in `tokens`; `off_grid` of the notes inside layout and metre started off a step
+            and were moved. `bars` all bars of the song, of which `bars_other_metre` are left out.
         layout: The layout of the tokens.
     """
 
@@ -42,6 +46,7 @@ class Grid:
     programs: tuple[int, ...]
     losses: dict[str, int]
     layout: Layout
+    tempos: tuple[Tempo, ...]
 
 
 # Source tracks that play one track of a layout: its number, the tracks, and those that are shared out chord by chord.
@@ -68,15 +73,17 @@ class Placement:
                 16 sixteenths, and the tempo is the one at the first bar, not that of most notes.
 
         Raises:
-            MusicError: No bar is 16 sixteenths long, or the song is too long.
+            MusicError: No note, no bar of 16 sixteenths, or the song is too long.
         """
         self._song, self._layout, self._settled = song, layout, settled
         bars = song.bars()
+        if len(bars) == 0:
+            raise MusicError("the song has no notes")
         if not settled:
             bars = _regrouped(bars, 4 * song.ticks_per_quarter)
         first, self._count = _runs(bars, 4 * song.ticks_per_quarter)
         if len(first) == 0:
-            found = ", ".join(sorted({f"{metre.numerator}/{metre.denominator}" for metre in song.metres})) or "no bars"
+            found = ", ".join(sorted({f"{metre.numerator}/{metre.denominator}" for metre in song.metres})) or "4/4"
             raise MusicError(f"no bar is 16 sixteenths long (such as 4/4 or 2/2): found {found}")
         self._start = bars[first, 0]
         self._offset = np.cumsum(self._count) - self._count
@@ -103,10 +110,11 @@ class Placement:
         rows = {row: number for number, row in enumerate(dict.fromkeys(row for way in wanted for row in way))}
         flat, losses = self._laid(list(rows), steps)
         runs = list(zip(self._offset.tolist(), self._count.tolist(), strict=True))
+        tempo, tempos = self._tempo(), self._tempos()
         notes = sum(len(track.notes) for track in self._song.tracks)
         for way in wanted:
             numbers = [rows[row] for row in way]
-            inside, other_metre, off_grid, overlapped = losses[numbers].sum(axis=0).tolist()
+            inside, other_metre, off_grid, overlapped, same_step = losses[numbers].sum(axis=0).tolist()
             yield Grid(
                 tokens=np.ascontiguousarray(flat[numbers].T).reshape(self.bars, STEPS_PER_BAR, len(way)),
                 programs=tuple(self._program(row) for row in way),
@@ -114,14 +122,16 @@ class Placement:
                     "notes": notes,
                     "off_grid": off_grid,
                     "overlapped": overlapped,
+                    "same_step": same_step,
                     "outside_layout": notes - inside,
                     "other_metre": other_metre,
                     "bars": self._all_bars,
                     "bars_other_metre": self._all_bars - self.bars,
                 },
                 runs=runs,
-                tempo=self._tempo(),
+                tempo=tempo,
                 layout=self._layout,
+                tempos=tempos,
             )
 
     def _rows_of(self, roles: Sequence[int]) -> list[_Row]:
@@ -137,7 +147,8 @@ class Placement:
     def _laid(self, rows: Sequence[_Row], steps: int) -> tuple[np.ndarray, np.ndarray]:
         """Rows of symbols, uint16 [R, steps], and what each one holds and lost.
 
-        The latter is int64 [R, 4]: notes inside layout and kit, of these in another metre, off the grid, overlapped.
+        The latter is int64 [R, 5]: notes inside layout and kit, of these in another metre, off the grid, overlapped,
+        lost to another of their step.
         The rows among which a pool is shared out have them right in their sum.
         """
         track = np.array([number for number, _, _ in rows])
@@ -170,6 +181,10 @@ class Placement:
         for number, voices in enumerate(pools.values(), len(rows)):
             own = part == number
             row[own] = np.array(voices)[split_chords(start[own], end[own], pitch[own], len(voices))]
+        same_step = np.zeros(len(rows), np.int64)
+        if moved[kept].any():
+            stroke = np.where(is_kit[kept], bits[kept].astype(np.int64) + 1, 0)
+            same_step = _met(row << 17 | stroke, tick[kept], start, len(rows))
         flat = np.repeat(self._rest[track], steps).reshape(len(rows), steps)
         is_kit = is_kit[kept]
         np.bitwise_or.at(flat, (row[is_kit], start[is_kit]), bits[kept][is_kit])
@@ -179,7 +194,8 @@ class Placement:
         onsets += lay_notes(flat, row[line], start[line], end[line], pitch[line], low)
         here = counts[:, 1].sum(axis=1)
         other_metre = counts[:, 0].sum(axis=1)
-        return flat, np.stack([here + other_metre, other_metre, counts[:, 1, 1], here - onsets], axis=1)
+        overlapped = here - onsets - same_step
+        return flat, np.stack([here + other_metre, other_metre, counts[:, 1, 1], overlapped, same_step], axis=1)
 
     def _quantised(
         self, tick: np.ndarray, duration: np.ndarray
@@ -225,6 +241,28 @@ class Placement:
         near = near - before[np.searchsorted(values, values / SAME_TEMPO)]
         return float(values[np.lexsort((notes, near * (notes > 0)))[-1]])
 
+    def _tempos(self) -> tuple[Tempo, ...]:
+        """The tempo map of the song, without what lies in bars that are left out."""
+        changes = self._song.tempos
+        before = [tempo.bpm for tempo in changes if tempo.tick <= self._start[0]]
+        found = [Tempo(0, before[-1] if before else DEFAULT_TEMPO)]
+        if len(before) == len(changes):
+            return tuple(found)
+        ticks = np.array([tempo.tick for tempo in changes])
+        quarter = self._song.ticks_per_quarter
+        for start, count, offset in zip(self._start.tolist(), self._count.tolist(), self._offset.tolist(), strict=True):
+            first = int(np.searchsorted(ticks, start, side="right"))
+            last = int(np.searchsorted(ticks, start + 4 * count * quarter))
+            if first:
+                found.append(Tempo(offset * STEPS_PER_BAR * TICKS_PER_STEP, changes[first - 1].bpm))
+            found += [
+                Tempo(offset * STEPS_PER_BAR * TICKS_PER_STEP + (tick - start) * 4 * TICKS_PER_STEP // quarter, bpm)
+                for tick, bpm in changes[first:last]
+            ]
+        # Of several at one tick the last one counts; what does not change is not said again.
+        latest = sorted({tempo.tick: tempo for tempo in found}.values())
+        return tuple(tempo for number, tempo in enumerate(latest) if not number or tempo.bpm != latest[number - 1].bpm)
+
     def _program(self, row: _Row) -> int:
         track, sources, pool = row
         playing: list[Track] = [self._song.tracks[source] for source in (*sources, *pool)]
@@ -260,6 +298,18 @@ def _runs(bars: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
     fits = np.concatenate([[False], bars[:, 1] == length, [False]])
     edges = np.flatnonzero(fits[1:] != fits[:-1]).reshape(-1, 2)
     return edges[:, 0], edges[:, 1] - edges[:, 0]
+
+
+def _met(key: np.ndarray, tick: np.ndarray, step: np.ndarray, rows: int) -> np.ndarray:
+    """Onsets that rounding brings to a step with an earlier one: of one key, the row above 17 bits, at several ticks.
+
+    Returns:
+        int64 [rows].
+    """
+    order = np.lexsort((tick, key))
+    key, tick, step = key[order], tick[order], step[order]
+    met = (key[1:] == key[:-1]) & (step[1:] == step[:-1]) & (tick[1:] != tick[:-1])
+    return np.bincount(key[1:][met] >> 17, minlength=rows)
 
 
 # A note as one number of 63 bits: where it begins, its rank (7 bits), its length (24 bits), from the top.

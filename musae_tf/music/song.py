@@ -113,6 +113,9 @@ class Song:
         metres: Time signatures by tick. None means 4/4.
         end: Tick where the piece ends, never before the end of its last note; may lie later (silence at the end).
         name: Title; the file's stem after `Song.read(path)`.
+        warnings: What reading the file mended or left unused, counts by kind: `values_above_127` (taken as 127),
+            `unknown_events` (left out), `notes_without_end` (ended with the next note of their pitch or the track),
+            `pedals_ignored`. No part of the music: songs are equal without them.
     """
 
     ticks_per_quarter: int = 480
@@ -121,6 +124,7 @@ class Song:
     metres: list[Metre] = field(default_factory=list)
     end: int = 0
     name: str = ""
+    warnings: dict[str, int] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         if not 1 <= self.ticks_per_quarter <= 32767:

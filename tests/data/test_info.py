@@ -67,7 +67,7 @@ def test_a_music_file_is_described_by_what_its_tracks_play(tmp_path, capsys):
         "metre   4/4",
         "layout  band: 3 of 19 notes belong to none of the tracks drums, bass, guitar, strings: 3 of 'Bells' "
         "(program 9); "
-        "of tempos from 90 to 120, 120 is taken throughout",
+        "tempos go from 90 to 120, most notes are played at 120",
         "",
         "track   program  notes     plays",
         "Bass         33      8      bass",

@@ -10,6 +10,7 @@ from musae_tf.data.source import UnfitError
 from musae_tf.errors import DatasetError
 from musae_tf.music import get_layout
 from musae_tf.music.grid import Grid, heads, sounding_bars
+from musae_tf.music.song import Tempo
 from musae_tf.music.vocabulary import HOLD, REST
 
 BAND = get_layout("band")
@@ -30,7 +31,7 @@ def grid_of(sounds, cuts, rng):
             tokens[bar, 0, track] = rng.integers(0, 128)
     edges = sorted({0, *cuts, len(sounds)})
     runs = [(first, last - first) for first, last in pairwise(edges)]
-    return Grid(tokens, runs, 120.0, (0, 33, 25, 48), {}, BAND)
+    return Grid(tokens, runs, 120.0, (0, 33, 25, 48), {}, BAND, (Tempo(0, 120.0),))
 
 
 @given(st.data())

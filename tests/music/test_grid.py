@@ -124,7 +124,8 @@ def test_every_note_is_kept_or_counted(name, layout):
     onsets = strokes + (grid.tokens[..., ~kits] < REST).sum()
     losses = grid.losses
     assert losses["notes"] == sum(len(track.notes) for track in song.tracks)
-    assert losses["notes"] - losses["overlapped"] - losses["outside_layout"] - losses["other_metre"] == onsets
+    lost = sum(losses[kind] for kind in ("overlapped", "same_step", "outside_layout", "other_metre"))
+    assert losses["notes"] - lost == onsets
     assert losses["bars"] - losses["bars_other_metre"] == len(grid.tokens) == sum(bars for _, bars in grid.runs)
     assert losses["bars"] == len(song.bars())
 
@@ -145,6 +146,12 @@ def test_the_highest_note_wins_and_is_not_cut_by_a_lower_one():
     tokens, grid = voice([(0, 480, 60), (0, 480, 64), (120, 120, 62), (240, 960, 67), (1200, 120, 50)])
     assert tokens[:11] == [64, HOLD, 67] + [HOLD] * 7 + [50]
     assert grid.losses["overlapped"] == 2
+
+
+def test_notes_that_rounding_brings_together_are_no_polyphony():
+    tokens, grid = voice([(0, 30, 60), (30, 30, 62), (45, 60, 64), (45, 60, 67), (120, 120, 65), (120, 120, 62)])
+    assert tokens[:3] == [67, 65, REST]
+    assert (grid.losses["same_step"], grid.losses["overlapped"]) == (2, 2)
 
 
 def test_a_lost_note_blocks_nothing():

@@ -162,7 +162,7 @@ def test_a_million_notes_are_read():
     song = Song.read(midi_file(0, 480, message * count + END_OF_TRACK))
     grid = tokenize(song, get_layout("voices"))
     assert grid.losses["notes"] == count
-    assert grid.losses["notes"] - grid.losses["overlapped"] == (grid.tokens < 128).sum()
+    assert grid.losses["notes"] - grid.losses["same_step"] == (grid.tokens < 128).sum()
 
 
 def test_what_midi_cannot_hold_is_not_written():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from musae_tf.errors import UnknownGenreError
-from musae_tf.music import REST, get_layout, pieces, tokenize
+from musae_tf.music import REST, Metre, Song, Tempo, get_layout, pieces, tokenize
 from tests.corpus import changing_metre_song, four_voice_song
 
 VOICES = get_layout("voices")
@@ -68,6 +68,41 @@ def test_the_line_between_songs_goes_from_the_one_to_the_other():
     assert all(len(form.tokens) == 5 for _, form in steps)
     with pytest.raises(ValueError, match="points is 1"):
         pieces.line(start, end, 1)
+
+
+def with_tempos(song, *tempos):
+    song.tempos = [Tempo(*tempo) for tempo in tempos]
+    return song
+
+
+def test_tempos_come_back_with_the_song():
+    song = with_tempos(four_voice_song(4), (0, 100), (1920, 50), (2000, 60), (2000, 70), (5000, 70), (10**6, 9))
+    grid = tokenize(song, VOICES)
+    assert (grid.tempo, grid.tempos) == (70.0, (Tempo(0, 100.0), Tempo(1920, 50.0), Tempo(2000, 70.0)))
+    back = pieces.changed_song(pieces.phrases_of(grid, 2), grid, song.name)
+    assert tuple(Song.read(back.to_bytes()).tempos) == grid.tempos
+    assert tokenize(back, VOICES).tempos == grid.tempos
+    assert "tempos go from 9 to 100, most notes are played at 70" in pieces.losses_in_words(song, grid)
+
+
+def test_tempos_of_bars_that_are_left_out_are_left_out():
+    song = four_voice_song(6)  # bars of 1920 ticks: one in 4/4, one of 3/4, three in 4/4, the rest of 2/4 and 3/4
+    song.metres = [Metre(0, 4, 4), Metre(1920, 3, 4), Metre(1920 + 1440, 4, 4)]
+    with_tempos(song, (0, 100), (2000, 50), (3000, 60), (4000, 70))
+    grid = tokenize(song, VOICES)
+    assert grid.runs[0] == (0, 1)
+    assert grid.tempos == (Tempo(0, 100.0), Tempo(1920, 60.0), Tempo(1920 + 640, 70.0))
+
+
+def test_a_map_of_tempos_goes_from_song_to_song():
+    start = tokenize(with_tempos(four_voice_song(2), (0, 50), (960, 60)), VOICES)
+    end = tokenize(with_tempos(four_voice_song(4), (0, 200), (4000, 100)), VOICES)
+    steps = pieces.line(start, end, 3)
+    assert [form.tempos for _, form in (steps[0], steps[-1])] == [start.tempos, end.tempos]
+    middle = (start.tempo * end.tempo) ** 0.5
+    assert [tempo.bpm for tempo in steps[1][1].tempos] == pytest.approx(
+        [tempo.bpm * middle / start.tempo for tempo in start.tempos]
+    )
 
 
 def test_a_shorter_song_is_repeated_from_its_beginning():

@@ -42,7 +42,7 @@ def test_every_way_is_what_it_is_alone(seed, together, monkeypatch):
             np.testing.assert_array_equal(grid.tokens, alone.tokens)
             assert (grid.runs, grid.programs, grid.losses) == (alone.runs, alone.programs, alone.losses)
             if layout.tracks[0].vocabulary == MELODIC:
-                lost = sum(grid.losses[name] for name in ("outside_layout", "other_metre", "overlapped"))
+                lost = sum(grid.losses[name] for name in ("outside_layout", "other_metre", "overlapped", "same_step"))
                 assert grid.losses["notes"] - lost == (grid.tokens < REST).sum()
 
 
