@@ -130,20 +130,23 @@ class EvaluationContext:
         """`draw`, but from what training pulled the codes to: a prior may have been fitted to them afterwards."""
         return inference.sample_target(self.model, genre, row_seeds(SEED, stream, len(genre)))
 
-    def transfer(self, codes: np.ndarray, source: np.ndarray, target: np.ndarray, strength: float) -> np.ndarray:
-        """Codes [N, D] moved from genre int [N] to genre int [N]."""
+    def transferred(self, codes: np.ndarray, source: np.ndarray, target: np.ndarray, strength: float) -> np.ndarray:
+        """Greedy tokens int32 [N, T, K] of codes [N, D] moved from genre int [N] to genre int [N]."""
         origin, aim = (tf.constant(np.asarray(genre, np.int32)) for genre in (source, target))
         amount = tf.fill([len(codes)], tf.constant(strength, tf.float32))
-        return self.model.transfer_latent(tf.constant(codes), origin, aim, amount).numpy()
+        moved = self.model.transfer_latent(tf.constant(codes), origin, aim, amount)
+        return inference.decode(self.model, moved.numpy(), trust=self.model.transfer_trust(amount).numpy())
 
-    def between(self, start: np.ndarray, end: np.ndarray, points: int) -> np.ndarray:
-        """The model's way from codes [N, D] to codes [N, D], float32 [N, points, D]."""
-        positions = np.linspace(0.0, 1.0, points, dtype=np.float32)
-        steps = [
-            self.model.interpolate_latent(tf.constant(start), tf.constant(end), tf.fill([len(start)], position))
-            for position in positions
-        ]
-        return np.stack([step.numpy() for step in steps], axis=1)
+    def interpolated(self, start: np.ndarray, end: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """Greedy tokens int32 [N, P, T, K] on the model's way from codes [N, D] to codes [N, D], at positions [P]."""
+        played = []
+        for position in positions.astype(np.float32):
+            place = tf.fill([len(start)], position)
+            code = self.model.interpolate_latent(tf.constant(start), tf.constant(end), place)
+            played.append(
+                inference.decode(self.model, code.numpy(), trust=self.model.interpolation_trust(place).numpy())
+            )
+        return np.stack(played, axis=1)
 
     def samples(self, genre: int) -> np.ndarray:
         """`SAMPLES` phrases from the prior of a genre, int32 [SAMPLES, T, K]."""

@@ -43,8 +43,7 @@ def measure_interpolation(context: "EvaluationContext") -> dict[str, Any] | None
     start, end = _pairs(context)
     if not len(start):
         return None
-    codes = context.between(context.codes[start], context.codes[end], _POINTS)
-    played = context.decode(codes.reshape(-1, codes.shape[-1])).reshape(len(start), _POINTS, *held_out.tokens.shape[1:])
+    played = context.interpolated(context.codes[start], context.codes[end], np.linspace(0.0, 1.0, _POINTS))
     ways = {MODEL: played, "cross-fade": cross_fade(held_out.tokens[start], held_out.tokens[end], _POINTS)}
     nll = NegativeLogLikelihood(context.train.tokens, context.layout)
     real = phrase_statistics(held_out.tokens, context.layout)
@@ -172,11 +171,11 @@ def _show_paths(context: "EvaluationContext", start: np.ndarray, end: np.ndarray
     genre = context.held_out.genre
     across = np.flatnonzero(genre[start] != genre[end])
     for pair in across[:: max(1, len(across) // 2)][:2]:
-        codes = context.between(context.codes[start[[pair]]], context.codes[end[[pair]]], _SHOWN_POINTS)[0]
+        positions = np.linspace(0.0, 1.0, _SHOWN_POINTS)
+        music = context.interpolated(context.codes[start[[pair]]], context.codes[end[[pair]]], positions)[0]
         names = [context.genre_names[rows[pair]] for rows in (start, end)]
-        titles = [f"{position:.0%}" for position in np.linspace(0, 1, _SHOWN_POINTS)]
+        titles = [f"{position:.0%}" for position in positions]
         titles[0], titles[-1] = f"{names[0]}, reconstructed", f"{names[1]}, reconstructed"
-        music = context.decode(codes)
         context.show(
             "interpolation", *(context.clip(title, one, names[0]) for title, one in zip(titles, music, strict=True))
         )

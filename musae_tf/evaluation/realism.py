@@ -81,15 +81,18 @@ def make(
     if kind == "midpoints":
         apart = held_out.songs[chosen] != held_out.songs[others]
         chosen, others, genre = chosen[apart], others[apart], genre[apart]
-        made = context.between(codes[chosen], codes[others], 3)[:, 1]
     elif kind == "transfers":
         chosen = np.repeat(chosen, genres - 1)
         targets = [np.delete(np.arange(genres), source) for source in genre]
         genre = np.concatenate(targets) if targets else genre
-        made = context.transfer(codes[chosen], held_out.genre[chosen], genre, 1.0)
+    if not len(chosen):
+        tokens = held_out.tokens[:0]
+    elif kind == "midpoints":
+        tokens = context.interpolated(codes[chosen], codes[others], np.array([0.5]))[:, 0]
+    elif kind == "transfers":
+        tokens = context.transferred(codes[chosen], held_out.genre[chosen], genre, 1.0)
     else:
-        made = codes[chosen]
-    tokens = context.decode(made) if len(made) else held_out.tokens[:0]
+        tokens = context.decode(codes[chosen])
     return Music(tokens, genre, held_out.songs[chosen].astype(str))
 
 

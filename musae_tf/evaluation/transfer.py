@@ -36,9 +36,7 @@ def measure_transfer(context: "EvaluationContext") -> dict[str, Any] | None:
     rows = np.repeat(chosen, genres - 1)
     targets = np.concatenate([np.delete(np.arange(genres), genre) for genre in held_out.genre[chosen]])
     versions = {
-        f"strength {strength:g}": context.decode(
-            context.transfer(context.codes[rows], held_out.genre[rows], targets, strength)
-        )
+        f"strength {strength:g}": context.transferred(context.codes[rows], held_out.genre[rows], targets, strength)
         for strength in STRENGTHS
     }
     _show_transfers(context, rows, targets, versions["strength 1"])

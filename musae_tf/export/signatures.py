@@ -95,7 +95,7 @@ class ModelSignatures:
         # Functions of their own, so that the graph holds each network once and not once a signature.
         seeds = self._sampling["seed"]
         self._encode_block = _of_block(model.encode, self._tokens)
-        self._decode_block = _of_block(model.decode, self._code, self._number, seeds)
+        self._decode_block = _of_block(model.decode, self._code, self._number, seeds, self._number)
         self._sample_block = _of_block(model.sample_latent, self._genre, seeds)
         self._scores_block = _of_block(model.prior.genre_scores, self._code)
         self.metadata = ""
@@ -204,7 +204,7 @@ class ModelSignatures:
         }
 
     def _decode(self, latent: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor) -> Tensors:
-        tokens, log_probability = self._decode_block(latent, temperature, seed)
+        tokens, log_probability = self._decode_block(latent, temperature, seed, tf.ones_like(temperature))
         return {"tokens": tokens, "log_probability": log_probability}
 
     def _sample(self, genre: tf.Tensor, **sampling: tf.Tensor) -> Tensors:
@@ -218,13 +218,14 @@ class ModelSignatures:
         self, path: str, start: tf.Tensor, end: tf.Tensor, position: tf.Tensor, **sampling: tf.Tensor
     ) -> Tensors:
         first, last = (self._encode_block(tokens)[0] for tokens in (start, end))
-        return self._made(self._model.interpolate_latent(first, last, position, path), sampling)
+        latent = self._model.interpolate_latent(first, last, position, path)
+        return self._made(latent, sampling, self._model.interpolation_trust(position))
 
     def _transfer(
         self, tokens: tf.Tensor, source: tf.Tensor, target: tf.Tensor, strength: tf.Tensor, **sampling: tf.Tensor
     ) -> Tensors:
-        latent = self._encode_block(tokens)[0]
-        return self._made(self._model.transfer_latent(latent, source, target, strength), sampling)
+        moved = self._model.transfer_latent(self._encode_block(tokens)[0], source, target, strength)
+        return self._made(moved, sampling, self._model.transfer_trust(strength))
 
     def _change(self, directions: np.ndarray, tokens: tf.Tensor, amounts: tf.Tensor, **sampling: tf.Tensor) -> Tensors:
         latent = self._encode_block(tokens)[0]
@@ -239,8 +240,10 @@ class ModelSignatures:
     def _points(self, columns: Mapping[str, np.ndarray], point: tf.Tensor) -> Tensors:
         return {name: tf.gather(tf.constant(column), point) for name, column in columns.items()}
 
-    def _made(self, latent: tf.Tensor, sampling: Tensors) -> Tensors:
-        return {"tokens": self._decode(latent, **sampling)["tokens"], "latent": latent}
+    def _made(self, latent: tf.Tensor, sampling: Tensors, trust: tf.Tensor | None = None) -> Tensors:
+        trust = tf.ones_like(sampling["temperature"]) if trust is None else trust
+        tokens, _ = self._decode_block(latent, sampling["temperature"], sampling["seed"], trust)
+        return {"tokens": tokens, "latent": latent}
 
 
 def _rows(dtype: tf.DType, *shape: int) -> tf.TensorSpec:

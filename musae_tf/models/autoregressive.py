@@ -44,9 +44,9 @@ from musae_tf.models.relative import (
 from musae_tf.models.symbols import Known, SymbolEmbedding
 from musae_tf.models.tokens import chances_of, chances_of_steps, draw_symbol, is_kit, kit_logits, widths
 
-# How much more than once the draft counts where a code has no extra noise: more rebuilds better and makes ways between
-# pieces more monotone, less makes better music of what lies between them.
-FIDELITY = 0.5
+# How often the draft counts, where a code is noisy or not trusted, and where it has no extra noise and is trusted: more
+# rebuilds better and makes ways between pieces more monotone, less makes better music of what is not in the code.
+DOUBTED, TRUSTED = 0.85, 2.4
 # Features of a pitch class among those that were heard and that sound.
 _TONALITY = 24
 
@@ -270,6 +270,7 @@ class AutoregressiveDecoder(keras.layers.Layer):
         temperature: tf.Tensor,
         seed: tf.Tensor,
         known: Known | None = None,
+        trust: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Draw music symbol by symbol; a row is the same whatever it is batched with.
 
@@ -278,6 +279,7 @@ class AutoregressiveDecoder(keras.layers.Layer):
             temperature: float32 [B]; 0 takes what is most probable.
             seed: int32 [B, 2], stateless.
             known: symbols that are kept as they are.
+            trust: float32 [B], 0 to 1: how far to trust a code that looks as if it had no extra noise; 1 if left out.
 
         Returns:
             tokens int32 [B, T, K] and their log-probability float32 [B] at temperature 1, with the draft counted as it
@@ -285,8 +287,10 @@ class AutoregressiveDecoder(keras.layers.Layer):
         """
         rows = tf.shape(latent)[0]
         plan = self._planned(latent, known)
-        clean = 1.0 - tf.sigmoid(self.noisy(latent))[:, tf.newaxis, tf.newaxis]
-        draft, plan = self._drafted(plan) * (1.0 + FIDELITY * clean), tf.transpose(plan, [1, 0, 2])
+        trusted = 1.0 - tf.sigmoid(self.noisy(latent))
+        trusted = trusted if trust is None else trusted * trust
+        weight = DOUBTED + (TRUSTED - DOUBTED) * trusted[:, tf.newaxis, tf.newaxis]
+        draft, plan = self._drafted(plan) * weight, tf.transpose(plan, [1, 0, 2])
         chances = tf.transpose(chances_of_steps(self.steps, self.vocabulary_sizes, temperature, seed), [1, 0, 2])
         draft = tf.transpose(draft, [1, 0, 2])
         given = None if known is None else [tf.transpose(part, [1, 0, 2]) for part in known]

@@ -19,7 +19,13 @@ def encode(model: MusAE, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, deviation
 
 
-def decode(model: MusAE, latent: np.ndarray, temperature: float = 0.0, seeds: np.ndarray | None = None) -> np.ndarray:
+def decode(
+    model: MusAE,
+    latent: np.ndarray,
+    temperature: float = 0.0,
+    seeds: np.ndarray | None = None,
+    trust: float | np.ndarray = 1.0,
+) -> np.ndarray:
     """Phrases of codes float32 [N, D]: tokens int32 [N, T, K].
 
     Args:
@@ -27,6 +33,7 @@ def decode(model: MusAE, latent: np.ndarray, temperature: float = 0.0, seeds: np
         latent: the codes.
         temperature: 0 takes the most probable symbols.
         seeds: int32 [N, 2], one a row; may be left out at temperature 0.
+        trust: how far to trust each code, float32 [N] or one for all; see `MusAE.decode`.
 
     Raises:
         ValueError: a temperature above 0 without seeds.
@@ -36,7 +43,8 @@ def decode(model: MusAE, latent: np.ndarray, temperature: float = 0.0, seeds: np
             raise ValueError("a temperature above 0 needs seeds")
         seeds = np.zeros((len(latent), 2), np.int32)
     temperatures = np.full(len(latent), temperature, np.float32)
-    return _in_batches(_decode, model, np.asarray(latent, np.float32), temperatures, seeds)[0]
+    trusts = np.broadcast_to(np.asarray(trust, np.float32), len(latent))
+    return _in_batches(_decode, model, np.asarray(latent, np.float32), temperatures, seeds, trusts)[0]
 
 
 def sample_latent(model: MusAE, genre: np.ndarray, seeds: np.ndarray) -> np.ndarray:
@@ -71,8 +79,10 @@ def _encode(model: MusAE, tokens: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 @tf.function
-def _decode(model: MusAE, latent: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    return model.decode(latent, temperature, seed)
+def _decode(
+    model: MusAE, latent: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor, trust: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    return model.decode(latent, temperature, seed, trust)
 
 
 @tf.function

@@ -43,6 +43,8 @@ from musae_tf.music.properties import PROPERTIES
 _POINT = 1e-6
 # Sine of an angle below which arc and line are the same in float32, and from one code to its opposite there is no arc.
 _PARALLEL = 1e-3
+# With an autoregressive decoder: where between line and arc codes lie, and how far the middle of a way is trusted.
+_LIFT, _MIDDLE_TRUST = 0.5, 0.3
 
 
 @keras.saving.register_keras_serializable(package="musae_tf")
@@ -266,13 +268,16 @@ class MusAE(keras.Model):
         """Codes float32 [B, D] to the logits of every step, K tensors float32 [B, T, V_k]."""
         return self.decoder(latent, training=training)
 
-    def decode(self, latent: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def decode(
+        self, latent: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor, trust: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Codes float32 [B, D] to tokens int32 [B, T, K] and log-probability float32 [B].
 
-        `temperature` float32 [B] (0 is greedy) and `seed` int32 [B, 2] belong to the rows.
+        `temperature` float32 [B] (0 is greedy), `seed` int32 [B, 2] and `trust` float32 [B] (0 to 1, see
+        `AutoregressiveDecoder.generate`; the other decoders know nothing but the code) belong to the rows.
         """
         if isinstance(self.decoder, AutoregressiveDecoder):
-            return self.decoder.generate(latent, temperature, seed)
+            return self.decoder.generate(latent, temperature, seed, trust=trust)
         return decode_tokens(self.logits(latent), temperature, seed)
 
     def sample_latent(self, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -312,20 +317,32 @@ class MusAE(keras.Model):
             start: float32 [B, D].
             end: float32 [B, D].
             position: float32 [B].
-            path: "linear" for straight lines, "spherical" for great arcs (Shoemake 1985), which keep the usual distance
-                of a Gaussian's draws from the origin: sin((1 - a) w) / sin(w) start + sin(a w) / sin(w) end with w
-                the angle between them. Codes that point the same way or opposite ways lie on a line.
+            path: "linear" for straight lines, which with an autoregressive decoder are lifted half way to the arc: the
+                middle of a straight line is nearer to the origin than codes are. "spherical" for great arcs (Shoemake
+                1985), which keep the usual distance of a Gaussian's draws from the origin: sin((1 - a) w) / sin(w)
+                start + sin(a w) / sin(w) end with w the angle between them. Codes that point the same way or opposite
+                ways lie on a line.
         """
         ahead = position[:, tf.newaxis]
-        if path == "linear":
-            return start + ahead * (end - start)
+        line = start + ahead * (end - start)
+        if path == "linear" and not isinstance(self.decoder, AutoregressiveDecoder):
+            return line
         lengths = tf.norm(start, axis=-1, keepdims=True) * tf.norm(end, axis=-1, keepdims=True)
         product = tf.reduce_sum(start * end, axis=-1, keepdims=True)
         angle = tf.acos(tf.clip_by_value(tf.math.divide_no_nan(product, lengths), -1.0, 1.0))
         straight = tf.sin(angle) < _PARALLEL
         safe = tf.where(straight, 1.0, angle)
         forth, back = (tf.sin(share * safe) / tf.sin(safe) for share in (ahead, 1.0 - ahead))
-        return tf.where(straight, 1.0 - ahead, back) * start + tf.where(straight, ahead, forth) * end
+        arc = tf.where(straight, 1.0 - ahead, back) * start + tf.where(straight, ahead, forth) * end
+        return arc if path == "spherical" else line + _LIFT * (arc - line)
+
+    def interpolation_trust(self, position: tf.Tensor) -> tf.Tensor:
+        """How far `decode` should trust codes between codes, float32 [B], at positions float32 [B].
+
+        1 at both ends, which sound as they do alone, and less between them, where no music was encoded.
+        """
+        inside = tf.clip_by_value(position, 0.0, 1.0)
+        return 1.0 - (1.0 - _MIDDLE_TRUST) * 4.0 * inside * (1.0 - inside)
 
     def transfer_latent(
         self, latent: tf.Tensor, source: tf.Tensor, target: tf.Tensor, strength: tf.Tensor
@@ -344,6 +361,13 @@ class MusAE(keras.Model):
         strength *= self.config.prior.transfer_scale
         inferred = tf.argmax(self.prior.genre_scores(latent), axis=-1, output_type=tf.int32)
         return self.prior.transfer(latent, tf.where(source < 0, inferred, source), target, strength)
+
+    def transfer_trust(self, strength: tf.Tensor) -> tf.Tensor:
+        """How far `decode` should trust codes that were moved by a strength float32 [B]: float32 [B].
+
+        1 where nothing moves, 0 from strength 1 on: the further from music that was encoded, the less.
+        """
+        return 1.0 - tf.minimum(tf.abs(strength), 1.0)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -119,7 +119,7 @@ def interpolate(
         points: songs, 2 or more.
         temperature: 0 takes the most probable symbols, 1 draws as the model believes.
         seed: 0 or more, the same for all songs: what changes along the way is the position, not the draws.
-        path: "linear", straight from code to code, or "spherical", along great arcs.
+        path: "linear", straight or nearly so (see `MusAE.interpolate_latent`), or "spherical", along great arcs.
 
     Raises:
         MusicError: one of the two has none of the layout's tracks or no bar of 16 sixteenths.

@@ -29,8 +29,8 @@ def live(model, attributes, signature: str, inputs) -> dict[str, np.ndarray]:
 
     @tf.function(autograph=False)
     def block(x):
-        def music(latent):
-            return {"tokens": model.decode(latent, x["temperature"], x["seed"])[0], "latent": latent}
+        def music(latent, trust=None):
+            return {"tokens": model.decode(latent, x["temperature"], x["seed"], trust)[0], "latent": latent}
 
         if signature == "encode":
             mean, deviation = model.encode(x["tokens"])
@@ -46,14 +46,15 @@ def live(model, attributes, signature: str, inputs) -> dict[str, np.ndarray]:
         if signature in ("interpolate", ARC):
             path = "spherical" if signature == ARC else "linear"
             ends = (model.encode(x[end])[0] for end in ("start", "end"))
-            return music(model.interpolate_latent(*ends, x["position"], path))
+            return music(model.interpolate_latent(*ends, x["position"], path), model.interpolation_trust(x["position"]))
         latent = model.encode(x["tokens"])[0]
         if signature == "change":
             changes = {name: x["amounts"][:, number] for number, name in enumerate(attributes.names)}
             for name, amount in changes.items():
                 latent += amount[:, tf.newaxis] * attributes.directions[attributes.number(name)]
             return music(latent)
-        return music(model.transfer_latent(latent, x["source"], x["target"], x["strength"]))
+        moved = model.transfer_latent(latent, x["source"], x["target"], x["strength"])
+        return music(moved, model.transfer_trust(x["strength"]))
 
     parts = []
     for first in range(0, rows, BLOCK):

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from musae_tf.config import Config
-from musae_tf.models.autoregressive import FIDELITY, AutoregressiveDecoder
+from musae_tf.models.autoregressive import DOUBTED, TRUSTED, AutoregressiveDecoder
 from musae_tf.models.relative import HIDDEN, SILENT, around_pitch, over_pitch, sounding
 from musae_tf.models.symbols import Known
 from musae_tf.music import HOLD, REST
@@ -59,12 +59,15 @@ def greedy(logits: tf.Tensor) -> np.ndarray:
     return np.where(kind == 0, logits[..., :REST].argmax(axis=-1), kind + REST - 1)
 
 
-def test_what_is_drawn_is_what_its_own_history_makes_most_probable(decoder):
-    tokens, log_probability = music(decoder, 4, temperature=0.0)
+@pytest.mark.parametrize("trust", [None, [0.0, 0.25, 0.5, 1.0]])
+def test_what_is_drawn_is_what_its_own_history_makes_most_probable(decoder, trust):
+    given = {} if trust is None else {"trust": tf.constant(trust)}
+    tokens, log_probability = music(decoder, 4, temperature=0.0, **given)
     logits, draft = decoder.taught(3.0 * codes(4), tf.constant(tokens))
-    # The draft counts more in use, where the code is clean.
-    clean = tf.sigmoid(-decoder.noisy(3.0 * codes(4)))[:, tf.newaxis, tf.newaxis]
-    logits = [heard + FIDELITY * clean * drafted for heard, drafted in zip(logits, draft, strict=True)]
+    # In training the draft counts once.
+    trusted = tf.sigmoid(-decoder.noisy(3.0 * codes(4))) * (1.0 if trust is None else trust)
+    more = (DOUBTED + (TRUSTED - DOUBTED) * trusted - 1.0)[:, tf.newaxis, tf.newaxis]
+    logits = [heard + more * drafted for heard, drafted in zip(logits, draft, strict=True)]
     for track, size in enumerate(decoder.vocabulary_sizes):
         assert logits[track].shape == draft[track].shape == (4, STEPS, size)
         np.testing.assert_array_equal(greedy(logits[track]), tokens[..., track])

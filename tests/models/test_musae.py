@@ -152,6 +152,24 @@ def test_great_arcs_keep_the_usual_distance_from_the_origin_where_lines_do_not()
         assert np.linalg.norm(middle, axis=1).mean() == pytest.approx(np.sqrt(square), rel=0.05)
 
 
+def test_ways_of_a_model_that_hears_itself_are_lifted_and_trusted_less_in_the_middle():
+    config = small()
+    config = replace(config, model=replace(config.model, decoder="autoregressive", decoder_units=8))
+    model = MusAE.for_training(config, SIZES["voices"], ("a", "b"))
+    one, other = (tf.constant(rows, tf.float32) for rows in np.random.default_rng(1).standard_normal((2, 3, 16)))
+    places = tf.constant([0.0, 0.5, 1.0])
+    way = model.interpolate_latent(one, other, places).numpy()
+    arc = model.interpolate_latent(one, other, places, "spherical").numpy()
+    np.testing.assert_allclose(way, (one + places[:, tf.newaxis] * (other - one) + arc) / 2, atol=1e-6)
+    np.testing.assert_allclose([way[0], way[2]], [one[0], other[2]], atol=1e-6)
+    places = tf.constant([-1.0, 0.0, 0.25, 0.5, 0.75, 1.0, 2.0])
+    trust = model.interpolation_trust(places).numpy()
+    assert trust[[0, 1, 5, 6]].tolist() == [1, 1, 1, 1]
+    assert trust[3] == trust.min() > 0
+    assert trust[2] == trust[4]
+    assert model.transfer_trust(tf.constant([0.0, 0.25, -0.5, 1.0, 2.0])).numpy().tolist() == [1, 0.75, 0.5, 0, 0]
+
+
 def test_survives_saving(tmp_path):
     model = MusAE.for_training(small("step"), SIZES["voices"], ("a", "b"))
     model.save(tmp_path / "model.keras")
