@@ -17,7 +17,7 @@ from types import FrameType
 
 from musae_tf.errors import ConfigError, MusaeError, TrainingError
 
-# Seconds that workers have to notice that one of them has gone; then they are killed.
+# Seconds that workers have to notice that one of them has gone; then the supervisor kills them.
 _GRACE = 60.0
 _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 
@@ -50,17 +50,23 @@ def supervise(arguments: Sequence[str], run: Path, workers: int, restarts: int) 
         if not any(codes):
             return 0
         tries = 1 if _checkpoints(run) != before else tries + 1
-        ends = ", ".join(f"worker {number} {_end(code)}" for number, code in enumerate(codes) if code)
+        failed = sorted((number in job.ended, number, code) for number, code in enumerate(codes) if code)
+        ends = ", ".join(f"worker {number} {_end(code, by_us)}" for by_us, number, code in failed)
         if tries > restarts:
             raise TrainingError(f"{ends}; gave up after {restarts} restarts without a new checkpoint")
         print(f"{ends}; starting all again, from the last checkpoint ({tries} of {restarts})", flush=True)
 
 
 class _Job:
-    """Worker processes, each with its share of the cores and GPUs of this machine."""
+    """Worker processes, each with its share of the cores and GPUs of this machine.
+
+    Attributes:
+        stopped_by: the signal that asked this process to stop; 0 for none.
+        ended: numbers of the workers that were killed here, since they outlived another one for too long.
+    """
 
     def __init__(self, arguments: Sequence[str], workers: int):
-        self.stopped_by, self._processes = 0, []
+        self.stopped_by, self.ended, self._processes = 0, set[int](), list[subprocess.Popen]()
         named, shares, gpus = addresses(workers), _shares(_cores(), workers), _shares(_gpus(), workers)
         self._handlers = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
         for index in range(workers):
@@ -86,7 +92,7 @@ class _Job:
                 if any(codes) and deadline is None:
                     deadline = time.monotonic() + _GRACE
                 if deadline is not None and time.monotonic() > deadline:
-                    self._send(signal.SIGKILL)
+                    self.ended.update(self._send(signal.SIGKILL))
                 time.sleep(0.1)
         finally:
             self._send(signal.SIGKILL)
@@ -99,10 +105,12 @@ class _Job:
         self._send(signal.SIGKILL if self.stopped_by else signal.SIGTERM)
         self.stopped_by = number
 
-    def _send(self, number: signal.Signals) -> None:
-        for process in self._processes:
-            if process.poll() is None:
-                process.send_signal(number)
+    def _send(self, number: signal.Signals) -> list[int]:
+        """Send a signal to the workers that are there; returns their numbers."""
+        there = [index for index, process in enumerate(self._processes) if process.poll() is None]
+        for index in there:
+            self._processes[index].send_signal(number)
+        return there
 
 
 def addresses(count: int) -> list[str]:
@@ -153,7 +161,9 @@ def _checkpoints(run: Path) -> set[str]:
     return {file.name for file in (run / "checkpoints").glob("*.index")}
 
 
-def _end(code: int) -> str:
+def _end(code: int, by_us: bool) -> str:
+    if by_us and code == -signal.SIGKILL:
+        return f"was still there {_GRACE:g} s later, so the supervisor ended it"
     return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"left with exit code {code}"
 
 

@@ -4,13 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from musae_tf.cli import main, workers
 from musae_tf.errors import TrainingError, WorkerError
+from tests.waiting import LIMIT, has_ended, wait_for
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def jobs(monkeypatch, tmp_path):
     (tmp_path / "checkpoints").mkdir()
 
     class Scripted:
-        stopped_by = 0
+        stopped_by, ended = 0, frozenset()
 
         def __init__(self, arguments, count):
             assert (arguments, count) == (["train"], 2)
@@ -89,53 +89,50 @@ def test_cores_and_gpus_are_shared_out(monkeypatch):
 
 
 def test_a_worker_that_does_not_notice_is_killed(monkeypatch, tmp_path):
-    probe(tmp_path, "sys.exit(75) if task else time.sleep(60)", monkeypatch)
+    probe(tmp_path, "sys.exit(75) if task else signal.pause()", monkeypatch)
     monkeypatch.setattr(workers, "_GRACE", 0.5)
-    with pytest.raises(TrainingError, match="worker 0 was killed by SIGKILL, worker 1 left with exit code 75; gave up"):
+    ends = r"worker 1 left with exit code 75, worker 0 was still there 0\.5 s later, so the supervisor ended it; gave"
+    with pytest.raises(TrainingError, match=ends):
+        workers.supervise([], tmp_path, 2, restarts=0)
+
+
+def test_a_worker_that_is_killed_by_others_is_said_to_be(monkeypatch, tmp_path):
+    probe(tmp_path, "os.kill(os.getpid(), signal.SIGKILL)", monkeypatch)
+    monkeypatch.setattr(workers, "_GRACE", LIMIT)
+    with pytest.raises(TrainingError, match="worker 0 was killed by SIGKILL, worker 1 was killed by SIGKILL; gave up"):
         workers.supervise([], tmp_path, 2, restarts=0)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
 def test_a_worker_knows_its_place_and_ends_with_its_supervisor(tmp_path, monkeypatch):
     facts = "os.getpid(), len(os.sched_getaffinity(0)), os.environ['CUDA_VISIBLE_DEVICES']"
-    probe(tmp_path, f"print({facts}, file=open(str(task), 'w'), flush=True); time.sleep(60)", monkeypatch)
+    probe(tmp_path, f"print({facts}, file=open(str(task), 'w'), flush=True); sys.stdin.read()", monkeypatch)
     code = (
         f"import sys; sys.path.insert(0, {str(Path(workers.__file__).parents[2])!r})\n"
         "from pathlib import Path\nfrom musae_tf.cli.workers import supervise\nsupervise([], Path('.'), 2, 0)"
     )
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    with subprocess.Popen([sys.executable, "-c", code]) as supervisor:
-        found = [read(tmp_path / str(index)) for index in range(2)]
+    # Workers read what nobody writes: should they outlive their supervisor, they do not outlive the test.
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as supervisor:
+        files = [tmp_path / str(index) for index in range(2)]
+        found = [wait_for(lambda file=file: facts_of(file), process=supervisor) for file in files]
         assert [gpu for _, _, gpu in found] == ["0", "1"]
         assert {cores for _, cores, _ in found} == {str(max(1, len(os.sched_getaffinity(0)) // 2))}
         supervisor.kill()
-    for process, _, _ in found:
-        assert gone(int(process))
+        for process, _, _ in found:
+            wait_for(lambda process=process: has_ended(int(process)))
 
 
 def probe(folder: Path, body: str, monkeypatch) -> None:
     """Let workers run some code in a folder instead of `musae`; `task` is the number of each."""
     (folder / "musae_tf").mkdir()
     (folder / "musae_tf" / "__init__.py").touch()
-    head = "import json, os, sys, time\ntask = json.loads(os.environ['TF_CONFIG'])['task']['index']\n"
+    head = "import json, os, signal, sys\ntask = json.loads(os.environ['TF_CONFIG'])['task']['index']\n"
     (folder / "musae_tf" / "cli.py").write_text(head + body)
     monkeypatch.chdir(folder)  # python -m looks there first
 
 
-def read(path: Path) -> list[str]:
-    for _ in range(3000):
-        if path.exists() and len(path.read_text().split()) == 3:
-            return path.read_text().split()
-        time.sleep(0.01)
-    pytest.fail(f"{path} did not come")
-
-
-def gone(process: int) -> bool:
-    for _ in range(1000):
-        try:
-            if Path(f"/proc/{process}/stat").read_text().split()[2] == "Z":
-                return True
-        except FileNotFoundError:
-            return True
-        time.sleep(0.01)
-    return False
+def facts_of(path: Path) -> list[str]:
+    """The three words of a file; none while they are not all there."""
+    words = path.read_text().split() if path.exists() else []
+    return words if len(words) == 3 else []
