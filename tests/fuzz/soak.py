@@ -22,8 +22,9 @@ from musae_tf.protocol import services
 from musae_tf.protocol.codec import to_array
 from tests.fuzz.tensors import ROOT, megabytes, post, running_server
 from tests.server.client import Client, predict_request
-from tests.server.conftest import publish, wait_for
+from tests.server.conftest import publish
 from tests.server.models import build
+from tests.waiting import wait_for
 
 
 class Outcome:
@@ -171,9 +172,10 @@ def _swap(models: Path, base: Path, port: int, swaps: int, seconds: float) -> No
     began = time.monotonic()
     with Client(port) as client:
         for number in range(1, swaps + 1):
+            # These pauses are the schedule of the soak; nothing is waited for in them.
             time.sleep(max(0.0, began + seconds * number / (swaps + 1) - time.monotonic()))
             publish(models / ("one" if _content(number + 1) == 1 else "two"), base, number + 1)
-            wait_for(lambda number=number: client.states()[number][0] == "END", 60)
+            wait_for(lambda number=number: client.states()[number][0] == "END")
             shutil.rmtree(base / str(number))
         time.sleep(max(0.0, began + seconds - time.monotonic()))
 

@@ -3,17 +3,21 @@
 import shutil
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from musae_tf.protocol.messages import ModelServerConfig
 from musae_tf.server import ModelServer, Options
+from musae_tf.server.engine import Session
 from musae_tf.server.options import one_model
+from musae_tf.server.tasks import DirectRunner
+from musae_tf.server.versions import VersionWatcher
 from tests.server.client import Client
+from tests.waiting import LIMIT, wait_for
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -83,9 +87,66 @@ def client(served) -> Iterator[Client]:
         yield client
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
-    """Return once a condition holds; fail if it never does."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never came true"
-        time.sleep(0.02)
+class Runs:
+    """What the servers of this process run.
+
+    Attributes:
+        begun: how many runs of a graph have begun.
+        taken: tasks that were taken to run alone, in order.
+    """
+
+    def __init__(self) -> None:
+        self.begun, self.taken = 0, []
+        self._free = threading.Event()
+        self._free.set()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Runs that begin in this time end after it."""
+        self._free.clear()
+        try:
+            yield
+        finally:
+            self._free.set()
+
+    def begin(self) -> None:
+        """Called at the beginning of every run."""
+        self.begun += 1
+        assert self._free.wait(LIMIT)
+
+
+@pytest.fixture
+def runs(monkeypatch) -> Runs:
+    """See `Runs`; ask for it before a server is started."""
+    found = Runs()
+    run, submit = Session.run, DirectRunner.submit
+
+    def counted(*arguments):
+        found.begin()
+        return run(*arguments)
+
+    def noted(runner, session, plan, task):
+        submit(runner, session, plan, task)
+        found.taken.append(task)
+
+    monkeypatch.setattr(Session, "run", counted)
+    monkeypatch.setattr(DirectRunner, "submit", noted)
+    return found
+
+
+@pytest.fixture
+def looks(monkeypatch) -> Callable[[], None]:
+    """`looks()`: return when servers of this process have looked at their base paths anew, from beginning to end."""
+    done = [0]
+    poll = VersionWatcher._poll
+
+    def counted(watcher):
+        poll(watcher)
+        done[0] += 1
+
+    def wait() -> None:
+        before = done[0]
+        wait_for(lambda: done[0] > before + 1)  # the first may have begun before
+
+    monkeypatch.setattr(VersionWatcher, "_poll", counted)
+    return wait

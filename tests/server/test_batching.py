@@ -17,8 +17,10 @@ from musae_tf.server.batching import limits_from
 from musae_tf.server.handlers import Handlers
 from musae_tf.server.options import Batching, one_model
 from musae_tf.server.status import StatusError
+from musae_tf.server.tasks import Task
 from tests.server.client import predict_request, rows
-from tests.server.conftest import publish, wait_for
+from tests.server.conftest import publish
+from tests.waiting import LIMIT, wait_for
 
 
 def batching(per_model: bool = False, **numbers) -> Batching:
@@ -33,8 +35,13 @@ def batching(per_model: bool = False, **numbers) -> Batching:
     return Batching(parameters, per_model)
 
 
-# One thread and a long wait: what is sent within 0.3 s runs together.
+# One thread and a wait: what is sent at once mostly runs together.
 TOGETHER = {"max_batch_size": 64, "batch_timeout_micros": 300_000, "num_batch_threads": 1}
+
+
+def filled(count: int) -> dict:
+    """So many rows run together, however long the last of them is on its way."""
+    return {**TOGETHER, "max_batch_size": count, "batch_timeout_micros": int(LIMIT * 1e6)}
 
 
 def send(client, requests, timeout: float = 30) -> list:
@@ -44,24 +51,24 @@ def send(client, requests, timeout: float = 30) -> list:
     return [call.exception() or call.result() for call in calls]
 
 
-def runs(server) -> int:
+def batches(server) -> int:
     return server.core.metrics.wrapped_run_count.first()
 
 
 def test_requests_run_together_and_each_gets_its_own_rows(serve, base):
-    server, client = serve(base, batching=batching(**TOGETHER))
+    server, client = serve(base, batching=batching(**filled(36)))
     inputs = [rows(count) + 100 * count for count in range(1, 9)]
     for x, response in zip(inputs, send(client, [predict_request(x=x) for x in inputs]), strict=True):
         np.testing.assert_array_equal(to_array(response.outputs["y"]), x * [2, 3])
-    assert runs(server) == 1
+    assert batches(server) == 1
     assert server.core.metrics.processed_batch_size.first() == 1
     # Strings, and an output filter, which has a queue of its own.
-    texts = [np.array([f"text {number}".encode()] * number, object) for number in range(1, 4)]
+    texts = [np.array([f"text {number}".encode()] * number, object) for number in (6, 12, 18)]
     answers = send(client, [predict_request("shout", text=text) for text in texts])
     assert [to_array(answer.outputs["loud"]).tolist() for answer in answers] == [
-        [f"TEXT {number}".encode()] * number for number in range(1, 4)
+        [f"TEXT {number}".encode()] * number for number in (6, 12, 18)
     ]
-    assert runs(server) == 2
+    assert batches(server) == 2
 
 
 def test_a_bad_request_fails_alone(serve, base):
@@ -75,13 +82,20 @@ def test_a_bad_request_fails_alone(serve, base):
         assert answers[place].code() is grpc.StatusCode.INVALID_ARGUMENT
         with pytest.raises(grpc.RpcError, match=word):
             raise answers[place]
-    assert runs(server) > 1
+    assert batches(server) > 1
 
 
-def test_batches_are_padded_to_allowed_sizes(serve, base):
-    settings = {**TOGETHER, "max_batch_size": 16, "allowed_batch_sizes": [4, 16]}
+def test_batches_are_padded_to_allowed_sizes(runs, serve, base):
+    settings = {"max_batch_size": 16, "allowed_batch_sizes": [4, 16], "num_batch_threads": 1}
     server, client = serve(base, batching=batching(**settings), metrics_path="/metrics")
-    answers = send(client, [predict_request(x=rows(1)), predict_request(x=rows(2))])
+    call = client.stub(services.PREDICT).future
+    with runs.held():
+        before = call(predict_request(x=rows(4)), timeout=LIMIT)
+        wait_for(lambda: runs.begun == 1)
+        calls = [call(predict_request(x=rows(count)), timeout=LIMIT) for count in (1, 2)]
+        wait_for(lambda: server.core.metrics.input_batch_size.first() == 3)
+    answers = [before.result() and one.result() for one in calls]
+    assert batches(server) == 2
     assert [len(answer.outputs["version"].int_val) for answer in answers] == [1, 2]
     assert 'padding_size_sum{execution_batch_size="4"} 1' in server.core.metrics.text()
     (empty,) = send(client, [predict_request(x=rows(0))])
@@ -89,7 +103,7 @@ def test_batches_are_padded_to_allowed_sizes(serve, base):
 
 
 def test_rows_of_different_length_are_padded_with_the_first_element(serve, base):
-    _, client = serve(base, batching=batching(**TOGETHER, pad_variable_length_inputs=True))
+    _, client = serve(base, batching=batching(**filled(2), pad_variable_length_inputs=True))
     short, long = np.array([[5, 6]], np.float32), np.ones((1, 4), np.float32)
     answers = send(client, [predict_request("ragged", x=short), predict_request("ragged", x=long)])
     assert to_array(answers[0].outputs["x"]).tolist() == [[5, 6, 5, 5]]
@@ -101,7 +115,7 @@ def test_without_padding_different_lengths_run_apart(serve, base):
     shapes = [(1, 2), (1, 4), (2, 4)]
     answers = send(client, [predict_request("ragged", x=np.ones(shape, np.float32)) for shape in shapes])
     assert [to_array(answer.outputs["x"]).shape for answer in answers] == shapes
-    assert runs(server) in (2, 3)  # 3 if the odd one arrives between the others
+    assert batches(server) in (2, 3)  # 3 if the odd one arrives between the others
 
 
 def test_large_requests_are_split_if_asked(serve, base):
@@ -109,7 +123,7 @@ def test_large_requests_are_split_if_asked(serve, base):
     server, client = serve(base, batching=batching(**settings, enable_large_batch_splitting=True))
     x = rows(11)
     np.testing.assert_array_equal(client.predict(x=x)["y"], x * [2, 3])
-    assert runs(server) == 3
+    assert batches(server) == 3
 
 
 @pytest.mark.parametrize("splits", [False, True])
@@ -153,17 +167,18 @@ def test_what_cannot_be_batched(serve, base, signature, inputs, code, message):
     assert failed.value.code().name == code
 
 
-def slow_request(milliseconds: int):
-    return predict_request("slow", rounds=np.array([milliseconds], np.int32))
-
-
-def test_a_full_queue_says_unavailable_and_goes_on(serve, base):
+def test_a_full_queue_says_unavailable_and_goes_on(runs, serve, base):
     settings = {"max_batch_size": 1, "max_enqueued_batches": 2, "num_batch_threads": 1}
     _, client = serve(base, batching=batching(**settings))
-    answers = send(client, [slow_request(300) for _ in range(12)], timeout=60)
-    refused = [answer for answer in answers if isinstance(answer, grpc.RpcError)]
-    assert 2 <= len(answers) - len(refused) <= 5
-    for error in refused:
+    call = client.stub(services.PREDICT).future
+    with runs.held():
+        first = call(predict_request(x=rows()), timeout=LIMIT)
+        wait_for(lambda: runs.begun == 1)
+        calls = [call(predict_request(x=rows()), timeout=LIMIT) for _ in range(11)]
+        wait_for(lambda: sum(one.done() for one in calls) == 9)
+    failed = [one.exception() for one in (first, *calls)]
+    assert failed.count(None) == 3
+    for error in filter(None, failed):
         assert error.code() is grpc.StatusCode.UNAVAILABLE
         assert error.details() == (
             "The batch scheduling queue to which this task was submitted is full; currently 2 batches enqueued and "
@@ -172,32 +187,40 @@ def test_a_full_queue_says_unavailable_and_goes_on(serve, base):
     assert client.predict(x=rows())["version"] == [1]
 
 
-def test_waiting_too_long_in_the_queue(serve, base):
+def test_waiting_too_long_in_the_queue(runs, serve, base):
     server, client = serve(base, batching=batching(max_batch_size=1, num_batch_threads=1))
-    first = client.stub(services.PREDICT).future(slow_request(500), timeout=60)
-    wait_for(lambda: runs(server) == 1)
-    # A client's own clock would strike first: asked from inside.
-    answers = queue.SimpleQueue()
-    Handlers(server.core).predict(slow_request(1), time.monotonic() + 0.01, lambda *answer: answers.put(answer))
-    prediction, failed = answers.get(timeout=60)
+    with runs.held():
+        first = client.stub(services.PREDICT).future(predict_request(x=rows()), timeout=LIMIT)
+        wait_for(lambda: runs.begun == 1)
+        # A client's own clock would strike first: asked from inside.
+        answers, soon = queue.SimpleQueue(), time.monotonic() + 0.01
+        Handlers(server.core).predict(predict_request(x=rows()), soon, lambda *answer: answers.put(answer))
+        wait_for(lambda: time.monotonic() > soon)
+    prediction, failed = answers.get(timeout=LIMIT)
     assert prediction is None
     assert isinstance(failed, StatusError)
     assert failed.code.name == "RESOURCE_EXHAUSTED"
     assert failed.message == "Run() timeout exceeded while waiting in batching queue"
-    assert to_array(first.result().outputs["rounds"]) == [500]
+    assert to_array(first.result().outputs["version"]) == [1]
 
 
-def test_a_request_whose_client_has_gone_is_not_run(serve, base):
+def test_a_request_whose_client_has_gone_is_not_run(runs, serve, base, monkeypatch):
+    abandoned = []
+    abandon = Task.abandon
+    monkeypatch.setattr(Task, "abandon", lambda task: abandon(task) or abandoned.append(task))
     server, client = serve(base, batching=batching(max_batch_size=1, num_batch_threads=1))
-    first = client.stub(services.PREDICT).future(slow_request(500), timeout=60)
-    wait_for(lambda: runs(server) == 1)
-    gone = [client.stub(services.PREDICT).future(slow_request(500), timeout=60) for _ in range(3)]
-    wait_for(lambda: server.core.metrics.input_batch_size.first() == 4)
-    for call in gone:
-        call.cancel()
+    call = client.stub(services.PREDICT).future
+    with runs.held():
+        first = call(predict_request(x=rows()), timeout=LIMIT)
+        wait_for(lambda: runs.begun == 1)
+        gone = [call(predict_request(x=rows()), timeout=LIMIT) for _ in range(3)]
+        wait_for(lambda: server.core.metrics.input_batch_size.first() == 4)
+        for one in gone:
+            one.cancel()
+        wait_for(lambda: len(abandoned) == 3)
     first.result()
     client.predict(x=rows())
-    assert runs(server) == 2
+    assert batches(server) == runs.begun == 2
 
 
 def test_batching_holds_many_clients_and_gives_right_answers(serve, base):
@@ -217,7 +240,7 @@ def test_batching_holds_many_clients_and_gives_right_answers(serve, base):
     for thread in threads:
         thread.join()
     assert not wrong
-    assert runs(server) < 16 * 40
+    assert batches(server) < 16 * 40
 
 
 def test_batches_at_the_same_time_share_the_cores():
@@ -249,11 +272,11 @@ def test_parameters_that_contradict_each_other_are_refused(numbers, message):
 def test_parameters_of_the_version_itself(serve, base, saved_models):
     server, client = serve(base, batching=batching(per_model=True))
     client.predict(x=rows())
-    assert runs(server) == 0  # a version without the file is not batched
+    assert batches(server) == 0  # a version without the file is not batched
     folder = publish(saved_models / "two", base, ".hidden")
     (folder / "batching_params.pbtxt").write_text("max_batch_size { value: 2 }")
     folder.rename(base / "2")
     wait_for(lambda: client.predict(x=rows())["version"] == [2])
-    assert runs(server) >= 1
+    assert batches(server) >= 1
     with pytest.raises(grpc.RpcError, match="Task size 3 is larger than maximum input batch size 2"):
         client.predict(x=rows(3))

@@ -11,7 +11,7 @@ import pytest
 
 from musae_tf.server import connections
 from tests.server.client import rows
-from tests.server.conftest import wait_for
+from tests.waiting import wait_for
 
 GOOD = b'{"instances": [[1, 2]]}'
 ANSWERED = b"HTTP/1.1 200"

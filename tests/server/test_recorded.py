@@ -27,7 +27,8 @@ from musae_tf.protocol import services
 from musae_tf.protocol.messages import ModelServerConfig, SignatureDefMap
 from musae_tf.server import ModelServer, Options
 from musae_tf.server.versions import AVAILABLE
-from tests.server.conftest import ROOT, wait_for
+from tests.server.conftest import ROOT
+from tests.waiting import wait_for
 
 RECORDED = Path(__file__).parent / "recorded"
 METHODS = {method.path: method for service in (services.PREDICTION_SERVICE, services.MODEL_SERVICE)

@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
+import urllib.request
 
 import grpc
 import numpy as np
@@ -14,6 +14,7 @@ import pytest
 from musae_tf.cli import main
 from musae_tf.protocol import services
 from tests.server.client import Client, predict_request, rows
+from tests.waiting import LIMIT, wait_for
 
 
 def free_port() -> str:
@@ -25,9 +26,11 @@ def free_port() -> str:
 def test_serve_prints_where_it_is_and_drains_on_sigterm(base_of_all, tmp_path):
     (tmp_path / "batching").write_text("max_batch_size { value: 8 }")
     (tmp_path / "monitoring").write_text("prometheus_config { enable: true }")
+    rest_port = free_port()
+    metrics = f"http://127.0.0.1:{rest_port}/monitoring/prometheus/metrics"
     process = subprocess.Popen(
         [sys.executable, "-m", "musae_tf.cli", "serve", str(base_of_all), "--port", free_port(),
-         "--rest_api_port", free_port(), "--model-name=mine", "--enable_batching=true",
+         "--rest_api_port", rest_port, "--model-name=mine", "--enable_batching=true",
          "--batching_parameters_file", str(tmp_path / "batching"),
          "--monitoring-config-file", str(tmp_path / "monitoring"),
          "--grpc_channel_arguments=grpc.max_metadata_size=9999"],
@@ -49,11 +52,11 @@ def test_serve_prints_where_it_is_and_drains_on_sigterm(base_of_all, tmp_path):
             with pytest.raises(grpc.RpcError, match="maximum input batch size 8"):
                 client.predict("", "mine", x=rows(9))
             request = predict_request("slow", "mine", rounds=np.array([1000], np.int32))
-            slow = client.stub(services.PREDICT).future(request, timeout=60)
-            threading.Event().wait(0.3)
+            slow = client.stub(services.PREDICT).future(request, timeout=LIMIT)
+            wait_for(lambda: re.search(rb"wrapped_run_count\S* 2\n", urllib.request.urlopen(metrics).read()))
             process.send_signal(signal.SIGTERM)
             assert slow.result().model_spec.version.value == 1
-        rest, errors = process.communicate(timeout=60)
+        rest, errors = process.communicate(timeout=LIMIT)
         assert process.returncode == 0
         assert "stopping" in rest
         assert "Traceback" not in errors

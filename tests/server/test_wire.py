@@ -1,6 +1,7 @@
 """Messages of millions of tiny entries: refused before they are parsed, and others are answered meanwhile."""
 
 import json
+import time
 import urllib.error
 import urllib.request
 
@@ -117,7 +118,9 @@ def test_tiny_entries_hold_up_nobody(served, client, payload, megabytes, message
     with Client(served.port) as other:
         hostile = [other.channel.unary_unary(services.PREDICT.path).future(data, timeout=60) for _ in range(3)]
         while not all(call.done() for call in hostile):
-            assert client.predict(x=rows(), timeout=0.5)["version"] == [1]
+            before = time.process_time()
+            assert client.predict(x=rows())["version"] == [1]
+            assert time.process_time() - before < 1  # of work, on all cores
     for call in hostile:
         assert call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert message in call.details()
