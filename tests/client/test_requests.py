@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-import time
+import threading
 
 import numpy as np
 import pytest
@@ -20,6 +20,7 @@ from musae_tf.music import Song, detokenize, get_layout
 from musae_tf.protocol.codec import to_array
 from tests.client.scripted import DESCRIPTION, StatusError
 from tests.corpus import four_voice_song
+from tests.waiting import LIMIT
 
 
 def test_requests_name_model_version_and_signature_and_carry_the_token(scripted, ask):
@@ -134,16 +135,19 @@ def test_a_new_version_is_described_anew(scripted):
 
 
 def test_a_cancelled_task_leaves_the_client_usable(scripted):
+    cancelled = threading.Event()
+
     def answer(request: Message) -> Message:
-        time.sleep(0.3)
+        assert cancelled.wait(LIMIT)
         return scripted.echo(request)
 
     async def ask() -> Song:
         async with AsyncMusaeClient(scripted.target) as musae:
             await musae.describe()
+            scripted.answer = answer
             with pytest.raises(asyncio.TimeoutError):
                 await asyncio.wait_for(musae.reconstruct(four_voice_song()), 0.05)
+            cancelled.set()
             return await musae.reconstruct(four_voice_song(3))
 
-    scripted.answer = answer
     assert len(asyncio.run(ask()).bars()) == 3

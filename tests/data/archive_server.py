@@ -2,10 +2,11 @@
 
 import re
 import threading
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.waiting import LIMIT
 
 
 @dataclass
@@ -21,7 +22,7 @@ class Faults:
         tag: ETag; None for none.
         modified: Last-Modified; None for none.
         length: Whether the length is announced.
-        stall: Seconds of silence after half of the body.
+        stalls: Whether the next whole answer falls silent after half of the body, until the client hangs up.
         requests: Path and Range of every request that came.
     """
 
@@ -33,7 +34,7 @@ class Faults:
     tag: str | None = '"one"'
     modified: str | None = None
     length: bool = True
-    stall: float = 0.0
+    stalls: bool = False
     requests: list[tuple[str, str | None]] = field(default_factory=list)
 
 
@@ -71,11 +72,12 @@ def serving(faults: Faults):
                     self.send_header(name, value)
             self.end_headers()
             cut = faults.drops.pop(0) if faults.drops and code in (200, 206) else None
-            if faults.stall and code == 200:
-                silence, faults.stall = faults.stall, 0.0
+            if faults.stalls and code == 200:
+                faults.stalls = False
                 self.wfile.write(body[: len(body) // 2])
                 self.wfile.flush()
-                time.sleep(silence)
+                self.connection.settimeout(LIMIT)
+                self.rfile.read(1)
                 return
             self.wfile.write(body if cut is None else body[:cut])
             self.close_connection = True

@@ -11,6 +11,7 @@ from musae_tf.data.build import Summary, build
 from musae_tf.data.folder import FolderSource
 from musae_tf.music.layouts import get_layout
 from tests.corpus import four_voice_song
+from tests.waiting import LIMIT
 
 VOICES = get_layout("voices")
 
@@ -59,7 +60,7 @@ def python(*command: str | Path, interpreter: str = sys.executable, **options) -
 def output(*command: str | Path) -> str:
     """What Python prints; an error if it fails."""
     process = python(*command)
-    out, err = process.communicate(timeout=100)
+    out, err = process.communicate(timeout=LIMIT)
     assert process.returncode == 0, err
     return out
 
@@ -74,17 +75,18 @@ def hidden(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir() if path.name.startswith(".")]
 
 
-SLOW = """
-import sys, time
+STUCK = """
+import signal, sys
 from musae_tf.data.build import build
 from musae_tf.data.folder import FolderSource
 from musae_tf.music.layouts import get_layout
 
-class Slow(FolderSource):
+class Stuck(FolderSource):
     def load(self, item):
-        time.sleep(0.01)
+        if item.path >= "a/64.mid":
+            signal.pause()
         return super().load(item)
 
 if __name__ == "__main__":
-    build(Slow(sys.argv[1]), sys.argv[2], get_layout("voices"), workers=2)
+    build(Stuck(sys.argv[1]), sys.argv[2], get_layout("voices"), workers=2)
 """

@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,6 +10,7 @@ from musae_tf.music import get_layout
 from musae_tf.music.grid import transpose
 from tests.corpus import random_tokens
 from tests.data.makers import output
+from tests.waiting import wait_for
 
 LAYOUTS = [get_layout("voices"), get_layout("band"), get_layout("band", drums="voice")]
 
@@ -179,10 +178,8 @@ def test_tf_dataset_works_ahead(dataset):
     batches.batch = lambda step, rows: made.append(step) or make(step, rows)
     iterator = iter(tf_dataset(batches, 0, 100))
     next(iterator)
-    deadline = time.monotonic() + 10
-    while len(made) < 4 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert 4 <= len(made) < 20
+    wait_for(lambda: len(made) >= 4)
+    assert len(made) < 20
 
 
 DETERMINISTIC = """

@@ -1,7 +1,6 @@
 """The same bytes whatever happens: workers, interruptions, full disks, and targets that are there already."""
 
 import signal
-import time
 
 import pytest
 
@@ -9,7 +8,8 @@ from musae_tf.data.build import build
 from musae_tf.data.dataset import Dataset
 from musae_tf.data.folder import FolderSource
 from musae_tf.errors import DatasetError
-from tests.data.makers import SLOW, VOICES, build_voices, content, hidden, output, python, write_song, write_tree
+from tests.data.makers import STUCK, VOICES, build_voices, content, hidden, output, python, write_song, write_tree
+from tests.waiting import children, has_ended, wait_for
 
 
 class CountingSource(FolderSource):
@@ -28,42 +28,27 @@ def test_workers_make_no_difference(tree, dataset, tmp_path):
 def test_killed_build_goes_on(tmp_path):
     root = write_tree(tmp_path / "music", a=80, b=80)
     build_voices(root, tmp_path / "whole" / "set")
-    script = tmp_path / "slow.py"
-    script.write_text(SLOW)
+    script = tmp_path / "stuck.py"
+    script.write_text(STUCK)
     target = tmp_path / "killed" / "set"
     partial = target.with_name(".set.partial")
     process = python(script, root, target)
-    children = f"/proc/{process.pid}/task/{process.pid}/children"
     try:
-        while not list(partial.glob("part-*.npz")):
-            assert process.poll() is None, process.stderr.read()
-            time.sleep(0.01)
-        with open(children) as file:
-            workers = list(map(int, file.read().split()))
+        wait_for(lambda: len(list(partial.glob("part-*.npz"))) == 2, process=process)
+        workers = children(process.pid)
     finally:
         process.send_signal(signal.SIGKILL)
         process.communicate()
     assert not target.exists()
-    deadline = time.monotonic() + 10
-    while any(alive(worker) for worker in workers):
-        assert time.monotonic() < deadline, "workers outlive their parent"
-        time.sleep(0.01)
+    wait_for(lambda: all(map(has_ended, workers)))  # else they outlive their parent
 
     finished = len(list(partial.glob("part-*.npz")))
     source = CountingSource(root)
     build(source, target, VOICES, workers=0)
     assert content(target) == content(tmp_path / "whole" / "set")
-    assert 0 < finished < 5
+    assert finished == 2
     assert len(source.loaded) == 160 - 32 * finished
     assert hidden(target.parent) == []
-
-
-def alive(process):
-    try:
-        with open(f"/proc/{process}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def test_parts_of_other_files_are_not_used(tmp_path):

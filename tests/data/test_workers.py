@@ -2,7 +2,8 @@
 
 from musae_tf.data.build import build
 from musae_tf.data.folder import FolderSource
-from tests.data.makers import SLOW, VOICES, output, python, rejections, write_tree
+from tests.data.makers import STUCK, VOICES, output, python, rejections, write_tree
+from tests.waiting import LIMIT
 
 HARMFUL = """
 import os, sys, time
@@ -18,7 +19,7 @@ class Harmful(FolderSource):
         if item.path in ("a/03.mid", "a/05.mid"):
             os.abort()
         if item.path == "a/04.mid":
-            time.sleep(60)
+            time.sleep(60)  # no work, which has a limit of its own
         if item.path == "a/06.mid":
             while True:
                 pass
@@ -54,10 +55,10 @@ def test_script_without_a_guard(tmp_path):
     root = write_tree(tmp_path / "music", a=70)
     script = tmp_path / "script.py"
     script.write_text(
-        SLOW.split("if __name__")[0] + 'build(Slow(sys.argv[1]), sys.argv[2], get_layout("voices"), workers=2)'
+        STUCK.split("if __name__")[0] + 'build(Stuck(sys.argv[1]), sys.argv[2], get_layout("voices"), workers=2)'
     )
     process = python(script, root, tmp_path / "set")
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=LIMIT)
     assert "DatasetError: worker processes do not start; a script that builds a dataset" in error
 
 

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -102,7 +103,8 @@ def _run(entry: dict, home: Path) -> str:
         expires = time.monotonic() + 3600 * HOURS
         stays, code, text = "ends" in entry["needs"], None, ""
         while code is None and time.monotonic() < expires:
-            time.sleep(1)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(1)
             said.seek(0)
             text, code = said.read(), process.poll()
             if stays and READY.search(text):

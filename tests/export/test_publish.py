@@ -15,13 +15,13 @@ from musae_tf.export.publish import new_version, versions
 
 # A publisher that holds a half-made version until it is killed.
 HOLD = """
-import sys, time
+import sys
 from pathlib import Path
 from musae_tf.export.publish import new_version
 with new_version(Path(sys.argv[1])) as draft:
     (draft.folder / "saved_model.pb").write_text("half")
     print(draft.number, flush=True)
-    time.sleep(600)
+    sys.stdin.read()
 """
 
 
@@ -63,7 +63,9 @@ def test_an_error_leaves_nothing(tmp_path, stop):
 
 
 def test_a_killed_publisher_leaves_no_version_and_the_next_one_cleans_up(tmp_path):
-    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert holder.stdout.readline() == "1\n"
     # While it is at work its number is taken and its folder is left alone.
     assert publish(tmp_path) == 2

@@ -99,16 +99,17 @@ def test_several_processes_at_once(archive, cache):
 
 def test_a_process_killed_halfway_leaves_nothing_that_counts(archive, cache):
     stuck = """
-import time
+import sys
 def unpack(data, folder):
     folder.mkdir()
     (folder / "run.json").write_text("half")
     print("here", flush=True)
-    time.sleep(60)
+    sys.stdin.read()
 store.unpack = unpack
 store.pretrained_run()
 """
-    process = subprocess.Popen([sys.executable, "-c", CODE + stuck, str(archive)], stdout=subprocess.PIPE)
+    command = [sys.executable, "-c", CODE + stuck, str(archive)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout.readline()
     process.kill()
     process.communicate()

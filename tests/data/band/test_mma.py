@@ -96,7 +96,7 @@ def test_failures(tmp_path, library, body, reason):
 def test_program_that_hangs(tmp_path, monkeypatch, library):
     monkeypatch.setattr(module, "SECONDS", 0.5)
     with pytest.raises(MusicError, match=r"did not finish in 0\.5 s"):
-        render(Mma(program(tmp_path / "mma", "time.sleep(30)"), library, "1"), SCORE)
+        render(Mma(program(tmp_path / "mma", "import signal; signal.pause()"), library, "1"), SCORE)
 
 
 def test_program_that_went_away(tmp_path, library):
