@@ -16,6 +16,7 @@ from musae_tf.music import Layout, Metre, Song, Tempo, Track, tokenize
 from musae_tf.music.audio import write_wav
 from musae_tf.music.picture import pianoroll
 from musae_tf.music.pieces import losses_in_words, sweep
+from musae_tf.music.reading import is_file
 
 
 class MadePiece(NamedTuple):
@@ -33,7 +34,7 @@ def check_out(out: str | None, pieces: int, *sources: str) -> None:
         MusicError: it is one file, and they are more than one; it is one of the sources; or a source is no file.
     """
     for source in sources:
-        if not Path(source).is_file():
+        if not is_file(source):
             reason = "Is a directory" if Path(source).is_dir() else "No such file or directory"
             raise MusicError(f"cannot read {source}: {reason}")
         if out is not None and Path(out).exists() and Path(out).samefile(source):
@@ -43,12 +44,12 @@ def check_out(out: str | None, pieces: int, *sources: str) -> None:
 
 
 def read_song(path: str, layout: Layout, bars: int | None) -> Song:
-    """Read a MIDI file or a score, cut it to its first bars, and say what of it the model cannot take.
+    """Read a file of music, cut it to its first bars, and say what of it the model cannot take.
 
     Raises:
         MusicError: it cannot be read, or holds nothing that the model can take.
     """
-    song = _first_bars(_read_music(Path(path)), bars)
+    song = _first_bars(Song.read(path), bars)
     try:
         losses = losses_in_words(song, tokenize(song, layout))
     except MusicError as error:
@@ -56,15 +57,6 @@ def read_song(path: str, layout: Layout, bars: int | None) -> Song:
     if losses:
         print(f"{path}: {losses}")
     return song
-
-
-def _read_music(path: Path) -> Song:
-    if path.suffix.lower() in (".mid", ".midi", ".kar", ".rmi"):
-        return Song.read(path)
-    # Only now: a client machine without what datasets need still reads MIDI.
-    from musae_tf.data.folder import read_music
-
-    return read_music(path)
 
 
 def plain(name: str) -> str:

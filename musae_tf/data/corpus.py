@@ -8,12 +8,12 @@ from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from musae_tf.data.kern import count_spines, read_kern
-from musae_tf.data.musicxml import LARGEST, read_musicxml
-from musae_tf.data.score import TICKS, WHOLE, Score, ScorePart, lay_out, metre_changes, note_array
 from musae_tf.data.source import Piece, Rejection
 from musae_tf.errors import DatasetError, MusicError
+from musae_tf.music.kern import count_spines, read_kern
+from musae_tf.music.musicxml import LARGEST, read_musicxml
 from musae_tf.music.roles import chosen_parts
+from musae_tf.music.score import TICKS, WHOLE, Score, ScorePart, lay_out, metre_changes, note_array
 from musae_tf.music.song import Song, Tempo, Track
 
 VOICES = ("soprano", "alto", "tenor", "bass")

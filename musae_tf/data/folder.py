@@ -9,15 +9,13 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from musae_tf.data.kern import read_kern
-from musae_tf.data.musicxml import read_musicxml
-from musae_tf.data.score import TICKS, WHOLE, lay_out, metre_changes, note_array
 from musae_tf.data.source import Piece, Rejection, walk
 from musae_tf.errors import DatasetError, MusicError
-from musae_tf.music.midi import from_abc
-from musae_tf.music.song import Song, Tempo, Track
+from musae_tf.music.reading import MIDI, SUFFIXES, count_tunes, read_data
 
-MIDI = (".mid", ".midi", ".kar", ".rmi")
+WITH_TUNES = (*MIDI, ".abc")
+"""Suffixes of files that may have several tunes."""
+
 UNLISTED = "not in the table"
 
 
@@ -43,7 +41,8 @@ class _Row(NamedTuple):
 
 class FolderSource:
     """Music files anywhere below `root`, in upper or lower case: MIDI (`.mid`, `.midi`, `.kar`, `.rmi`), MusicXML
-    (`.musicxml`, `.mxl`, `.xml`), ABC (`.abc`, every tune of a book) and Humdrum (`.krn`).
+    (`.musicxml`, `.mxl`, `.xml`), ABC (`.abc`) and Humdrum (`.krn`). Every tune of a book of ABC, or of a MIDI file of
+    type 2, is a song.
 
     labels="folder": the first folder below `root` is the genre; files right below `root` have none.
     labels=path of a CSV file with the columns `path` (relative to `root`), `labels` (several separated by `;` or `|`)
@@ -64,7 +63,7 @@ class FolderSource:
     def items(self) -> list[FolderItem]:
         """All files, sorted by path. Raises DatasetError if `root` or the table cannot be read."""
         table = None if self.labels == "folder" else _read_table(Path(self.labels))
-        files, self._rejected = walk(self.root, MIDI + SCORES)
+        files, self._rejected = walk(self.root, SUFFIXES)
         if table is not None:
             table = _as_on_disk(table, [path for path, _, _ in files])
         found: list[FolderItem] = []
@@ -73,7 +72,7 @@ class FolderSource:
             if row is None:
                 self._rejected.append(Rejection(path, f"{path}: not listed in {self.labels}", UNLISTED))
                 continue
-            tunes = _count_tunes(self.root / path) if path.lower().endswith(".abc") else 1
+            tunes = _count_tunes(self.root / path) if path.lower().endswith(WITH_TUNES) else 1
             for tune in range(1, tunes + 1) if tunes > 1 else (0,):
                 found.append(FolderItem(f"{path}#{tune}" if tune else path, *row, size, changed, tune))
         if table is not None:
@@ -86,7 +85,7 @@ class FolderSource:
     def load(self, item: FolderItem) -> Piece:
         """Read one file. Raises MusicError with the reason if it is no readable music file."""
         path = item.path.removesuffix(f"#{item.tune}") if item.tune else item.path
-        song = read_music(self.root / path, item.tune or 1)
+        song = read_data(_read_bytes(self.root / path), str(self.root / path), item.tune or None)
         title, _ = os.path.splitext(os.path.basename(path))
         title = f"{title} {item.tune}" if item.tune else title
         return Piece(song, item.path, item.path, item.labels, title=title, hints=item.hints)
@@ -94,6 +93,13 @@ class FolderSource:
     def rejected(self) -> list[Rejection]:
         """Files and folders that the last `items` could not use, sorted by path."""
         return sorted(self._rejected)
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as cause:
+        raise MusicError(f"cannot read {path}: {cause.strerror or cause}") from cause
 
 
 def _folder_row(path: str) -> _Row:
@@ -154,45 +160,13 @@ def _read_table(table: Path) -> dict[str, _Row]:
         raise DatasetError(f"{table} is not a CSV table: {cause}") from cause
 
 
-SCORES = (".musicxml", ".mxl", ".xml", ".krn", ".abc")
-"""Suffixes of the files that `read_score` reads."""
-
-
 def _count_tunes(path: Path) -> int:
-    """Tunes of an ABC file; 1 if it cannot be read: reading it for good says why."""
+    """Tunes of a file; 1 if it cannot be read: reading it for good says why. Most MIDI files tell by their head."""
     try:
-        return max(len(re.findall(rb"^X:", path.read_bytes(), re.MULTILINE)), 1)
+        with open(path, "rb") as file:
+            head = file.read(10)
+            if path.suffix.lower() in MIDI and head[:4] == b"MThd" and head[8:] != b"\0\2":
+                return 1
+            return count_tunes(head + file.read(), path.name)
     except OSError:
         return 1
-
-
-def read_music(path: Path, tune: int = 1) -> Song:
-    """Read a music file by its suffix: one of `SCORES`, or else MIDI. Raises MusicError if it cannot be read."""
-    return read_score(path, tune) if path.suffix.lower() in SCORES else Song.read(path)
-
-
-def read_score(path: Path, tune: int = 1) -> Song:
-    """Read a score by its suffix, one of `SCORES`; of an ABC file with several tunes the one with this number.
-
-    Raises:
-        MusicError: It cannot be read, is damaged, or no part of it sounds.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as cause:
-        raise MusicError(f"cannot read {path}: {cause.strerror or cause}") from cause
-    if path.suffix.lower() == ".abc":
-        # ABC is older than UTF-8, and only titles have other letters.
-        header, *tunes = re.split(r"^(?=X:)", data.decode("utf-8", "replace"), flags=re.MULTILINE)
-        song = from_abc(header + tunes[tune - 1] if tunes else header, str(path))
-        song.name = path.stem
-        return song
-    score = (read_kern if path.suffix.lower() == ".krn" else read_musicxml)(data, str(path))
-    bars, starts = lay_out(score)
-    if starts[-1] >= 2**31:
-        raise MusicError(f"{path}: {starts[-1] / WHOLE:,.0f} whole notes long, a song has at most {2**31 // WHOLE:,}")
-    tracks = [Track(part.name, part.program, False, note_array(part, starts)) for part in score.parts if part.sounds]
-    if not tracks:
-        raise MusicError(f"{path}: no part of the score has a note with a pitch")
-    tempos = [Tempo(starts[bar] + onset, bpm) for bar, onset, bpm in score.tempos]
-    return Song(TICKS, tracks, tempos, metre_changes(bars, 1), starts[-1], score.title or path.stem)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from musae_tf.data.dataset import Dataset
-from musae_tf.data.folder import read_music
 from musae_tf.data.split import SPLITS
 from musae_tf.data.store import ARRAYS, MANIFEST, NONE, REJECTED, SONGS, printable
 from musae_tf.errors import DatasetError, MusicError
@@ -17,6 +16,7 @@ from musae_tf.music.grid import heads, tokenize
 from musae_tf.music.layouts import Layout
 from musae_tf.music.pieces import losses_in_words
 from musae_tf.music.roles import POOLED, assign
+from musae_tf.music.song import Song
 
 PHRASE_BARS = 2
 
@@ -74,7 +74,7 @@ def describe_file(path: Path, layout: Layout) -> str:
     Raises:
         MusicError: It cannot be read.
     """
-    song = read_music(path)
+    song = Song.read(path)
     try:
         roles = assign(song, layout)
         taken, losses = roles.tolist(), losses_in_words(song, tokenize(song, layout, roles))

@@ -21,6 +21,7 @@ import numpy as np
 from musae_tf.data.source import LARGEST, TOO_LARGE, Piece, Rejection, UnfitError, walk
 from musae_tf.errors import DatasetError, MusicError, require
 from musae_tf.music.multitrack import from_multitrack
+from musae_tf.music.reading import MIDI
 from musae_tf.music.song import Song
 
 TRACK = re.compile(r"TR[A-Z]{5}[0-9A-F]{11}")
@@ -238,7 +239,7 @@ class LmdSource(_TrackSource):
         "and of the people who sequenced them. Labels: those of their publishers"
     )
     layout = "band"
-    suffixes = (".mid", ".midi")
+    suffixes = MIDI
 
 
 class LpdSource(_TrackSource):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pypianoroll import Multitrack
 
 Music: TypeAlias = Union[str, os.PathLike, bytes, Song, "Multitrack", np.ndarray]
-"""A MIDI file by its path or its bytes, a Song, a Multitrack, or tokens int [bars * 16, K] or [bars, 16, K]."""
+"""A file of music by its path, the bytes of MIDI, a Song, a Multitrack, or tokens int [bars * 16, K] or [bars, 16, K]."""
 
 CORRELATION = 0.7
 """Of the codes of neighbouring phrases in a `walk`: near enough to belong together, far enough to move on."""
@@ -39,6 +39,7 @@ WARNINGS = {
     "unknown_events": "events that no MIDI file can have are left out",
     "notes_without_end": "notes without an end last to the next one of their pitch, or to the end of their track",
     "pedals_ignored": "presses of the pedal are ignored",
+    "tunes_left_out": "other tunes of the file are left out (FILE#2 is the second one)",
 }
 """What `Song.warnings` counts, in words."""
 

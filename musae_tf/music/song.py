@@ -112,10 +112,11 @@ class Song:
         tempos: Tempo changes by tick. None means 120 quarters a minute.
         metres: Time signatures by tick. None means 4/4.
         end: Tick where the piece ends, never before the end of its last note; may lie later (silence at the end).
-        name: Title; the file's stem after `Song.read(path)`.
+        name: Title; after `Song.read(path)` that of a score, or else the file's stem.
         warnings: What reading the file mended or left unused, counts by kind: `values_above_127` (taken as 127),
             `unknown_events` (left out), `notes_without_end` (ended with the next note of their pitch or the track),
-            `pedals_ignored`. No part of the music: songs are equal without them.
+            `pedals_ignored`, `tunes_left_out` (of a file with several). No part of the music, and of what makes songs
+            equal.
     """
 
     ticks_per_quarter: int = 480
@@ -145,23 +146,18 @@ class Song:
 
     @classmethod
     def read(cls, source: str | os.PathLike | bytes) -> "Song":
-        """Read a standard MIDI file of type 0 or 1 from a path or from its bytes.
+        """Read a file of music, in the format of its suffix (see `musae_tf.music.reading`), or the bytes of MIDI.
 
         Raises:
-            MusicError: The file is missing, is not MIDI or is damaged.
+            MusicError: The file is missing, is none of these or is damaged.
         """
-        from musae_tf.music import midi
-
         if isinstance(source, (bytes, bytearray, memoryview)):
+            from musae_tf.music import midi
+
             return midi.from_bytes(bytes(source))
-        try:
-            with open(source, "rb") as file:
-                data = file.read()
-        except OSError as cause:
-            raise MusicError(f"cannot read {source}: {cause.strerror or cause}") from cause
-        song = midi.from_bytes(data, os.fspath(source))
-        song.name = os.path.splitext(os.path.basename(source))[0]
-        return song
+        from musae_tf.music.reading import read_file
+
+        return read_file(source)
 
     def to_bytes(self) -> bytes:
         """The song as a standard MIDI file of type 1."""

@@ -54,7 +54,7 @@ def run(server: ModelSource, model: str, deadline: float, host: str, port: int, 
 
 async def receive(service: Service, request: Request) -> Response:
     """Take a file: its key, or 413 and a sentence as soon as it is known to be too large."""
-    refusal = PlainTextResponse(f"larger than {MAX_BYTES / 1e6:g} MB, the most that a MIDI file may have", 413)
+    refusal = PlainTextResponse(f"larger than {MAX_BYTES / 1e6:g} MB, the most that a file may have", 413)
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > MAX_BYTES:
         return refusal

@@ -8,6 +8,7 @@ from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 from nicegui.events import GenericEventArguments
 
+from musae_tf.music.reading import SUFFIXES
 from musae_tf.studio.recipe import FIELDS, MAX_BYTES, Field
 from musae_tf.studio.service import Result
 from musae_tf.verbs.description import Description, LatentMap
@@ -130,7 +131,7 @@ def action(label: str, on_click: Callable[[], Any]) -> ui.button:
 
 
 class DropZone(ui.element, component="drop_zone.js"):
-    """A labelled place for one MIDI file.
+    """A labelled place for one file of music.
 
     Args:
         label: what the file is for.
@@ -141,6 +142,7 @@ class DropZone(ui.element, component="drop_zone.js"):
     def __init__(self, label: str, on_file: Callable[[str, str], Awaitable[None]], on_refusal: Callable[[str], None]):
         super().__init__()
         self._props["label"] = label
+        self._props["accept"] = ",".join((*SUFFIXES, "audio/midi", "audio/x-midi"))
         self._props["limit"] = MAX_BYTES
         self._props["piece"] = None
 

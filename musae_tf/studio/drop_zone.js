@@ -3,16 +3,16 @@ export default {
   template: `
     <label class="drop" :class="{ over, filled: piece }" @dragover.prevent="over = true" @dragleave="over = false"
            @drop.prevent="over = false; take($event.dataTransfer.files[0])">
-      <input type="file" accept=".mid,.midi,audio/midi,audio/x-midi" :aria-label="label" :aria-describedby="id"
+      <input type="file" :accept="accept" :aria-label="label" :aria-describedby="id"
              @change="take($event.target.files[0]); $event.target.value = ''" />
       <span class="drop-label">{{ label }}</span>
       <span :id="id" class="drop-text">
         <template v-if="busy">Reading…</template>
         <template v-else-if="piece"><b>{{ piece.name }}</b><br />{{ piece.facts }}</template>
-        <template v-else>Drop a MIDI file here, or press to choose one</template>
+        <template v-else>Drop a MIDI file or a score here, or press to choose one</template>
       </span>
     </label>`,
-  props: { label: String, limit: Number, piece: Object },
+  props: { label: String, accept: String, limit: Number, piece: Object },
   emits: ["file", "refusal"],
   data: () => ({ over: false, busy: false, id: "drop-" + Math.random().toString(36).slice(2) }),
   methods: {
@@ -20,7 +20,7 @@ export default {
       if (!file) return;
       if (file.size > this.limit) {
         const size = (file.size / 1e6).toFixed(1);
-        this.$emit("refusal", `${file.name} has ${size} MB; a MIDI file may have ${this.limit / 1e6} MB.`);
+        this.$emit("refusal", `${file.name} has ${size} MB; a file may have ${this.limit / 1e6} MB.`);
         return;
       }
       this.busy = true;

@@ -58,7 +58,7 @@ class Panel(ABC):
     def put(self, place: str, piece: GridPiece) -> None:
         """Take a piece."""
         self.brought[place] = piece
-        bars = f"{len(piece.tokens)} bars, {piece.tempo:.4g} bpm"
+        bars = f"{len(piece.tokens)} bars, {'mostly ' if piece.tempos else ''}{piece.tempo:.4g} bpm"
         self._zones[place].show(
             piece.name, f"{bars}. {piece.losses[0].upper() + piece.losses[1:]}." if piece.losses else bars
         )
@@ -161,7 +161,7 @@ class ChangePanel(Panel):
         texts = {**self.dice.texts, "strength": value_text(self.strength.value)}
         genre = self.genre.value if kind == "transfer" else ""
         amounts = tuple(slider.value for slider in self.amounts) if kind == "reshape" else ()
-        self._need(("piece",), "Bring a piece first: a MIDI file with notes for the model's tracks.")
+        self._need(("piece",), "Bring a piece first: a file with notes for the model's tracks.")
         return Recipe(kind, genre, self._numbers(kind, texts), amounts)
 
     def set(self, recipe: Recipe) -> None:
@@ -212,7 +212,7 @@ class BetweenPanel(Panel):
 
     def recipe(self) -> Recipe:
         """What the fields say."""
-        self._need(("from", "to"), "Bring two pieces first: two MIDI files with notes for the model's tracks.")
+        self._need(("from", "to"), "Bring two pieces first: two files with notes for the model's tracks.")
         texts = {**self.dice.texts, "points": str(self.points), "at": value_text(self.at.value)}
         return Recipe("interpolate", "", self._numbers("interpolate", texts))
 

@@ -15,12 +15,13 @@ from urllib.parse import urlencode
 import numpy as np
 
 from musae_tf.errors import MusicError, StudioError
-from musae_tf.music import STEPS_PER_BAR, Layout, Song, detokenize, pieces, tokenize
+from musae_tf.music import STEPS_PER_BAR, Layout, Song, Tempo, detokenize, pieces, tokenize
+from musae_tf.music.reading import read_data
 from musae_tf.verbs.description import Description, LatentMap
 from musae_tf.verbs.methods import AsyncVerbs
 
 MAX_BYTES = 4_000_000
-"""Largest MIDI file that the studio reads. Few are above 1 MB; what is larger is something else."""
+"""Largest file that the studio reads. Few pieces are above 1 MB; what is larger is something else."""
 
 MAX_LINK = 6000
 """Characters that one piece may take in a link: what browsers, chats and mail programs keep whole."""
@@ -42,6 +43,7 @@ class GridPiece:
         tempo: quarter notes a minute.
         programs: General MIDI program of each track.
         losses: what of the file the model cannot take, in words; empty if it takes all.
+        tempos: its tempo map, as in `Grid.tempos`; empty where it has one tempo.
     """
 
     name: str
@@ -49,30 +51,32 @@ class GridPiece:
     tempo: float
     programs: tuple[int, ...]
     losses: str = ""
+    tempos: tuple[Tempo, ...] = ()
 
     @classmethod
     def read(cls, data: bytes, name: str, layout: Layout) -> "GridPiece":
-        """A piece from a MIDI file.
+        """A piece from a file of music, whose name tells the format.
 
         Raises:
             StudioError: the file cannot be read, or holds nothing that the model can take.
         """
         try:
-            song = Song.read(data)
+            song = read_data(data, name)
             grid = tokenize(song, layout)
         except MusicError as error:
-            raise StudioError(f"{name}: {error}") from error
+            raise StudioError(str(error) if name in str(error) else f"{name}: {error}") from error
         return cls(
             name[:_MAX_NAME],
             grid.tokens,
             grid.tempo,
             grid.programs,
             pieces.losses_in_words(song, grid),
+            grid.tempos if len(grid.tempos) > 1 else (),
         )
 
     def song(self, layout: Layout, bars: int) -> Song:
         """Its first bars as a song that the client takes; on the grid, it is the file."""
-        song = detokenize(self.tokens[:bars], layout, self.tempo, self.programs)
+        song = detokenize(self.tokens[:bars], layout, self.tempos or self.tempo, self.programs)
         song.name = self.name.rpartition(".")[0] or self.name
         return song
 
@@ -80,6 +84,7 @@ class GridPiece:
         """Its first bars as characters that a URL can carry; empty if they would be more than `MAX_LINK`."""
         tokens = self.tokens[:bars]
         head = {"name": self.name, "tempo": self.tempo, "programs": self.programs, "shape": tokens.shape}
+        head |= {"tempos": self.tempos} if self.tempos else {}
         # Track after track: what repeats lies together.
         body = np.moveaxis(tokens, -1, 0).astype("<u2").tobytes()
         packed = zlib.compress(json.dumps(head).encode() + b"\0" + body, 9)
@@ -101,15 +106,16 @@ class GridPiece:
             tokens = np.moveaxis(np.frombuffer(body, "<u2").reshape(tracks, bars, steps), 0, -1)
             name, tempo = str(facts["name"])[:_MAX_NAME], float(facts["tempo"])
             programs = tuple(int(program) for program in facts["programs"])
+            tempos = tuple(Tempo(max(int(tick), 0), float(bpm)) for tick, bpm in facts.get("tempos", ()))
         except (ValueError, KeyError, TypeError, binascii.Error, zlib.error) as cause:
             raise StudioError("the piece in this link is damaged: was the whole link copied?") from cause
         if steps != STEPS_PER_BAR or tracks != len(layout.tracks):
             raise StudioError(f"the piece in this link has {tracks} tracks, the model has {len(layout.tracks)}")
         try:
-            detokenize(tokens, layout, tempo, programs)
+            detokenize(tokens, layout, tempos or tempo, programs)
         except MusicError as cause:
             raise StudioError(f"the piece in this link does not fit the model: {cause}") from cause
-        return cls(name, tokens, tempo, programs)
+        return cls(name, tokens, tempo, programs, tempos=tempos)
 
 
 class Field(NamedTuple):

@@ -5,9 +5,8 @@ import json
 import pytest
 
 from musae_tf.data import Dataset, FolderSource, build
-from musae_tf.data.folder import read_score
 from musae_tf.errors import MusicError
-from musae_tf.music import get_layout, tokenize
+from musae_tf.music import Song, get_layout, tokenize
 
 ABC = """X:1
 T:Two voices
@@ -42,7 +41,7 @@ def musicxml(parts, measures=2):
 
 def test_abc(tmp_path):
     (tmp_path / "tune.abc").write_text(ABC)
-    song = read_score(tmp_path / "tune.abc")
+    song = Song.read(tmp_path / "tune.abc")
     assert [track.notes["pitch"].tolist() for track in song.tracks] == [
         [67, 69, 71, 72, 74, 78, 79, 71],
         [55, 50, 55],
@@ -54,7 +53,7 @@ def test_abc(tmp_path):
 
 def test_musicxml(tmp_path):
     (tmp_path / "score.musicxml").write_text(musicxml([("Guitar", 25, 4), ("Double bass", 32, 2), ("Voice", None, 5)]))
-    song = read_score(tmp_path / "score.musicxml")
+    song = Song.read(tmp_path / "score.musicxml")
     assert [(track.name, track.program) for track in song.tracks] == [("Guitar", 25), ("Double bass", 32), ("Voice", 0)]
     assert song.tracks[1].notes["pitch"].tolist() == [36, 38, 40, 41] * 2
     grid = tokenize(song, get_layout("band"))
@@ -82,7 +81,7 @@ def test_a_folder_of_all_formats(tmp_path):
 
 def test_score_that_is_not_there(tmp_path):
     with pytest.raises(MusicError, match=r"cannot read .*gone.abc: No such file"):
-        read_score(tmp_path / "gone.abc")
+        Song.read(tmp_path / "gone.abc")
 
 
 def test_every_tune_of_a_book_is_a_song(tmp_path):

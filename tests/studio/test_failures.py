@@ -55,7 +55,7 @@ def test_a_file_of_100_megabytes(page, tmp_path, recovers):
     with open(path, "wb") as file:
         file.truncate(100_000_000)
     page.get_by_label("Your piece", exact=True).set_input_files(path)
-    alert(page, "Huge.mid has 100.0 MB; a MIDI file may have 4 MB.")
+    alert(page, "Huge.mid has 100.0 MB; a file may have 4 MB.")
     recovers()
 
 

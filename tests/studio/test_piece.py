@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from musae_tf.errors import StudioError
-from musae_tf.music import get_layout, tokenize
+from musae_tf.music import Tempo, get_layout, tokenize
 from musae_tf.studio.recipe import MAX_LINK, GridPiece
 from tests.corpus import band_song, broken_files, four_voice_song
 
@@ -34,6 +34,23 @@ def test_what_is_lost_is_said():
     assert GridPiece.read(four_voice_song(2).to_bytes(), "hymn.mid", VOICES).losses == ""
 
 
+def test_tempos_are_in_the_link():
+    song = four_voice_song(4)
+    song.tempos = [Tempo(0, 100), Tempo(1920, 50)]
+    piece = GridPiece.from_text(GridPiece.read(song.to_bytes(), "mine.mid", VOICES).to_text(bars=4), VOICES)
+    assert piece.song(VOICES, 4).tempos == song.tempos
+    assert piece.song(VOICES, 1).tempos == song.tempos[:1]
+
+
+def test_scores_are_pieces_too():
+    kern = b"**kern\t**kern\n*M4/4\t*M4/4\n=1\t=1\n1c\t1cc\n=2\t=2\n1d\t1dd\n*-\t*-\n"
+    assert GridPiece.read(kern, "Chant.KRN", VOICES).tokens.shape == (2, 16, 4)
+    book = "".join(f"X:{n}\nT:tune {n}\nM:4/4\nL:1/4\nK:C\nCDEF|GABc|\n" for n in (1, 2, 3))
+    assert "2 other tunes of the file are left out" in GridPiece.read(book.encode(), "book.abc", VOICES).losses
+    with pytest.raises(StudioError, match=r"mine\.mxl: .*archive"):
+        GridPiece.read(b"PK\x03\x04 and no more", "mine.mxl", VOICES)
+
+
 def test_a_long_piece_has_no_text():
     tokens = np.random.default_rng(1).integers(0, 128, (64, 16, 4)).astype(np.uint16)
     piece = GridPiece("long.mid", tokens, 120.0, VOICES.programs)
@@ -51,7 +68,7 @@ def test_broken_files_are_read_or_refused_by_name(name):
     if reason is None:
         assert piece.tokens.shape[1:] == (16, 4)
     else:
-        assert reason.startswith("mine.mid: ")
+        assert reason.startswith("mine.mid")
         assert "\n" not in reason
 
 

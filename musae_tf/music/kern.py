@@ -7,8 +7,8 @@ Grace notes are left out; spines that split or join are refused (no score of the
 import re
 from fractions import Fraction
 
-from musae_tf.data.score import TICKS, TIE_BACK, TIE_NEXT, Score, ScorePart, Written
 from musae_tf.errors import MusicError
+from musae_tf.music.score import TICKS, TIE_BACK, TIE_NEXT, Score, ScorePart, Written
 
 STEPS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 MODES = {

@@ -13,8 +13,8 @@ import zlib
 from fractions import Fraction
 from xml.etree.ElementTree import Element
 
-from musae_tf.data.score import TICKS, TIE_BACK, TIE_NEXT, Score, ScorePart, Written
 from musae_tf.errors import MusicError
+from musae_tf.music.score import TICKS, TIE_BACK, TIE_NEXT, Score, ScorePart, Written
 
 # The largest score of the collection unpacks to 11 MB; far more is a damaged or hostile file.
 LARGEST = 32 * 2**20

@@ -1,8 +1,8 @@
 import pytest
 
-from musae_tf.data.kern import count_spines, read_kern
-from musae_tf.data.score import TICKS, TIE_BACK, TIE_NEXT, Score
 from musae_tf.errors import MusicError
+from musae_tf.music.kern import count_spines, read_kern
+from musae_tf.music.score import TICKS, TIE_BACK, TIE_NEXT, Score
 from tests.data.documents import kern
 
 

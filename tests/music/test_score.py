@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musae_tf.data.score import (
+from musae_tf.music.score import (
     TICKS,
     TIE_BACK,
     TIE_GAP,

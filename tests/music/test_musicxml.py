@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musae_tf.data.musicxml import LARGEST, read_musicxml
-from musae_tf.data.score import TICKS, TIE_BACK, TIE_NEXT, Score
 from musae_tf.errors import MusicError
+from musae_tf.music.musicxml import LARGEST, read_musicxml
+from musae_tf.music.score import TICKS, TIE_BACK, TIE_NEXT, Score
 from tests.data.documents import attributes, line, move, musicxml, mxl, note, quartet, rest
 
 

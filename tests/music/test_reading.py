@@ -1,0 +1,85 @@
+"""Files of music by their suffixes, and the tunes of those that have several."""
+
+import pytest
+
+from musae_tf.data import FolderSource
+from musae_tf.errors import MusicError
+from musae_tf.music import Song
+from musae_tf.music.pieces import as_song
+from musae_tf.music.reading import SUFFIXES, count_tunes, is_file, read_data
+from tests.corpus import END_OF_TRACK, four_voice_song, midi_file
+from tests.data.documents import kern, line, musicxml, mxl
+
+BOOK = "%%header\n\n" + "".join(f"X:{n}\nT:tune {n}\nM:4/4\nL:1/4\nK:C\n{'CDEF|' * n}\n" for n in (1, 2, 3))
+SCORE = musicxml({"A": [line("C4"), line("D4")]})
+PATTERNS = midi_file(2, 480, *(b"\x00\x90%c\x50\x83\x60\x80%c\x00" % (60 + n, 60 + n) + END_OF_TRACK for n in range(3)))
+FILES = {
+    "a.mid": four_voice_song(2).to_bytes(),
+    "b.KAR": four_voice_song(2).to_bytes(),
+    "c.musicxml": SCORE,
+    "d.xml": SCORE,
+    "e.mxl": mxl({"score.xml": SCORE}),
+    "f.krn": kern("**kern", "*M4/4", "=1", "1c", "=2", "1d", "*-"),
+    "g.abc": BOOK.encode(),
+    "h": four_voice_song(2).to_bytes(),
+    "i.mid": PATTERNS,
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, data in FILES.items():
+        (tmp_path / name).write_bytes(data)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_any_format_is_music_for_everything_that_takes_music(folder, name):
+    path = folder / name
+    song = as_song(path, None)
+    assert sum(len(track.notes) for track in song.tracks) > 0
+    assert song == as_song(str(path), None) == read_data(FILES[name], str(path))
+    assert song.name
+
+
+def test_a_tune_is_named_by_its_number(folder):
+    path = f"{folder}/g.abc"
+    lengths = [len(Song.read(f"{path}#{n}").tracks[0].notes) for n in (1, 2, 3)]
+    assert lengths == [4, 8, 12]
+    assert Song.read(f"{path}#2").name == "g 2"
+    assert Song.read(f"{path}#2").warnings == {}
+    first = Song.read(path)
+    assert (len(first.tracks[0].notes), first.name, first.warnings) == (4, "g", {"tunes_left_out": 2})
+    assert [Song.read(f"{folder}/i.mid#{n}").tracks[0].notes["pitch"].tolist() for n in (1, 2, 3)] == [[60], [61], [62]]
+    for number in ("0", "4", "9" * 30):
+        with pytest.raises(MusicError, match=r"g\.abc has no tune \d+: it has 3"):
+            Song.read(f"{path}#{number}")
+    with pytest.raises(MusicError, match=r"a\.mid has no tune 2: it has 1"):
+        Song.read(f"{folder}/a.mid#2")
+    assert is_file(f"{path}#9")
+    assert not is_file(f"{folder}/gone.abc#1")
+
+
+def test_a_file_may_have_a_number_in_its_name(folder):
+    (folder / "g.abc#2").write_bytes(four_voice_song(2).to_bytes())
+    assert len(Song.read(f"{folder}/g.abc#2").tracks) == 4
+
+
+def test_every_tune_is_a_song_of_a_folder(folder):
+    source = FolderSource(folder)
+    items = source.items()
+    assert [item.path for item in items if item.tune] == [f"{name}#{n}" for name in ("g.abc", "i.mid") for n in (1, 2, 3)]
+    assert {item.path.partition("#")[0] for item in items} == set(FILES) - {"h"}
+    songs = {item.path: source.load(item) for item in items}
+    assert songs["i.mid#3"].song.tracks[0].notes["pitch"].tolist() == [62]
+    assert (songs["g.abc#2"].title, songs["g.abc#2"].song.warnings) == ("g 2", {})
+
+
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ""])
+@pytest.mark.parametrize("data", [b"", b"X:", b"MThd", b"\xff" * 100, b"PK\x03\x04"])
+def test_no_suffix_makes_nonsense_music(suffix, data):
+    name = f"some{suffix}"
+    assert count_tunes(data, name) == 1
+    with pytest.raises(MusicError, match="some") as caught:
+        read_data(data, name)
+    assert "\n" not in str(caught.value)
