@@ -80,7 +80,9 @@ def _look(arguments: Namespace) -> Iterator[Finding]:
     for name, path in (("this folder", Path()), ("runs", RUNS), ("datasets", Path("datasets"))):
         yield _folder(name, path)
     yield _folder("temporary files", Path(tempfile.gettempdir()))
+    yield _cache()
     yield _space()
+    yield _proxy()
     if arguments.server is not None:
         yield _server(arguments)
 
@@ -163,6 +165,19 @@ def _space() -> Finding:
     enough = free >= LEAST_SPACE
     more = "" if enough else f"; {LEAST_SPACE / 1e9:g} GB are needed for a dataset and a run"
     return Finding("disk", "ok" if enough else "missing", f"{free / 1e9:,.1f} GB are free here{more}")
+
+
+def _cache() -> Finding:
+    from musae_tf.pretrained.archive import cache_folder
+
+    return _folder("unpacked models", cache_folder())
+
+
+def _proxy() -> Finding:
+    from musae_tf.client.proxy import proxies
+
+    found = ", ".join(f"{name}={address}" for name, address in proxies().items())
+    return Finding("proxy", "ok", f"{found}: what is not on this machine is reached through it" if found else "none")
 
 
 def _server(arguments: Namespace) -> Finding:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pypianoroll import Multitrack
 
 Music: TypeAlias = Union[str, os.PathLike, bytes, Song, "Multitrack", np.ndarray]
-"""A file of music by its path, the bytes of MIDI, a Song, a Multitrack, or tokens int [bars * 16, K] or [bars, 16, K]."""
+"""A file of music by its path, MIDI by its bytes, a Song, a Multitrack, tokens int [bars * 16, K] or [bars, 16, K]."""
 
 CORRELATION = 0.7
 """Of the codes of neighbouring phrases in a `walk`: near enough to belong together, far enough to move on."""

@@ -68,7 +68,8 @@ def test_a_file_may_have_a_number_in_its_name(folder):
 def test_every_tune_is_a_song_of_a_folder(folder):
     source = FolderSource(folder)
     items = source.items()
-    assert [item.path for item in items if item.tune] == [f"{name}#{n}" for name in ("g.abc", "i.mid") for n in (1, 2, 3)]
+    tunes = [f"{name}#{number}" for name in ("g.abc", "i.mid") for number in (1, 2, 3)]
+    assert [item.path for item in items if item.tune] == tunes
     assert {item.path.partition("#")[0] for item in items} == set(FILES) - {"h"}
     songs = {item.path: source.load(item) for item in items}
     assert songs["i.mid#3"].song.tracks[0].notes["pitch"].tolist() == [62]
