@@ -2,6 +2,7 @@
 
 import platform
 import shutil
+import socket
 import sys
 import tempfile
 from argparse import Namespace
@@ -15,9 +16,16 @@ from musae_tf.cli.parser import Commands, add_json, command
 from musae_tf.cli.shared import RUNS, add_server, load_tensorflow
 from musae_tf.cores import available_cores
 from musae_tf.errors import MusaeError
+from musae_tf.proxies import exempt, named, place
 
 LEAST_SPACE = 2e9
 """Bytes: a run of the default preset with its dataset, export and evaluation needs less."""
+
+LEAST_CACHE = 0.1e9
+"""Bytes: the pretrained model, unpacked, needs less."""
+
+PROXY_SECONDS = 3.0
+"""How long a proxy may take to answer."""
 
 LEAST_PYTHON = (3, 10)
 
@@ -71,6 +79,8 @@ def doctor(arguments: Namespace) -> int:
 
 
 def _look(arguments: Namespace) -> Iterator[Finding]:
+    from musae_tf.pretrained.archive import cache_folder
+
     yield _musae()
     yield _python()
     for purpose, packages in PURPOSES.items():
@@ -80,9 +90,10 @@ def _look(arguments: Namespace) -> Iterator[Finding]:
     for name, path in (("this folder", Path()), ("runs", RUNS), ("datasets", Path("datasets"))):
         yield _folder(name, path)
     yield _folder("temporary files", Path(tempfile.gettempdir()))
-    yield _cache()
-    yield _space()
-    yield _proxy()
+    yield _folder("cache", cache_folder(), "; the environment variable MUSAE_CACHE names another folder")
+    yield _space("disk", Path(), LEAST_SPACE, "a dataset and a run")
+    yield _space("disk of the cache", cache_folder(), LEAST_CACHE, "the pretrained model")
+    yield _proxies()
     if arguments.server is not None:
         yield _server(arguments)
 
@@ -150,34 +161,43 @@ def _sound() -> Finding:
     return Finding("synthesiser", "ok", "a note was rendered with the sound font of pretty_midi")
 
 
-def _folder(name: str, path: Path) -> Finding:
-    there = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
+def _folder(name: str, path: Path, remedy: str = "") -> Finding:
+    there = _existing(path)
     try:
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as cause:
-        return Finding(name, "missing", f"cannot write in {there}: {cause.strerror or cause}")
+        return Finding(name, "missing", f"cannot write in {there}: {cause.strerror or cause}{remedy}")
     return Finding(name, "ok", f"{path.absolute()} can be written{'' if there == path.absolute() else ' when needed'}")
 
 
-def _space() -> Finding:
-    free = shutil.disk_usage(Path()).free
-    enough = free >= LEAST_SPACE
-    more = "" if enough else f"; {LEAST_SPACE / 1e9:g} GB are needed for a dataset and a run"
-    return Finding("disk", "ok" if enough else "missing", f"{free / 1e9:,.1f} GB are free here{more}")
+def _existing(path: Path) -> Path:
+    """The folder itself, or the nearest above it that is there."""
+    return next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
 
 
-def _cache() -> Finding:
-    from musae_tf.pretrained.archive import cache_folder
+def _space(name: str, path: Path, least: float, purpose: str) -> Finding:
+    there = _existing(path)
+    free = shutil.disk_usage(there).free
+    enough = free >= least
+    more = "" if enough else f"; {least / 1e9:g} GB are needed for {purpose}"
+    return Finding(name, "ok" if enough else "missing", f"{free / 1e9:,.1f} GB are free in {there}{more}")
 
-    return _folder("unpacked models", cache_folder())
 
-
-def _proxy() -> Finding:
-    from musae_tf.client.proxy import proxies
-
-    found = ", ".join(f"{name}={address}" for name, address in proxies().items())
-    return Finding("proxy", "ok", f"{found}: what is not on this machine is reached through it" if found else "none")
+def _proxies() -> Finding:
+    """Proxies of the environment, and whether somebody listens there."""
+    found = named()
+    if not found:
+        return Finding("proxy", "ok", "none in the environment")
+    text = ", ".join(map(str, found)) + (f"; not for {exempt()}" if exempt() else "; no_proxy is not set")
+    for proxy in found:
+        try:
+            socket.create_connection(place(proxy.url), PROXY_SECONDS).close()
+        except (OSError, ValueError) as cause:
+            reason = getattr(cause, "strerror", None) or cause
+            remedy = f"mend or unset {proxy.variable}, or set no_proxy to what is reached without it"
+            return Finding("proxy", "missing", f"{text}; no connection to {proxy.url} ({reason}): {remedy}")
+    return Finding("proxy", "ok", f"{text}; addresses of this machine are never asked for through a proxy")
 
 
 def _server(arguments: Namespace) -> Finding:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import grpc
 
-from musae_tf import __version__
-from musae_tf.client.proxy import host, is_local, proxy_of
+from musae_tf import __version__, proxies
 from musae_tf.errors import (
     AccessDeniedError,
     ClientError,
@@ -96,8 +95,8 @@ class Connection:
 
     def arguments(self) -> list[tuple[str, int | str]]:
         """Channel options as gRPC takes them."""
-        here = {"grpc.enable_http_proxy": 0} if is_local(self.target) else {}
-        options = {**OPTIONS, **here, **(self.options or {})}
+        direct = {} if proxies.grpc_proxy(self.target) else {"grpc.enable_http_proxy": 0}
+        options = {**OPTIONS, **direct, **(self.options or {})}
         if isinstance(self.tls, Tls) and self.tls.server_name:
             options["grpc.ssl_target_name_override"] = self.tls.server_name
         return list(options.items())
@@ -159,11 +158,9 @@ def from_status(code: str, details: str, target: str) -> ClientError:
     kind, hint = next(
         (kind, hint) for status, pattern, kind, hint in _RULES if status in (code, "") and re.search(pattern, details)
     )
+    if kind in _UNANSWERED and (proxy := proxies.grpc_hint(target)):
+        hint = f"{proxy}; {hint}"
     # An operation's message is followed by where in the graph it is.
     words = details.partition("\n")[0].strip() or "no reason given"
-    proxy = proxy_of(target) if kind in _UNANSWERED else None
-    if proxy:
-        variable, address = proxy
-        hint = f"{variable} sends the connection through {address}: no_proxy={host(target)} goes past it"
     who = f"{_UNANSWERED[kind]} {target}" if kind in _UNANSWERED else f"{target} answered {code}"
     return kind(f"{who}: {words}", code, details, hint)

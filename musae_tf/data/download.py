@@ -12,13 +12,14 @@ from email.message import Message
 from http.client import HTTPException, HTTPResponse
 from http.cookiejar import CookieJar
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from musae_tf import __version__
 from musae_tf.errors import DatasetError
 from musae_tf.files import write_text
 from musae_tf.progress import progress
+from musae_tf.proxies import download_hint, download_proxy
 
 CHUNK = 1 << 18
 MEGABYTE = 1_000_000
@@ -121,7 +122,7 @@ class _Transfer:
         self.state = self._read(url)
         # Some file services set a cookie on the way and ask for it at the end.
         cookies = urllib.request.HTTPCookieProcessor(CookieJar())
-        self.opener = urllib.request.build_opener(cookies)
+        self.opener = urllib.request.build_opener(cookies, _Proxies())
 
     @property
     def expected(self) -> int | None:
@@ -154,7 +155,7 @@ class _Transfer:
         except urllib.error.HTTPError as error:
             self._refused(error)
         except urllib.error.URLError as error:
-            raise _InterruptedError(f"no connection ({error.reason})") from error
+            raise _InterruptedError(f"no connection ({error.reason}){download_hint(self.state.url)}") from error
         except (HTTPException, OSError) as error:
             raise _lost(error) from error
         with response:
@@ -206,6 +207,7 @@ class _Transfer:
                     raise DatasetError(f"{self.state.url}: more came than the {limit:,} bytes that were announced")
 
     def _refused(self, error: urllib.error.HTTPError) -> NoReturn:
+        proxy = download_hint(self.state.url)
         with error:
             if error.code == 416:  # the file has become shorter
                 self.forget()
@@ -213,8 +215,8 @@ class _Transfer:
             if error.code in WORTH_TRYING_AGAIN:
                 wait = error.headers.get("Retry-After", "")
                 pause = float(wait) if wait.isdigit() else 0.0
-                raise _InterruptedError(f"the server answers {error.code} {error.reason}", pause) from error
-            raise DatasetError(f"{self.state.url}: the server answers {error.code} {error.reason}") from error
+                raise _InterruptedError(f"the server answers {error.code} {error.reason}{proxy}", pause) from error
+            raise DatasetError(f"{self.state.url}: the server answers {error.code} {error.reason}{proxy}") from error
 
     def _read(self, url: str) -> _State:
         with suppress(OSError, ValueError, TypeError):
@@ -223,6 +225,13 @@ class _Transfer:
                 return state
         self.part.unlink(missing_ok=True)
         return _State(url)
+
+
+class _Proxies(urllib.request.ProxyHandler):
+    """The proxies of the environment, but for addresses of this machine."""
+
+    def proxy_open(self, req: urllib.request.Request, proxy: str, type: str) -> Any:
+        return None if download_proxy(req.full_url) is None else super().proxy_open(req, proxy, type)
 
 
 def _read(response: HTTPResponse) -> bytes:

@@ -100,3 +100,40 @@ def test_a_server_and_none(capsys):
         code, found = examined(capsys, "--server", f"127.0.0.1:{nobody.getsockname()[1]}", "--deadline", "1")
     assert code == 1
     assert found["server"]["state"] == "missing"
+
+
+def test_a_cache_that_cannot_be_written(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    remedy = "; the environment variable MUSAE_CACHE names another folder"
+    found = doctor._folder("cache", tmp_path / "file" / "cache", remedy)
+    assert found.state == "missing"
+    assert found.text == f"cannot write in {tmp_path / 'file'}: Not a directory{remedy}"
+    assert doctor._folder("cache", tmp_path / "new" / "cache", remedy).text.endswith("can be written when needed")
+
+
+def test_the_cache_is_looked_at_where_it_is(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("MUSAE_CACHE", str(tmp_path / "own"))
+    _, found = examined(capsys)
+    assert str(tmp_path / "own") in found["cache"]["text"]
+    assert str(tmp_path) in found["disk of the cache"]["text"]
+
+
+def test_proxies(monkeypatch):
+    for name in ("grpc_proxy", "https_proxy", "http_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    assert doctor._proxies() == ("proxy", "ok", "none in the environment")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        monkeypatch.setenv("http_proxy", f"http://me:secret@{address}")
+        assert doctor._proxies().state == "ok"
+        assert f"http_proxy=http://{address}; no_proxy is not set" in doctor._proxies().text
+    monkeypatch.setenv("no_proxy", "localhost")
+    found = doctor._proxies()
+    assert found.state == "missing"
+    assert f"http_proxy=http://{address}; not for localhost; no connection to http://{address}" in found.text
+    assert "Connection refused" in found.text
+    assert "secret" not in found.text
+    monkeypatch.setenv("http_proxy", "nonsense")
+    assert "http_proxy" in doctor._proxies().text
+    assert "HOST:PORT" in doctor._proxies().text

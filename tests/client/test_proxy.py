@@ -1,80 +1,131 @@
-"""A proxy in the environment: no way to this machine goes through it, and an error of another way names it."""
+"""A client where the environment names proxies: servers of this machine are reached, and failures name the proxy."""
+
+import socket
+import socketserver
+import threading
+from collections.abc import Iterator
 
 import pytest
 
 from musae_tf.cli import main
-from musae_tf.client import UnavailableError
-from musae_tf.client.proxy import EXCEPTIONS, PROXIES, is_local, proxies, proxy_of
+from musae_tf.client import MusaeClient, UnavailableError
 
-DEAD = "http://ann:secret@127.0.0.1:9"
+VARIABLES = ("grpc_proxy", "https_proxy", "http_proxy", "all_proxy", "no_grpc_proxy", "no_proxy")
+ELSEWHERE = "musae.example:8500"
 
 
 @pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch):
-    for name in (*PROXIES, *EXCEPTIONS):
+def _no_proxies(monkeypatch):
+    for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
 
 
-@pytest.mark.parametrize("variable", PROXIES)
-def test_a_server_on_this_machine_is_reached_past_a_proxy(scripted, ask, monkeypatch, variable):
-    monkeypatch.setenv(variable, DEAD)
-    scripted.answer = scripted.failing(0, "INTERNAL", "")
-    assert ask(scripted.target, "describe", retries=0).genres
+@pytest.fixture
+def dead(free_port) -> str:
+    """Where a proxy should be, but nobody listens."""
+    return f"127.0.0.1:{free_port}"
 
 
-@pytest.mark.parametrize("variable", PROXIES)
-def test_an_error_names_the_proxy_without_its_password(ask, monkeypatch, variable):
-    monkeypatch.setenv(variable, DEAD)
+class _Tunnel(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        asked = self.rfile.readline().decode()
+        while self.rfile.readline().strip():
+            pass
+        self.server.asked.append(asked.split()[1])
+        if self.server.to is None:
+            self.wfile.write(b"HTTP/1.1 403 Forbidden\r\n\r\n")
+            return
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        with socket.create_connection(self.server.to) as there:
+            back = threading.Thread(target=_copy, args=(there, self.connection))
+            back.start()
+            _copy(self.connection, there)
+            back.join()
+
+
+def _copy(one: socket.socket, other: socket.socket) -> None:
+    try:
+        while data := one.recv(65536):
+            other.sendall(data)
+        other.shutdown(socket.SHUT_WR)
+    except OSError:  # the other side was quicker to close
+        pass
+
+
+@pytest.fixture
+def proxy() -> Iterator[socketserver.ThreadingTCPServer]:
+    """A proxy: `asked` has the places it was asked for, `to` is where it leads, None for refusing."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Tunnel) as server:
+        server.daemon_threads = True
+        server.asked, server.to = [], None
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("variable", ["grpc_proxy", "https_proxy", "http_proxy", "all_proxy"])
+def test_a_server_of_this_machine_is_reached_whatever_proxy_there_is(scripted, ask, dead, monkeypatch, variable):
+    monkeypatch.setenv(variable, f"http://{dead}")
+    for host in ("localhost", "127.0.0.1"):
+        assert ask(f"{host}:{scripted.port}", "describe", retries=0).name == "echo"
+
+
+def test_a_server_elsewhere_is_reached_through_the_proxy(scripted, ask, proxy, monkeypatch):
+    proxy.to = ("localhost", scripted.port)
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.server_address[1]}")
+    assert ask(ELSEWHERE, "describe").name == "echo"
+    assert proxy.asked == [ELSEWHERE]
+
+
+def test_an_option_of_the_channel_has_the_last_word(scripted, ask, proxy, monkeypatch):
+    proxy.to = ("localhost", scripted.port)
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.server_address[1]}")
+    assert ask(scripted.target, "describe", options={"grpc.enable_http_proxy": 1}).name == "echo"
+    assert proxy.asked == [scripted.target]
+
+
+@pytest.mark.parametrize("variable", ["grpc_proxy", "https_proxy", "http_proxy"])
+def test_a_dead_proxy_is_named_without_its_password(ask, dead, monkeypatch, variable):
+    monkeypatch.setenv(variable, f"http://me:secret@{dead}")
     with pytest.raises(UnavailableError) as caught:
-        ask("musae.invalid:8500", "describe", retries=0, deadline=5)
-    assert f"{variable} sends the connection through http://ann:***@127.0.0.1:9" in str(caught.value)
-    assert "no_proxy=musae.invalid" in str(caught.value)
-    assert "secret" not in str(caught.value)
+        ask(ELSEWHERE, "describe", retries=0)
+    said = str(caught.value)
+    assert f"{variable}=http://{dead} in the environment sends this through a proxy" in said
+    assert "set no_proxy=musae.example in the environment" in said
+    assert "secret" not in said
+    monkeypatch.setenv("no_proxy", "localhost")
+    with pytest.raises(UnavailableError, match=r"add musae\.example to no_proxy"):
+        ask(ELSEWHERE, "describe", retries=0)
 
 
-def test_doctor_shows_the_proxy(monkeypatch, capsys, tmp_path):
+def test_a_proxy_that_refuses_is_named(ask, proxy, monkeypatch):
+    address = f"http://127.0.0.1:{proxy.server_address[1]}"
+    monkeypatch.setenv("https_proxy", address)
+    with pytest.raises(UnavailableError, match="403") as caught:
+        ask(ELSEWHERE, "describe", retries=0)
+    assert f"https_proxy={address}" in str(caught.value)
+
+
+def test_proxies_that_grpc_takes_no_notice_of_are_named_as_that(monkeypatch, free_port):
+    monkeypatch.setenv("ALL_PROXY", "socks5://me:secret@proxy.example:1080")
+    with MusaeClient("nowhere.invalid:8500", retries=0) as musae, pytest.raises(UnavailableError) as caught:
+        musae.describe()
+    said = str(caught.value)
+    assert "no proxy is used, though the environment has ALL_PROXY=socks5://proxy.example:1080" in said
+    assert "secret" not in said
+    # Here they have no part in it.
+    with MusaeClient(f"localhost:{free_port}", retries=0) as musae, pytest.raises(UnavailableError) as caught:
+        musae.describe()
+    assert "proxy" not in str(caught.value).lower()
+
+
+def test_the_command_line_names_it_too(dead, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MUSAE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("http_proxy", DEAD)
-    main(["doctor"])
-    shown = capsys.readouterr().out
-    assert "http_proxy=http://ann:***@127.0.0.1:9" in shown
-    assert f"{tmp_path / 'cache'} can be written when needed" in shown
-    assert "secret" not in shown
-
-
-@pytest.mark.parametrize(
-    ("target", "local"),
-    [
-        ("localhost:1", True),
-        ("127.0.0.1:1", True),
-        ("127.8.9.1:1", True),
-        ("[::1]:1", True),
-        ("unix:/run/musae.sock", True),
-        ("dns:///localhost:1", True),
-        ("10.0.0.1:1", False),
-        ("musae:1", False),
-        ("localhost.example.com:1", False),
-    ],
-)
-def test_what_is_on_this_machine(target, local):
-    assert is_local(target) is local
-
-
-def test_the_first_variable_counts_and_exceptions_are_endings_of_hosts(monkeypatch):
-    assert proxy_of("musae:1") is None
-    for number, variable in enumerate(reversed(PROXIES)):
-        monkeypatch.setenv(variable, f"http://proxy{number}:3128")
-    assert proxy_of("musae.example.com:1") == ("grpc_proxy", "http://proxy2:3128")
-    assert len(proxies()) == 3
-    monkeypatch.setenv("no_proxy", "other, example.com")
-    assert proxy_of("musae.example.com:1") is None
-    assert proxy_of("musae.example.org:1") is not None
-    monkeypatch.setenv("no_grpc_proxy", "another")  # then the other one is not asked
-    assert proxy_of("musae.example.com:1") is not None
-
-
-@pytest.mark.parametrize("address", ["", "no address", "http://[", "http://host:port", "://"])
-def test_strange_addresses_are_no_traceback(monkeypatch, address):
-    monkeypatch.setenv("http_proxy", address)
-    assert (proxy_of("musae:1") is None) == (address == "")
+    monkeypatch.setenv("http_proxy", f"http://{dead}")
+    assert main(["request", "sample", "--server", ELSEWHERE, "--deadline", "1"]) == 2
+    said = capsys.readouterr().err
+    assert f"http_proxy=http://{dead} in the environment sends this through a proxy" in said
+    assert said.count("\n") == 1

@@ -208,3 +208,14 @@ def test_full_disk(tmp_path):
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert download(f"{address}/file", tmp_path / "a") == SUM
     assert ranges(faults) == [None, "bytes=300000-"]
+
+
+def test_a_proxy_that_is_not_there_is_named_and_this_machine_is_asked_without_it(tmp_path, monkeypatch):
+    monkeypatch.delenv("no_proxy", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        dead = f"127.0.0.1:{probe.getsockname()[1]}"
+    monkeypatch.setenv("http_proxy", f"http://me:secret@{dead}")
+    assert get(Faults(), tmp_path / "a") == SUM
+    with pytest.raises(DatasetError, match=rf"through the proxy of http_proxy=http://{dead} \(no_proxy=") as caught:
+        download("http://music.example/file", tmp_path / "b", tries=1)
+    assert "secret" not in str(caught.value)
