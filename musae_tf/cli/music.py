@@ -200,9 +200,9 @@ def reconstruct(arguments: Namespace) -> None:
     """`musae reconstruct SONG.mid` and `musae request reconstruct SONG.mid`."""
     from musae_tf.cli import output
 
-    output.check_out(arguments.out, 1, arguments.song)
+    (song,) = output.read_sources(arguments, 1, arguments.song)
     with arguments.open(arguments) as opened:
-        song = output.read_song(arguments.song, opened.musae.describe().layout, arguments.bars)
+        output.say_losses(arguments.song, song, opened.musae.describe().layout)
         rebuilt = opened.musae.reconstruct(song, arguments.temperature, arguments.seed)
         _write([output.reconstructed(song, rebuilt)], opened, arguments)
 
@@ -227,10 +227,11 @@ def interpolate(arguments: Namespace) -> None:
     """`musae interpolate START.mid END.mid` and `musae request interpolate START.mid END.mid`."""
     from musae_tf.cli import output
 
-    output.check_out(arguments.out, arguments.points, arguments.start, arguments.end)
+    ends = (arguments.start, arguments.end)
+    start, end = output.read_sources(arguments, arguments.points, *ends)
     with arguments.open(arguments) as opened:
-        layout = opened.musae.describe().layout
-        start, end = (output.read_song(path, layout, arguments.bars) for path in (arguments.start, arguments.end))
+        for path, song in zip(ends, (start, end), strict=True):
+            output.say_losses(path, song, opened.musae.describe().layout)
         how = (arguments.points, arguments.temperature, arguments.seed, arguments.path)
         songs = opened.musae.interpolate(start, end, *how)
         _write(output.interpolated(start, end, songs), opened, arguments)
@@ -255,12 +256,12 @@ def transfer(arguments: Namespace) -> None:
     """`musae transfer SONG.mid --to GENRE` and `musae request transfer SONG.mid --to GENRE`."""
     from musae_tf.cli import output
 
-    output.check_out(arguments.out, 1, arguments.song)
+    (song,) = output.read_sources(arguments, 1, arguments.song)
     with arguments.open(arguments) as opened:
         model = opened.musae.describe()
         for genre in filter(None, (arguments.to, arguments.source)):
             model.genre_number(genre)
-        song = output.read_song(arguments.song, model.layout, arguments.bars)
+        output.say_losses(arguments.song, song, model.layout)
         source = arguments.source or opened.musae.infer_genre(song)
         if not arguments.source:
             print(f"{arguments.song}: taken for {source}; --source names another genre")
@@ -293,10 +294,10 @@ def change(arguments: Namespace) -> None:
     from musae_tf.cli import output
 
     changes = output.wanted(arguments)
-    output.check_out(arguments.out, 1 if changes else arguments.points, arguments.song)
+    (song,) = output.read_sources(arguments, 1 if changes else arguments.points, arguments.song)
     with arguments.open(arguments) as opened:
         model = opened.musae.describe()
-        song = output.read_song(arguments.song, model.layout, arguments.bars)
+        output.say_losses(arguments.song, song, model.layout)
         model.amounts(changes or {arguments.sweep: 0.0})
         how = (arguments.temperature, arguments.seed)
         if changes:

@@ -43,20 +43,28 @@ def check_out(out: str | None, pieces: int, *sources: str) -> None:
         raise MusicError(f"--out {out} is one file, but this makes {pieces} pieces: name a folder")
 
 
-def read_song(path: str, layout: Layout, bars: int | None) -> Song:
-    """Read a file of music, cut it to its first bars, and say what of it the model cannot take.
+def read_sources(arguments: Namespace, pieces: int, *sources: str) -> list[Song]:
+    """The first `--bars` bars of the pieces that others are made of, see `check_out`.
 
     Raises:
-        MusicError: it cannot be read, or holds nothing that the model can take.
+        MusicError: `--out` cannot take them, or a source cannot be read.
     """
-    song = _first_bars(Song.read(path), bars)
+    check_out(arguments.out, pieces, *sources)
+    return [_first_bars(Song.read(source), arguments.bars) for source in sources]
+
+
+def say_losses(path: str, song: Song, layout: Layout) -> None:
+    """Say what of a song the model cannot take.
+
+    Raises:
+        MusicError: it holds nothing that the model can take.
+    """
     try:
         losses = losses_in_words(song, tokenize(song, layout))
     except MusicError as error:
         raise MusicError(f"{path}: {error}") from None
     if losses:
         print(f"{path}: {losses}")
-    return song
 
 
 def plain(name: str) -> str:

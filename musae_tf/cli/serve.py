@@ -185,6 +185,7 @@ def _add_flag(parser: Parser, flag: Flag) -> None:
 
 def serve(arguments: Namespace) -> int:
     """`musae serve [RUN|MODEL_DIR]`. Returns the exit code."""
+    options = _options(arguments)
     with standard_error_held_back():
         from musae_tf.server.engine import start_engine
 
@@ -195,7 +196,7 @@ def serve(arguments: Namespace) -> int:
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("musae_tf.server").setLevel(logging.INFO)
     arguments.stopped = "the server was not ready yet"
-    server = ModelServer(_options(arguments))
+    server = ModelServer(options)
     print("loading ...", flush=True)
     server.start()
     collect_seldom()
