@@ -46,7 +46,7 @@ from musae_tf.models.tokens import chances_of, chances_of_steps, draw_symbol, is
 
 # How often the draft counts, where a code is noisy or not trusted, and where it has no extra noise and is trusted: more
 # rebuilds better and makes ways between pieces more monotone, less makes better music of what is not in the code.
-DOUBTED, TRUSTED = 0.85, 2.6
+DOUBTED, TRUSTED = 0.72, 2.6
 # Features of a pitch class among those that were heard and that sound.
 _TONALITY = 24
 
