@@ -12,7 +12,15 @@ import numpy as np
 import symusic
 
 from musae_tf.errors import MusicError
-from musae_tf.music.midi_repair import ENDLESS, chunks, joined, repair, said_elsewhere, with_all_notes_off
+from musae_tf.music.midi_repair import (
+    ENDLESS,
+    chunks,
+    has_names_elsewhere,
+    has_programs_elsewhere,
+    joined,
+    repair,
+    with_all_notes_off,
+)
 from musae_tf.music.song import NOTE, Metre, Song, Tempo, Track, make_tracks
 
 END_MARKER = "end of piece"
@@ -34,7 +42,7 @@ def from_bytes(data: bytes, source: str = "MIDI data", tune: int = 1) -> Song:
         data = songs[tune - 1]
     score, warnings = _scored(data, source)
     song = _song(score, source)
-    song.warnings = dict(+warnings)
+    song.warnings |= dict(+warnings)
     return song
 
 
@@ -55,12 +63,11 @@ def _of_type_2(data: bytes) -> list[bytes]:
 def _scored(data: bytes, source: str) -> tuple[symusic.types.Score, Counter[str]]:
     """A MIDI file as symusic has it, mended where it needs to be, and counts of what was mended or is not used."""
     header, tracks = chunks(data)
-    score, warnings = None, Counter[str]()
-    if not said_elsewhere(tracks):
-        score = _parsed(joined(header, with_all_notes_off(tracks))) if tracks else None
-    if score is None or _has_endless_notes(score):
+    warnings = Counter[str]()
+    score = _with_endless_notes(header, tracks)
+    if score is None or has_names_elsewhere(tracks) or has_programs_elsewhere(tracks, _defaults(score)):
         mended, warnings = repair(data)
-        score = _parsed(mended)
+        score = _with_endless_notes(*chunks(mended))
     if score is None:
         try:
             score, warnings = symusic.Score.from_midi(data), Counter()
@@ -70,9 +77,58 @@ def _scored(data: bytes, source: str) -> tuple[symusic.types.Score, Counter[str]
     return score, warnings
 
 
-def _has_endless_notes(score: symusic.types.Score) -> bool:
-    lengths = [track.notes.numpy()["duration"] for track in score.tracks]
-    return any(len(some) and some.max() >= ENDLESS for some in lengths)
+def _defaults(score: symusic.types.Score) -> int:
+    """How many parts have the program of those that set none."""
+    return sum(track.program == 0 and not track.is_drum for track in score.tracks)
+
+
+def _with_endless_notes(header: bytes, tracks: list[bytes]) -> symusic.types.Score | None:
+    """A file as symusic has it, with notes without an end, which last `ENDLESS` ticks or longer; None if it fails."""
+    score = _parsed(joined(header, with_all_notes_off(tracks))) if tracks else None
+    if score is None or not (found := _endless(score)):
+        return score
+    times = 1
+    while max(found.values()) >= times:  # as many as ends were there to take: there may be more
+        times *= 16
+        score = symusic.Score.from_midi(joined(header, with_all_notes_off(tracks, sorted(found), times)))
+        found = _endless(score)
+    return score
+
+
+def _endless(score: symusic.types.Score) -> Counter[int]:
+    """Pitches of notes without an end, and how many the track has that has most of them."""
+    most: Counter[int] = Counter()
+    if score.end() < ENDLESS:
+        return most
+    for track in score.tracks:
+        if track.end() >= ENDLESS:
+            notes = track.notes.numpy()
+            most |= Counter(notes["pitch"][notes["duration"] >= ENDLESS].tolist())
+    return most
+
+
+def _end_notes(tracks: list[Track]) -> int:
+    """End notes without an end, in place, with the next one of their pitch or with their track: how many they were.
+
+    symusic gives an end to the first note of its pitch that lacks one. Of pitches that lack one, each end is given to
+    the note that sounds when it comes.
+    """
+    count = 0
+    for track in tracks:
+        start, duration = track.notes["start"], track.notes["duration"]
+        endless = duration >= ENDLESS
+        if not endless.any():
+            continue
+        count += int(endless.sum())
+        last = int((start + duration)[endless].max()) - ENDLESS
+        for pitch in np.unique(track.notes["pitch"][endless]).tolist():
+            own = np.flatnonzero(track.notes["pitch"] == pitch)
+            begin = start[own]
+            ends = np.append(np.sort((begin + duration[own])[~endless[own]]), last)
+            following = np.append(begin[1:], last)
+            until = np.minimum(following, ends[np.minimum(np.searchsorted(ends, begin, "right"), len(ends) - 1)])
+            duration[own] = np.maximum(until - begin, 0)
+    return count
 
 
 def _parsed(data: bytes) -> symusic.types.Score | None:
@@ -113,12 +169,15 @@ def _unwrapped(data: bytes) -> bytes:
 
 def _song(score: symusic.types.Score, source: str) -> Song:
     try:
+        tracks = _read_tracks(score.tracks)
+        endless = _end_notes(tracks) if score.end() >= ENDLESS else 0
         return Song(
             ticks_per_quarter=score.ticks_per_quarter,
-            tracks=_with_drums(_joined(_read_tracks(score.tracks))),
+            tracks=_with_drums(_joined(tracks)),
             tempos=[Tempo(tempo.time, _bpm(tempo.mspq)) for tempo in score.tempos],
             metres=[Metre(item.time, item.numerator, item.denominator) for item in score.time_signatures],
             end=max((marker.time for marker in score.markers if marker.text == END_MARKER), default=0),
+            warnings={"notes_without_end": endless} if endless else {},
         )
     except MusicError as cause:
         raise MusicError(f"{source}: {cause}") from cause

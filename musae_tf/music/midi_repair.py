@@ -1,12 +1,13 @@
 """MIDI files as the reader of notes needs them: what others say loosely is said where it belongs.
 
 symusic reads fast and strictly: it drops notes without an end, program changes and names that stand in another track
-than the notes, and refuses a file for one value out of range. `repair` writes such a file anew, event by event.
-`with_all_notes_off` and `said_elsewhere` find out cheaply which files need it: most do not, and it is slow.
+than the notes, and refuses a file for one value out of range. Notes get an end by `with_all_notes_off`; for the rest
+`repair` writes a file anew, event by event. Most files do not need that, and it is slow: `has_names_elsewhere` and
+`has_programs_elsewhere` find out.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 Event: TypeAlias = tuple[int, bytes]
@@ -15,6 +16,7 @@ Event: TypeAlias = tuple[int, bytes]
 _ON, _PROGRAM, _META = 0x90, 0xC0, 0xFF
 _END = b"\xff\x2f\x00"
 _NAME, _INSTRUMENT, _CHANNEL = 3, 4, 0x20  # kinds of meta events
+_MELODIC_CHANNELS = tuple(channel for channel in range(16) if channel != 9)
 _COMMON = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # data bytes of messages that no file should hold; the others have none
 
 
@@ -42,33 +44,54 @@ def joined(header: bytes, tracks: Sequence[bytes]) -> bytes:
 ENDLESS = 2**27
 """Ticks: a note that lasts so long after `with_all_notes_off` has no end of its own. Music is far shorter."""
 
-# A wait of ENDLESS ticks and notes of velocity 0; the empty event takes the wait that stands before the track's end.
-_ALL_PITCHES = b"\0".join(bytes([pitch, 0]) for pitch in range(128))
-_OFFS = [b"\xff\x7f\x00\xc0\x80\x80\x00" + bytes([_ON | channel]) + _ALL_PITCHES + b"\x00" for channel in range(16)]
+# An empty event, which takes the wait that stands before the end of a track, and a wait of ENDLESS ticks.
+_LATER = b"\xff\x7f\x00" + b"\xc0\x80\x80\x00"
 
 
-def with_all_notes_off(tracks: Sequence[bytes]) -> list[bytes]:
-    """Tracks that end every note that still sounds, `ENDLESS` ticks after their own end."""
+def _offs(pitches: Sequence[int], times: int) -> bytes:
+    return b"".join(bytes([pitch, 0, 0]) * times for pitch in pitches)  # each with the wait for the next
+
+
+_ALL_OFF = _offs(range(128), 1)
+
+
+def with_all_notes_off(tracks: Sequence[bytes], pitches: Sequence[int] | None = None, times: int = 1) -> list[bytes]:
+    """Tracks that end one sounding note of each pitch, or so many of these, `ENDLESS` ticks after their own end."""
+    offs = _ALL_OFF if pitches is None else _offs(pitches, times)
     ended = []
     for track in tracks:
-        if track.endswith(_END):
-            offs = [_OFFS[channel] for channel in range(16) if _ON | channel in track]
-            track = b"".join((track[:-3], *offs, _END))
+        channels = [bytes([_ON | channel]) for channel in range(16) if _ON | channel in track]
+        if channels and track.endswith(_END):
+            track = b"".join([track[:-3], _LATER, *(status + offs for status in channels), _END])
         ended.append(track)
     return ended
 
 
-def said_elsewhere(tracks: Sequence[bytes]) -> bool:
-    """Whether a channel may have its program or name from another track than its notes: true too often, if anything."""
+def has_names_elsewhere(tracks: Sequence[bytes]) -> bool:
+    """Whether names may stand in another place than the first of the track that they mean: too often, if anything."""
+    return any(b"\xff\x20\x01" in track or (b"\xff\x04" in track and b"\xff\x03" not in track) for track in tracks)
+
+
+def has_programs_elsewhere(tracks: Sequence[bytes], pianos: int) -> bool:
+    """Whether a track that sets no program has notes of a channel whose program another sets: too often, if anything.
+
+    The drums' channel is left out: the program of a kit is not used.
+
+    Args:
+        tracks: As in the file.
+        pianos: How many parts have program 0, as those have that set none; where as many set it, no other track does.
+    """
     told: set[int] = set()
     asking: set[int] = set()
-    for track in tracks:
-        if b"\xff\x20\x01" in track or (b"\xff\x04" in track and b"\xff\x03" not in track):
-            return True
-        programs = {channel for channel in range(16) if _PROGRAM | channel in track}
-        asking |= {channel for channel in range(16) if _ON | channel in track} - programs
+    for track in tracks if pianos else ():
+        playing, programs = (
+            {channel for channel in _MELODIC_CHANNELS if kind | channel in track} for kind in (_ON, _PROGRAM)
+        )
         told |= programs
-    return bool(told & asking)
+        if not playing & programs:
+            asking |= playing
+        pianos -= any(bytes([_PROGRAM | channel, 0]) in track for channel in playing & programs)
+    return pianos > 0 and bool(told & asking)
 
 
 def repair(data: bytes) -> tuple[bytes, Counter[str]]:
@@ -76,7 +99,6 @@ def repair(data: bytes) -> tuple[bytes, Counter[str]]:
 
     - `values_above_127` are 127, but a pitch stays wrong;
     - `unknown_events`, which a file cannot hold, are left out;
-    - `notes_without_end` end with the next note of their pitch and channel, or with the track;
     - a program is set, and a name stands, in the track that has the notes of its channel.
 
     A file that cannot be followed to its end, event by event, is given back as it is.
@@ -89,8 +111,6 @@ def repair(data: bytes) -> tuple[bytes, Counter[str]]:
         events = _with_programs(_with_names([list(_events(track, counts)) for track in tracks]))
     except ValueError:
         return data, Counter()
-    for track in events:
-        counts["notes_without_end"] += _end_notes(track)
     if len(events) > 1:  # of type 1, also where a track of type 0 was taken apart
         header = header[:8] + b"\0\1" + len(events).to_bytes(2, "big") + header[12:]
     return joined(header, [_written(track) for track in events]), +counts
@@ -191,49 +211,12 @@ def _with_programs(tracks: list[list[Event]]) -> list[list[Event]]:
     return result
 
 
-def _end_notes(track: list[Event]) -> int:
-    """Give every note of a track an end, in place: how many had none."""
-    waiting = _unended(track)
-    if not waiting:
-        return 0
-    ended: list[Event] = []
-    sounding: set[bytes] = set()
-    for tick, event in track:
-        key = bytes([_channel(event), event[1]]) if _is_key(event) else b""
-        if key in waiting:
-            if _is_note(event) and key in sounding:
-                ended.append((tick, _off(key)))
-            (sounding.add if _is_note(event) else sounding.discard)(key)
-        ended.append((tick, event))
-    ended[-1:] = [*((track[-1][0], _off(key)) for key in sorted(sounding)), track[-1]]
-    track[:] = ended
-    return sum(waiting.values())
-
-
-def _unended(track: Sequence[Event]) -> Mapping[bytes, int]:
-    """Notes that never end by channel and pitch; an end belongs to the earliest note that lacks one."""
-    open_notes: Counter[bytes] = Counter()
-    for _, event in track:
-        if _is_key(event):
-            key = bytes([_channel(event), event[1]])
-            open_notes[key] = open_notes[key] + 1 if _is_note(event) else max(open_notes[key] - 1, 0)
-    return +open_notes
-
-
-def _off(key: bytes) -> bytes:
-    return bytes([0x80 | key[0], key[1], 0])
-
-
 def _tick(event: Event) -> int:
     return event[0]
 
 
 def _channel(event: bytes) -> int:
     return event[0] & 15 if event[0] < 0xF0 else -1
-
-
-def _is_key(event: bytes) -> bool:
-    return event[0] < 0xA0
 
 
 def _is_note(event: bytes) -> bool:
