@@ -6,12 +6,12 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import CONFIGS
+from tests.waiting import LIMIT, wait_for
 
 STEPS = 48
 
@@ -35,7 +35,7 @@ def start(folder: Path, dataset: Path) -> list[str]:
 
 
 def run(line: list[str]) -> None:
-    subprocess.run(line, check=True, capture_output=True, timeout=300)
+    subprocess.run(line, check=True, capture_output=True, timeout=LIMIT)
 
 
 def lines(folder: Path) -> list[dict]:
@@ -52,10 +52,7 @@ def reached(folder: Path) -> int:
 
 def stop_after(line: list[str], folder: Path, log_lines: int, number: signal.Signals) -> int:
     with subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 200
-        while reached(folder) < log_lines and process.poll() is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+        wait_for(lambda: reached(folder) >= log_lines, process=process)
         os.kill(process.pid, number)
         return process.wait()
 
