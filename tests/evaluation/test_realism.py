@@ -40,6 +40,7 @@ def test_salad_is_told_from_music(music, real):
     assert above.mean() > 0.97
 
 
+@pytest.mark.slow
 def test_a_network_tells_salad_from_music_and_no_real_music_from_other(music, real):
     learnt, other, asked, asked_other = parts(music, 4, 0)
     learnt_again = other._replace(tokens=shuffled_voices(other.tokens, real.layout))
