@@ -306,10 +306,14 @@ def _met(key: np.ndarray, tick: np.ndarray, step: np.ndarray, rows: int) -> np.n
     Returns:
         int64 [rows].
     """
-    order = np.lexsort((tick, key))
-    key, tick, step = key[order], tick[order], step[order]
-    met = (key[1:] == key[:-1]) & (step[1:] == step[:-1]) & (tick[1:] != tick[:-1])
-    return np.bincount(key[1:][met] >> 17, minlength=rows)
+    at_ticks, at_steps = (_distinct(key << 32 | time, rows) for time in (tick, step))
+    return at_ticks - at_steps
+
+
+def _distinct(values: np.ndarray, rows: int) -> np.ndarray:
+    values.sort()
+    first = values[np.append(True, values[1:] != values[:-1])] if len(values) else values
+    return np.bincount(first >> 49, minlength=rows)
 
 
 # A note as one number of 63 bits: where it begins, its rank (7 bits), its length (24 bits), from the top.
