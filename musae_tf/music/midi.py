@@ -142,8 +142,11 @@ def from_abc(text: str, source: str = "ABC music") -> Song:
     """Read one tune in ABC notation, all its voices; `source` names it in errors.
 
     Raises:
-        MusicError: Not ABC, or impossible metre or tempo.
+        MusicError: Not ABC, impossible metre or tempo, or it includes another file: whoever sent the text must not
+            have files of this machine read.
     """
+    if re.search("abc-include", text, re.IGNORECASE):
+        raise MusicError(f"{source} includes another file (abc-include); a tune must stand by itself")
     try:
         score = symusic.Score.from_abc(text)
     except (RuntimeError, ValueError) as cause:
@@ -319,4 +322,6 @@ def _bpm(microseconds: int) -> float:
 
 def _reason(cause: Exception) -> str:
     text = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+    if text.startswith("Process exited"):  # with the paths of this machine
+        return "abc2midi gives up on it"
     return text.removeprefix("MiniMidi: ").removesuffix(": iostream error").replace("Invaild", "invalid").rstrip(".! ")

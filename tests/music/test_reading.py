@@ -76,6 +76,22 @@ def test_every_tune_is_a_song_of_a_folder(folder):
     assert (songs["g.abc#2"].title, songs["g.abc#2"].song.warnings) == ("g 2", {})
 
 
+@pytest.mark.parametrize(
+    "line", ["%%abc-include {}", "%%ABC-INCLUDE {}", "I:abc-include {}", "CD[I:abc-include {}]EF|"]
+)
+def test_a_tune_has_no_other_file_read(folder, line):
+    other = folder / "secret.abc"
+    other.write_text("GABc|\n")
+    with pytest.raises(MusicError, match=r"mine\.abc includes another file"):
+        read_data(f"X:1\nM:4/4\nL:1/4\nK:C\n{line.format(other)}\nCDEF|\n".encode(), "mine.abc")
+
+
+def test_a_tune_that_its_converter_refuses_shows_no_path_of_this_machine():
+    with pytest.raises(MusicError, match=r"mine\.abc is not readable ABC") as caught:
+        read_data(b"X:1\nT:" + b"a" * 1_000_000 + b"\nK:C\nCDEF|\n", "mine.abc")
+    assert "/" not in str(caught.value)
+
+
 @pytest.mark.parametrize("suffix", [*SUFFIXES, ""])
 @pytest.mark.parametrize("data", [b"", b"X:", b"MThd", b"\xff" * 100, b"PK\x03\x04"])
 def test_no_suffix_makes_nonsense_music(suffix, data):
