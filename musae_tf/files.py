@@ -1,4 +1,6 @@
-"""Atomic writes: a reader sees the old file or the new one, never half of one."""
+"""Atomic writes: a reader sees the old file or the new one, never half of one. And whether one can write at all, for
+commands that take long before they do.
+"""
 
 import os
 import tempfile
@@ -6,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from musae_tf.errors import MusaeError
+from musae_tf.errors import ExportError, MusaeError, RunError
 
 
 @contextmanager
@@ -43,6 +45,48 @@ def write_bytes(path: str | os.PathLike, data: bytes, error: type[MusaeError] = 
     """Write `data` in one atomic step."""
     with atomic_path(path, error) as temporary:
         temporary.write_bytes(data)
+
+
+def check_place(path: str | os.PathLike, folder: bool, error: type[MusaeError] = MusaeError) -> None:
+    """Whether a folder, or else a file, can be written at `path`; folders above it are made when it is written.
+
+    Raises:
+        error: there is something else, or one may not write there.
+    """
+    target = Path(path).absolute()
+    there = next(parent for parent in (target, *target.parents) if os.path.lexists(parent))
+    if there == target and not folder and there.is_dir():
+        raise error(f"cannot write {path}: it is a folder; name a file")
+    if not there.is_dir() and (folder or there != target):
+        raise error(f"cannot write {path}: {there} is a file; name a folder")
+    if not os.access(there, os.W_OK):
+        raise error(f"cannot write {path}: {there} is not yours to write to, or its disk is read-only")
+
+
+def check_new_run(path: str | os.PathLike) -> None:
+    """Whether a new run folder can be made.
+
+    Raises:
+        RunError: the folder is already there or cannot be written.
+    """
+    check_place(path, True, RunError)
+    # run.json comes last: one who was killed before that has left the configuration at most.
+    if os.path.exists(path) and any(name != "config.yaml" for name in os.listdir(path)):
+        raise RunError(f"{path} is already there; use --resume {path} to go on with it, or another --run")
+
+
+def check_model_folder(path: str | os.PathLike) -> None:
+    """Whether a folder can take versions of a model.
+
+    Raises:
+        ExportError: it is a file, a run or a version, or cannot be written.
+    """
+    base = Path(path)
+    check_place(base, True, ExportError)
+    if (base / "saved_model.pb").exists():
+        raise ExportError(f"{base} is a version of a model; name the folder that holds the versions, {base.parent}")
+    if (base / "run.json").exists():
+        raise ExportError(f"{base} is a run; name a folder for the versions of the model")
 
 
 def _umask() -> int:

@@ -1,5 +1,6 @@
 """`musae data`: download collections, build datasets, look at them and write their songs as files."""
 
+import os
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +9,7 @@ from musae_tf.cli.build import add_build
 from musae_tf.cli.parser import Commands, Parser, add_json, command, group, integer
 from musae_tf.cli.shared import open_dataset, print_next
 from musae_tf.errors import DatasetError
-from musae_tf.files import write_text
+from musae_tf.files import check_place, write_text
 
 if TYPE_CHECKING:
     from musae_tf.data import Dataset
@@ -80,8 +81,9 @@ def info(arguments: Namespace) -> None:
         repeats,
     )
     from musae_tf.music import get_layout
+    from musae_tf.music.reading import file_of
 
-    if Path(arguments.dataset).is_file():
+    if os.path.isfile(file_of(arguments.dataset)):
         print(describe_file(Path(arguments.dataset), get_layout(arguments.layout)), end="")
         return
     dataset = open_dataset(arguments.dataset)
@@ -140,10 +142,14 @@ def _add_export(kinds: Commands) -> None:
 def export(arguments: Namespace) -> None:
     """`musae data export PATH`."""
     from musae_tf.data.export import REJECTIONS, TABLE, export_songs, rejection_table, song_table
+    from musae_tf.data.store import MANIFEST
     from musae_tf.progress import progress
 
     dataset = open_dataset(arguments.dataset)
     out = Path(arguments.out)
+    check_place(out, True, DatasetError)
+    if (out / MANIFEST).exists():
+        raise DatasetError(f"--out {out} is a dataset: name another folder for the files")
     write_text(out / REJECTIONS, rejection_table(dataset), DatasetError)
     arguments.report = {"folder": str(out), "table": str(out / TABLE), "rejections": str(out / REJECTIONS)}
     if arguments.tables:

@@ -9,14 +9,14 @@ from musae_tf.cli.shared import (
     RUNS,
     add_dataset,
     add_pretrained,
+    dataset_of,
     evaluate_and_print,
     find_run,
     load_tensorflow,
-    open_dataset,
     print_next,
 )
 from musae_tf.errors import RunError
-from musae_tf.files import write_text
+from musae_tf.files import check_place, write_text
 
 
 def add_evaluate(commands: Commands) -> None:
@@ -38,14 +38,14 @@ def evaluate(arguments: Namespace) -> None:
         raise RunError("--quick measures too little to be held --against another run: leave one of them out")
     paths = [_pretrained(arguments)] if arguments.pretrained else [find_run(path) for path in arguments.runs or [None]]
     others = [find_run(path) for path in arguments.against]
+    datasets = [dataset_of(path, arguments.dataset) for path in paths]
     load_tensorflow()
     from musae_tf.training import Run
 
     against = [Run.open(path) for path in others]
     arguments.report = {"runs": []}
-    for path in paths:
+    for path, dataset in zip(paths, datasets, strict=True):
         run = Run.open(path)
-        dataset = open_dataset(arguments.dataset or run.facts["dataset"]["path"])
         arguments.report["runs"].append(evaluate_and_print(run, dataset, arguments.quick, against))
     if arguments.pretrained:
         print_next((("sample", "--pretrained", "--wav"), "a new piece of every genre"))
@@ -79,6 +79,10 @@ def compare(arguments: Namespace) -> None:
     paths = [find_run(path) for path in arguments.runs]
     if len(paths) < 2:
         raise RunError(f"{paths[0]} is only one run: name two or more")
+    if arguments.out:
+        check_place(arguments.out, False, RunError)
+        if Path(arguments.out).exists() and Path(arguments.out).suffix.lower() != ".csv":
+            raise RunError(f"--out {arguments.out} exists and is no .csv file: it is not written over")
     from musae_tf.evaluation import compare_folders, comparison_csv, comparison_rows, comparison_table
 
     comparison = compare_folders(paths)

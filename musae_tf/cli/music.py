@@ -166,6 +166,7 @@ def sample(arguments: Namespace) -> None:
     """`musae sample` and `musae request sample`."""
     from musae_tf.cli import output
 
+    output.check_out(arguments.out, 1)
     with arguments.open(arguments) as opened:
         model = opened.musae.describe()
         genres = [arguments.genre] if arguments.genre else model.genres

@@ -11,12 +11,12 @@ from typing import NamedTuple, TypeGuard
 import numpy as np
 
 from musae_tf.errors import MusicError
-from musae_tf.files import atomic_path
+from musae_tf.files import atomic_path, check_place
 from musae_tf.music import Layout, Metre, Song, Tempo, Track, tokenize
 from musae_tf.music.audio import write_wav
 from musae_tf.music.picture import pianoroll
 from musae_tf.music.pieces import losses_in_words, sweep
-from musae_tf.music.reading import is_file
+from musae_tf.music.reading import file_of
 
 
 class MadePiece(NamedTuple):
@@ -31,16 +31,20 @@ def check_out(out: str | None, pieces: int, *sources: str) -> None:
     """Whether `--out` can take some pieces, and the pieces that they are made of are there; before a model is loaded.
 
     Raises:
-        MusicError: it is one file, and they are more than one; it is one of the sources; or a source is no file.
+        MusicError: it is one file, and they are more than one; it is one of the sources; it cannot be written;
+            or a source is no file.
     """
     for source in sources:
-        if not is_file(source):
-            reason = "Is a directory" if Path(source).is_dir() else "No such file or directory"
+        file = file_of(source)
+        if not Path(file).is_file():
+            reason = "Is a directory" if Path(file).is_dir() else "No such file or directory"
             raise MusicError(f"cannot read {source}: {reason}")
-        if out is not None and Path(out).exists() and Path(out).samefile(source):
+        if out is not None and Path(out).exists() and Path(out).samefile(file):
             raise MusicError(f"--out {out} is the piece that is read: name another file or a folder")
     if pieces > 1 and _is_file(out):
         raise MusicError(f"--out {out} is one file, but this makes {pieces} pieces: name a folder")
+    if out is not None:
+        check_place(out, not _is_file(out), MusicError)
 
 
 def read_sources(arguments: Namespace, pieces: int, *sources: str) -> list[Song]:

@@ -27,6 +27,7 @@ from musae_tf.cli.parser import (
 )
 from musae_tf.cli.shared import add_model, add_run, find_run, load_tensorflow, print_next, standard_error_held_back
 from musae_tf.errors import RunError
+from musae_tf.files import check_model_folder
 
 if TYPE_CHECKING:
     from musae_tf.server import ModelServer, Options
@@ -48,14 +49,14 @@ def add_export(commands: Commands) -> None:
 def export(arguments: Namespace) -> None:
     """`musae export RUN`."""
     path = find_run(arguments.run)
+    if arguments.to is not None:
+        check_model_folder(arguments.to)
     load_tensorflow()
     import tensorflow as tf
 
-    from musae_tf.export import check_folder, export_run, prune
+    from musae_tf.export import export_run, prune
     from musae_tf.training import Run
 
-    if arguments.to is not None:
-        check_folder(arguments.to)
     # The graph is to run anywhere, and layers choose the form that suits the devices they see.
     tf.config.set_visible_devices([], "GPU")
     published = export_run(Run.open(path), arguments.to)

@@ -3,6 +3,7 @@
 Nothing here loads more than the standard library before a function asks for it: `musae --help` stays quick.
 """
 
+import json
 import os
 import shlex
 import shutil
@@ -144,6 +145,21 @@ def open_dataset(path: str | os.PathLike, layout: str = "") -> "Dataset":
     from musae_tf.data import Dataset
 
     return Dataset.open(path)
+
+
+def dataset_of(run: Path, moved: str | None = None) -> "Dataset":
+    """The dataset of a run, where it was or where it is now. Unlike reading the run itself, this needs no TensorFlow.
+
+    Raises:
+        RunError: the run does not say which it is.
+        DatasetError: not there, or damaged.
+    """
+    if moved is not None:
+        return open_dataset(moved)
+    try:
+        return open_dataset(json.loads((run / "run.json").read_text(encoding="utf-8"))["dataset"]["path"])
+    except (OSError, ValueError, LookupError, TypeError):
+        raise RunError(f"{run / 'run.json'} is damaged: it does not name the dataset of the run") from None
 
 
 def evaluate_and_print(run: "Run", dataset: "Dataset", quick: bool = True, against: Sequence["Run"] = ()) -> dict:

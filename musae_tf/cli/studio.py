@@ -57,7 +57,10 @@ def _model(named: str | None, pretrained: bool) -> Path:
     path = find_run(named, pretrained) if named is None or pretrained else Path(named)
     if not path.is_dir():
         raise RunError(f"{path} is neither a run nor a model folder: there is no such folder")
-    if (path / "run.json").is_file() and not (path / "export" / "musae").is_dir():
+    is_run = (path / "run.json").is_file()
+    if not is_run and not any(folder.name.isdecimal() for folder in path.iterdir()):
+        raise RunError(f"{path} is neither a run nor a model folder: it has no run.json and no numbered version")
+    if is_run and not (path / "export" / "musae").is_dir():
         # In a process of its own: this one is to stay small.
         done = subprocess.run([sys.executable, "-m", "musae_tf.cli", "export", str(path)])
         if done.returncode:

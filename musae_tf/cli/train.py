@@ -1,14 +1,24 @@
 """`musae train`: start a run or go on with one; `musae configs`: what there is to train."""
 
 import datetime
+import os
 from argparse import Namespace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musae_tf.cli.parser import Commands, add_json, command, integer
-from musae_tf.cli.shared import RUNS, evaluate_and_print, find_run, load_tensorflow, open_dataset, print_next
+from musae_tf.cli.shared import (
+    RUNS,
+    dataset_of,
+    evaluate_and_print,
+    find_run,
+    load_tensorflow,
+    open_dataset,
+    print_next,
+)
 from musae_tf.errors import ConfigError, DatasetError
+from musae_tf.files import check_new_run
 
 if TYPE_CHECKING:
     from musae_tf.config import Config
@@ -109,6 +119,9 @@ def _start(arguments: Namespace) -> tuple["Run", "Dataset", "Place"]:
     config = _read_config(arguments)
     dataset = open_dataset(config.data.path, config.music.layout)
     _check_fit(config, dataset, arguments.config)
+    path = Path(arguments.run or _new_folder(config))
+    if not os.environ.get("TF_CONFIG"):  # of a job with several workers one makes the folder, and all go on with it
+        check_new_run(path)
     load_tensorflow()
     from musae_tf.training import Place, Run
 
@@ -118,7 +131,7 @@ def _start(arguments: Namespace) -> tuple["Run", "Dataset", "Place"]:
             raise ConfigError("TF_CONFIG names several workers: name the run folder that they share (--run DIR)")
         run = Run.join(arguments.run, config, dataset, place)
     else:
-        run = Run.create(arguments.run or _new_folder(config), config, dataset)
+        run = Run.create(path, config, dataset)
     if place.is_chief:
         print(f"run folder: {run.path}")
     return run, dataset, place
@@ -126,11 +139,11 @@ def _start(arguments: Namespace) -> tuple["Run", "Dataset", "Place"]:
 
 def _resume(arguments: Namespace) -> tuple["Run", "Dataset", "Place"]:
     path = _run_to_resume(arguments)
+    dataset = dataset_of(path)
     load_tensorflow()
     from musae_tf.training import Place, Run
 
-    run = Run.open(path)
-    return run, open_dataset(run.facts["dataset"]["path"]), Place.from_environment()
+    return Run.open(path), dataset, Place.from_environment()
 
 
 def _supervise(arguments: Namespace) -> int:
@@ -139,10 +152,14 @@ def _supervise(arguments: Namespace) -> int:
     check_workers(arguments.workers)
     if arguments.resume:
         path = _run_to_resume(arguments)
+        dataset_of(path)
         line = ["--resume", str(path)]
     else:
         config = _read_config(arguments)
         path = Path(arguments.run or _new_folder(config))
+        _check_fit(config, open_dataset(config.data.path, config.music.layout), arguments.config)
+        if not (path / "run.json").exists():
+            check_new_run(path)
         changes = [part for change in arguments.overrides for part in ("--set", change)]
         line = [arguments.config, *changes, "--run", str(path)]
     arguments.stopped = f"go on with musae train --resume {path} --workers {arguments.workers}"

@@ -15,10 +15,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
+from musae_tf.cores import available_cores
 from musae_tf.errors import ConfigError, MusaeError, TrainingError
 
 # Seconds that workers have to notice that one of them has gone; then the supervisor kills them.
 _GRACE = 60.0
+_CROWD = 8
 _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
@@ -171,7 +173,10 @@ def check_workers(workers: int) -> None:
     """Refuse what cannot work.
 
     Raises:
-        ConfigError: this process is itself a worker of a job.
+        ConfigError: they are far more than there are cores, or this process is itself a worker of a job.
     """
+    most = _CROWD * available_cores()
+    if workers > most:
+        raise ConfigError(f"--workers is {workers}; must be {most} or less, {_CROWD} for each core of this machine")
     if os.environ.get("TF_CONFIG"):
         raise ConfigError(f"--workers {workers} starts a job of its own, but TF_CONFIG says that this is part of one")

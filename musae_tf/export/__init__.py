@@ -3,6 +3,6 @@
 from musae_tf.errors import ExportError
 from musae_tf.export.publish import Version, prune
 from musae_tf.export.signatures import ModelSignatures
-from musae_tf.export.version import check_folder, export_run
+from musae_tf.export.version import export_run
 
-__all__ = ["ExportError", "ModelSignatures", "Version", "check_folder", "export_run", "prune"]
+__all__ = ["ExportError", "ModelSignatures", "Version", "export_run", "prune"]

@@ -15,7 +15,7 @@ from musae_tf.export.map import map_of_draws, map_of_songs
 from musae_tf.export.publish import Version, new_version, size
 from musae_tf.export.signatures import ModelSignatures, leave_cudnn
 from musae_tf.export.verify import requests, verify, write_warmup
-from musae_tf.files import write_text
+from musae_tf.files import check_model_folder, write_text
 from musae_tf.latent import AttributeVectors
 from musae_tf.latent.of_run import attributes_path, fit_attributes, is_current
 from musae_tf.models import MusAE
@@ -54,7 +54,8 @@ def export_run(
         ExportError: the folder cannot be written, or the exported graph does not answer as the live model does. Then
             nothing was published.
     """
-    base = check_folder(run.export if to is None else to)
+    base = run.export if to is None else Path(to)
+    check_model_folder(base)
     model = run.load_model() if model is None else model
     with new_version(base) as draft:
         name, number = base.resolve().name, draft.number
@@ -113,20 +114,6 @@ def _attributes(
         return None
     log("fitting attribute vectors")
     return fit_attributes(run, model, dataset)
-
-
-def check_folder(path: str | os.PathLike) -> Path:
-    """The path of a model folder, new or old.
-
-    Raises:
-        ExportError: it is something else.
-    """
-    base = Path(path)
-    if base.exists() and not base.is_dir():
-        raise ExportError(f"{base} is a file; name a folder for the versions of the model")
-    if (base / "saved_model.pb").exists():
-        raise ExportError(f"{base} is a version of a model; name the folder that holds the versions, {base.parent}")
-    return base
 
 
 def describe(

@@ -35,9 +35,9 @@ def read_file(path: str | os.PathLike) -> Song:
     return read_data(data, file, tune)
 
 
-def is_file(path: str) -> bool:
-    """Whether `read_file` finds something there."""
-    return Path(_named(path)[0]).is_file()
+def file_of(path: str) -> str:
+    """The file that `read_file` reads: without the number of a tune."""
+    return _named(path)[0]
 
 
 def read_data(data: bytes, name: str, tune: int | None = None) -> Song:

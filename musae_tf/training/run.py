@@ -28,7 +28,7 @@ from musae_tf.config import Config, config_to_yaml, load_config
 from musae_tf.cores import available_cores
 from musae_tf.data import Dataset
 from musae_tf.errors import RunError
-from musae_tf.files import write_text
+from musae_tf.files import check_new_run, write_text
 from musae_tf.models import MusAE
 from musae_tf.music import Layout
 from musae_tf.training.distribute import Place
@@ -54,9 +54,7 @@ class Run:
             RunError: the folder is already there or cannot be written.
         """
         path = Path(path)
-        # run.json comes last: one who was killed before that has left the configuration at most.
-        if path.exists() and any(file.name != "config.yaml" for file in path.iterdir()):
-            raise RunError(f"{path} is already there; use --resume {path} to go on with it, or another --run")
+        check_new_run(path)
         facts = {
             "format": 1,
             "state": "new",

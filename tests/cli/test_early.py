@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 from tests.cli.test_help import COMMANDS
 from tests.corpus import four_voice_song
 
-# In the folder that `tree` makes. In brackets what the sentence must name.
+# In the folder that `refused` makes. In brackets what the sentence must name.
 CASES = {
     "data build corpus": [("--out file.txt", "file.txt"), ("--layout nine", "nine"), ("--phrase-bars 0", "phrase")],
     "data build band": [("--songs 0", "songs")],
@@ -19,20 +20,36 @@ CASES = {
     "data build jsb": [("--file gone.json", "gone.json"), ("--file file.txt", "file.txt")],
     "data build lmd": [("--midi gone --labels gone", "gone")],
     "data build lpd": [("--npz gone --labels gone", "gone")],
-    "data info": [("gone", "gone"), ("gone.mid", "gone.mid"), ("file.txt", "file.txt"), ("music", "music")],
+    "data info": [("gone", "gone"), ("book.abc#9", "no tune 9"), ("gone.mid", "gone.mid"), ("file.txt", "file.txt"),
+                  ("music", "music")],
     "data check": [("gone", "gone"), ("music", "music")],
-    "data export": [("gone --out x", "gone"), ("music --out file.txt", "music")],
+    "data export": [("gone --out x", "gone"), ("music --out file.txt", "music"), ("ds --out ds", "is a dataset"),
+                    ("ds --out file.txt", "file.txt"), ("ds --out x --limit 0", "limit"),
+                    ("ds --out x --song 9", "'9'")],
     "data fetch": [("nothing", "nothing")],
     "configs": [("nine", "nine")],
     "train": [("nine", "nine"), ("gone.yaml", "gone.yaml"), ("file.txt", "file.txt"), ("voices", "datasets/corpus"),
               ("voices --set training.steps=0", "training.steps"), ("voices --set no.key=1", "no.key"),
-              ("--resume gone", "gone"), ("--resume music", "music"), ("voices --workers 0", "workers")],
-    "evaluate": [("gone", "gone"), ("music", "music"), ("--quick --against music", "against"), ("", "runs")],
-    "compare": [("gone other", "gone"), ("music", "music")],
-    "sample": [("gone", "gone"), ("--temperature -1", "temperature"), ("--bars 0", "bars")],
+              ("--resume gone", "gone"), ("--resume music", "music"), ("voices --workers 0", "workers"),
+              ("tiny --set data.path=ds --run run", "already there"),
+              ("tiny --set data.path=ds --run music", "already there"),
+              ("tiny --set data.path=ds --run file.txt", "file.txt"),
+              ("tiny --set data.path=ds --run file.txt/x", "file.txt"),
+              ("tiny --set data.path=ds --run file.txt --workers 2", "file.txt"), ("--resume run", "lost"),
+              ("tiny --set data.path=gone --workers 2", "gone"), ("--resume run --workers 2", "lost"),
+              ("tiny --set data.path=ds --workers 99999", "99999"), ("--resume damaged", "damaged")],
+    "evaluate": [("gone", "gone"), ("music", "music"), ("--quick --against music", "against"), ("", "runs"),
+                 ("run", "lost"),
+                 ("run --dataset gone", "gone"), ("run --dataset music", "music"),
+                 ("run --dataset ds --against gone", "gone")],
+    "compare": [("gone other", "gone"), ("music", "music"), ("run damaged --out music", "music"),
+                ("run damaged --out run/run.json", "run.json"), ("run damaged --out file.txt/x.csv", "file.txt")],
+    "sample": [("gone", "gone"), ("run --out file.txt", "file.txt"), ("run --out file.txt/x.mid", "file.txt"),
+               ("run --out music/songs.mid", "songs.mid"), ("--temperature -1", "temperature"), ("--bars 0", "bars")],
     "reconstruct": [("--pretrained gone.mid", "gone.mid"), ("gone a.mid", "gone"), ("--pretrained music", "music"),
                     ("--pretrained a.mid --out a.mid", "a.mid"), ("--pretrained book.abc#9", "book.abc"),
-                    ("--pretrained file.mid", "file.mid")],
+                    ("--pretrained file.mid", "file.mid"), ("--pretrained a.mid --out file.txt", "file.txt"),
+                    ("--pretrained book.abc#2 --out songs.mid", "songs.mid"), ("--pretrained music#1", "music")],
     "interpolate": [("--pretrained a.mid gone.mid", "gone.mid"), ("--pretrained a.mid a.mid --out x.mid", "x.mid"),
                     ("--pretrained a.mid a.mid --points 1", "points"), ("--pretrained a.mid file.mid", "file.mid")],
     "transfer": [("--pretrained gone.mid --to bach", "gone.mid"), ("--pretrained a.mid", "--to"),
@@ -40,11 +57,13 @@ CASES = {
     "change": [("--pretrained gone.mid --more notes", "gone.mid"), ("--pretrained a.mid", "--more"),
                ("--pretrained a.mid --more notes --less notes", "twice"),
                ("--pretrained file.mid --more notes", "file.mid")],
-    "export": [("gone", "gone"), ("music", "music"), ("music --keep 0", "keep")],
+    "export": [("gone", "gone"), ("run --to file.txt", "file.txt"), ("run --to file.txt/x", "file.txt"),
+               ("run --to run", "is a run"), ("run --to version", "version"), ("music", "music"),
+               ("music --keep 0", "keep")],
     "serve": [("gone", "gone"), ("--port 99999", "port")],
-    "studio": [("gone", "gone"), ("--port 0", "port")],
-    "request sample": [("--server nowhere", "nowhere"), ("--bars 0", "bars")],
-    "request reconstruct": [("gone.mid", "gone.mid"), ("file.mid", "file.mid")],
+    "studio": [("gone", "gone"), ("music", "music"), ("gone --server a:1", "gone"), ("--port 0", "port")],
+    "request sample": [("--out file.txt", "file.txt"), ("--server nowhere", "nowhere"), ("--bars 0", "bars")],
+    "request reconstruct": [("gone.mid", "gone.mid"), ("file.mid", "file.mid"), ("a.mid --out file.txt", "file.txt")],
     "request interpolate": [("a.mid gone.mid", "gone.mid"), ("a.mid a.mid --points 1", "points")],
     "request transfer": [("gone.mid --to bach", "gone.mid"), ("a.mid", "--to")],
     "request change": [("gone.mid --more notes", "gone.mid"), ("a.mid", "--more")],
@@ -83,7 +102,7 @@ print(json.dumps(found))
 
 
 @pytest.fixture(scope="module")
-def refused(tmp_path_factory) -> dict[tuple[str, str], list]:
+def refused(tmp_path_factory, tiny_dataset) -> dict[tuple[str, str], list]:
     """What would have been loaded, exit code and words, by command and arguments."""
     folder = tmp_path_factory.mktemp("early")
     (folder / "music").mkdir()
@@ -92,6 +111,13 @@ def refused(tmp_path_factory) -> dict[tuple[str, str], list]:
     for name in ("file.txt", "file.mid"):
         (folder / name).write_text("no music\n")
     (folder / "book.abc").write_text("X:1\nK:C\nCDEF|\nX:2\nK:C\nGABc|\n")
+    shutil.copytree(tiny_dataset.path, folder / "ds")
+    for name, facts in (("run", {"format": 1, "dataset": {"path": "lost"}}), ("damaged", {"format": 1})):
+        (folder / name).mkdir()
+        (folder / name / "run.json").write_text(json.dumps(facts))
+    for name in ("version", "music/songs.mid", "songs.mid"):
+        (folder / name).mkdir()
+    (folder / "version" / "saved_model.pb").touch()
     keys = [(command, arguments) for command, cases in CASES.items() for arguments, _ in cases]
     lines = [[*command.split(), *arguments.split()] for command, arguments in keys]
     root = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))

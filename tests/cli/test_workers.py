@@ -69,6 +69,9 @@ def test_real_workers_that_find_a_mistake(tmp_path, capfd):
     config = tmp_path / "config.yaml"
     config.write_text(f"data: {{path: {tmp_path / 'no dataset'}}}")
     assert main(["train", str(config), "--run", str(tmp_path / "run"), "--workers", "2"]) == 2
+    assert capfd.readouterr().err.count("there is no dataset") == 1, "none is started"
+    line = ["train", str(config), "--run", str(tmp_path / "run")]
+    assert workers.supervise(line, tmp_path / "run", 2, restarts=0) == 2
     assert capfd.readouterr().err.count("there is no dataset") == 2, "each of them says so"
 
 

@@ -6,7 +6,7 @@ from musae_tf.data import FolderSource
 from musae_tf.errors import MusicError
 from musae_tf.music import Song
 from musae_tf.music.pieces import as_song
-from musae_tf.music.reading import SUFFIXES, count_tunes, is_file, read_data
+from musae_tf.music.reading import SUFFIXES, count_tunes, file_of, read_data
 from tests.corpus import END_OF_TRACK, four_voice_song, midi_file
 from tests.data.documents import kern, line, musicxml, mxl
 
@@ -56,8 +56,8 @@ def test_a_tune_is_named_by_its_number(folder):
             Song.read(f"{path}#{number}")
     with pytest.raises(MusicError, match=r"a\.mid has no tune 2: it has 1"):
         Song.read(f"{folder}/a.mid#2")
-    assert is_file(f"{path}#9")
-    assert not is_file(f"{folder}/gone.abc#1")
+    assert file_of(f"{path}#9") == str(path)
+    assert file_of(f"{folder}/gone.abc#1") == f"{folder}/gone.abc"
 
 
 def test_a_file_may_have_a_number_in_its_name(folder):
