@@ -21,7 +21,7 @@ def open_page(browser) -> Callable:
     def opened(url: str, **options) -> Iterator:
         context = browser.new_context(**options) if options else shared
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(180_000)
         page.errors = []
         page.hosts = set()
         page.on("pageerror", lambda error: page.errors.append(str(error)))

@@ -6,9 +6,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from pathlib import Path
+
+from tests.waiting import wait_for
 
 BROWSERS = ("chromium", "chromium-headless-shell", "chromium-browser", "google-chrome")
 
@@ -47,15 +48,15 @@ class Studio:
 
     def wait(self) -> "Studio":
         """Return when the page is there."""
-        expires = time.monotonic() + 200
-        while True:
-            assert self.process.poll() is None, self.process.stdout.read()
-            try:
-                urllib.request.urlopen(self.url, timeout=10).close()
-                return self
-            except OSError:
-                assert time.monotonic() < expires
-                time.sleep(0.1)
+        wait_for(self._answers, process=self.process)
+        return self
+
+    def _answers(self) -> bool:
+        try:
+            urllib.request.urlopen(self.url, timeout=10).close()
+        except OSError:
+            return False
+        return True
 
     def close(self) -> None:
         self.process.terminate()

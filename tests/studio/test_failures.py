@@ -3,7 +3,7 @@
 import http.client
 import os
 import signal
-import time
+import threading
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from tests.client.scripted import ScriptedServer
 from tests.corpus import broken_files, four_voice_song
 from tests.studio.driver import Studio
 from tests.studio.test_page import Hand, result
+from tests.waiting import LIMIT
 
 MARKUP = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 
@@ -131,14 +132,17 @@ def test_a_slow_server(remote, open_page):
     with open_page(studio.url) as page:
         page.get_by_role("button", name="Sample", exact=True).wait_for()
 
+        given_up = threading.Event()
+
         def slow(request):
-            time.sleep(3)
+            assert given_up.wait(LIMIT)
             return server.echo(request)
 
         server.answer = slow
         page.get_by_role("button", name="Sample", exact=True).click()
         page.get_by_text("Making …").wait_for()
         alert(page, "No answer in time from")
+        given_up.set()
         server.answer = server.echo
         page.get_by_role("button", name="Sample", exact=True).click()
         result(page, "loud, 8 bars, seed 1")
@@ -171,7 +175,7 @@ def test_the_studio_starts_its_own_server_again(page, studio, musae, recovers):
     """Last in this file: everything else would have to wait for the new server."""
     before = child(studio)
     os.kill(before, signal.SIGKILL)
-    page.set_default_timeout(180_000)
+    page.set_default_timeout(1000 * LIMIT)
     recovers()
     assert child(studio) != before
 
