@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from musae_tf.export.signatures import SERVING_DEFAULT
 from musae_tf.export.verify import MAXIMUM, WARMUP, requests
 from musae_tf.protocol.codec import to_array
 from musae_tf.protocol.messages import PredictionLog
+from tests.waiting import wait_for
 
 MUSAE = [sys.executable, "-c", "import sys; from musae_tf.cli import main; sys.exit(main())"]
 
@@ -149,11 +149,7 @@ def test_an_export_killed_halfway_leaves_no_version(tiny_run, tmp_path):
     base = tmp_path / "tunes"
     command = [*MUSAE, "export", str(tiny_run.path), "--to", str(base)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while not list(base.glob(".publishing-1-*/saved_model.pb")):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(lambda: list(base.glob(".publishing-1-*/saved_model.pb")), process=process)
     process.kill()
     process.communicate()
     assert versions(base) == []
