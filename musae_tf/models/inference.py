@@ -73,28 +73,28 @@ def _in_batches(function: Callable, model: MusAE, *rows: np.ndarray) -> tuple[np
     return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
 
 
-@tf.function
+@tf.function(autograph=False)
 def _encode(model: MusAE, tokens: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return model.encode(tokens)
 
 
-@tf.function
+@tf.function(autograph=False)
 def _decode(
     model: MusAE, latent: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor, trust: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     return model.decode(latent, temperature, seed, trust)
 
 
-@tf.function
+@tf.function(autograph=False)
 def _draw(model: MusAE, genre: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor]:
     return (model.sample_latent(genre, seed),)
 
 
-@tf.function
+@tf.function(autograph=False)
 def _draw_prior(model: MusAE, genre: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor]:
     return (model.sample_prior(genre, seed),)
 
 
-@tf.function
+@tf.function(autograph=False)
 def _draw_target(model: MusAE, genre: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor]:
     return (model.sample_target(genre, seed),)

@@ -127,7 +127,7 @@ class DistributedSteps:
         step, at = self._done.read_value(), tf.constant(place, tf.int64)
         return self._run(tokens, genre, step, at, tf.constant(told, tf.float32))
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def _run(
         self, tokens: tf.Tensor, genre: tf.Tensor, step: tf.Tensor, place: tf.Tensor, told: tf.Tensor
     ) -> tf.Tensor:
@@ -148,7 +148,7 @@ class DistributedSteps:
         self._done.assign_add(1)
         return told
 
-    @tf.function
+    @tf.function(autograph=False)
     def total(self, value: tf.Tensor) -> tf.Tensor:
         """The sum of a scalar over all replicas, each of which has that of its worker."""
         return self._strategy.reduce("SUM", self._strategy.run(tf.identity, args=(value,)), axis=None)
