@@ -44,7 +44,7 @@ _POINT = 1e-6
 # Sine of an angle below which arc and line are the same in float32, and from one code to its opposite there is no arc.
 _PARALLEL = 1e-3
 # With an autoregressive decoder: where between line and arc codes lie, and how far the middle of a way is trusted.
-_LIFT, _MIDDLE_TRUST = 0.5, 0.36
+_LIFT, _MIDDLE_TRUST = 0.5, 0.42
 
 
 @keras.saving.register_keras_serializable(package="musae_tf")
