@@ -287,8 +287,7 @@ class AutoregressiveDecoder(keras.layers.Layer):
         """
         rows = tf.shape(latent)[0]
         plan = self._planned(latent, known)
-        trusted = 1.0 - tf.sigmoid(self.noisy(latent))
-        trusted = trusted if trust is None else trusted * trust
+        trusted = (1.0 - tf.sigmoid(self.noisy(latent))) * (1.0 if trust is None else trust)
         weight = DOUBTED + (TRUSTED - DOUBTED) * trusted[:, tf.newaxis, tf.newaxis]
         draft, plan = self._drafted(plan) * weight, tf.transpose(plan, [1, 0, 2])
         chances = tf.transpose(chances_of_steps(self.steps, self.vocabulary_sizes, temperature, seed), [1, 0, 2])
@@ -371,10 +370,8 @@ class AutoregressiveDecoder(keras.layers.Layer):
         vectors: list[tf.Tensor] = []
         for track, size in enumerate(self.vocabulary_sizes):
             earlier = tf.concat(vectors, axis=-1) if vectors else None
-            numbers = drafts[track] + self._place(
-                track, own[track], earlier, tf.stack(pitches, axis=-1), last, tonality
-            )
-            token, log_probability = draw_symbol(size, numbers, temperature, draws[track])
+            heard = self._place(track, own[track], earlier, tf.stack(pitches, axis=-1), last, tonality)
+            token, log_probability = draw_symbol(size, drafts[track] + heard, temperature, draws[track])
             if fixed is not None:
                 token = tf.where(fixed[1][:, track], fixed[0][:, track], token)
                 log_probability = tf.where(fixed[1][:, track], 0.0, log_probability)

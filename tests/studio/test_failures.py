@@ -47,7 +47,18 @@ def test_a_broken_file(page, tmp_path, recovers):
     for name in ("text", "header alone", "cut at byte 30"):
         path.write_bytes(broken_files()[name])
         Hand(page, "mouse").bring("Your piece", path)
-        alert(page, "Broken.mid: ")
+        alert(page, "Broken.mid")
+    recovers()
+
+
+def test_a_score_is_a_piece_and_a_broken_one_is_named(page, tmp_path, recovers):
+    path = tmp_path / "chant.krn"
+    path.write_text("**kern\t**kern\n*M4/4\t*M4/4\n=1\t=1\n1c\t1cc\n=2\t=2\n1d\t1dd\n*-\t*-\n")
+    Hand(page, "mouse").bring("Your piece", path)
+    page.get_by_text("2 bars, 120 bpm").first.wait_for()
+    path.write_text("no chant\n")
+    Hand(page, "mouse").bring("Your piece", path)
+    alert(page, "Chant.krn")
     recovers()
 
 
