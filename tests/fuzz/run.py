@@ -12,6 +12,7 @@ import numpy as np
 from musae_tf.data import Dataset, FolderSource, LmdSource, LpdSource, build
 from musae_tf.data.info import check
 from musae_tf.data.lakh import Labels
+from musae_tf.data.source import place
 from musae_tf.errors import DatasetError
 from tests import corpus
 from tests.data.msd import folder_of, write_midi, write_npz
@@ -114,7 +115,9 @@ def built(source, out: Path, names: list[str], workers: int) -> dict:
     dataset = Dataset.open(out)
     rejected = [json.loads(line) for line in (out / "rejected.jsonl").read_text().splitlines()]
     accounted = [song["source"] for song in dataset.songs] + [row["source"] for row in rejected]
-    assert sorted(accounted) == sorted(names), "a file is not accounted for, or twice"
+    listed = [place(item) for item in source.items()] + [rejection.source for rejection in source.rejected()]
+    assert sorted(accounted) == sorted(listed), "a song is not accounted for, or twice"
+    assert {name.partition("#")[0] for name in accounted} == set(names), "a file is not accounted for"
     assert all(row["reason"].strip() for row in rejected)
     return {
         "files": len(names),
