@@ -16,6 +16,7 @@ PAGES = {
     "README.md": "overview.md",
     "serving/README.md": "serving.md",
     "results/README.md": "results.md",
+    "studies/jsb/README.md": "jsb.md",
     "benchmarks/README.md": "benchmarks.md",
     "results/bench.md": "speed.md",
     "CONTRIBUTING.md": "contributing.md",
