@@ -35,7 +35,7 @@ SLOW = (
     "export/test_graph.py", "export/test_systems.py", "export/test_verify.py", "models/test_autoregressive.py",
     "models/test_recurrence.py", "models/test_systems.py", "server/test_fuzz.py", "server/test_load.py",
     "server/test_other_clients.py", "server/test_robustness.py", "server/test_soak.py", "studies/test_claims.py",
-    "serving/test_compose.py", "studies/test_frontier.py",
+    "serving/test_compose.py", "studies/test_frontier.py", "data/test_workers.py", "cli/test_early.py",
 )  # fmt: skip
 """Files of which every test has the mark `slow`; single tests of others have it themselves."""
 
