@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from musae_tf.data.source import Piece, Rejection, walk
-from musae_tf.errors import DatasetError, MusicError
-from musae_tf.music.reading import MIDI, SUFFIXES, count_tunes, read_data
+from musae_tf.errors import DatasetError
+from musae_tf.music.reading import MIDI, SUFFIXES, count_tunes, read_tune
 
 WITH_TUNES = (*MIDI, ".abc")
 """Suffixes of files that may have several tunes."""
@@ -85,7 +85,7 @@ class FolderSource:
     def load(self, item: FolderItem) -> Piece:
         """Read one file. Raises MusicError with the reason if it is no readable music file."""
         path = item.path.removesuffix(f"#{item.tune}") if item.tune else item.path
-        song = read_data(_read_bytes(self.root / path), str(self.root / path), item.tune or None)
+        song = read_tune(self.root / path, item.tune or None)
         title, _ = os.path.splitext(os.path.basename(path))
         title = f"{title} {item.tune}" if item.tune else title
         return Piece(song, item.path, item.path, item.labels, title=title, hints=item.hints)
@@ -93,13 +93,6 @@ class FolderSource:
     def rejected(self) -> list[Rejection]:
         """Files and folders that the last `items` could not use, sorted by path."""
         return sorted(self._rejected)
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as cause:
-        raise MusicError(f"cannot read {path}: {cause.strerror or cause}") from cause
 
 
 def _folder_row(path: str) -> _Row:

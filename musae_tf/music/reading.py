@@ -27,12 +27,20 @@ def read_file(path: str | os.PathLike) -> Song:
     Raises:
         MusicError: The file or the tune is missing, or it is damaged.
     """
-    file, tune = _named(os.fspath(path))
+    return read_tune(*_named(os.fspath(path)))
+
+
+def read_tune(file: str | os.PathLike, tune: int | None = None) -> Song:
+    """Read a file, or one tune of it; see `read_data`.
+
+    Raises:
+        MusicError: The file or the tune is missing, or it is damaged.
+    """
     try:
         data = Path(file).read_bytes()
     except OSError as cause:
         raise MusicError(f"cannot read {file}: {cause.strerror or cause}") from cause
-    return read_data(data, file, tune)
+    return read_data(data, os.fspath(file), tune)
 
 
 def file_of(path: str) -> str:
