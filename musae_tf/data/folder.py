@@ -11,19 +11,22 @@ from typing import NamedTuple
 
 from musae_tf.data.source import Piece, Rejection, walk
 from musae_tf.errors import DatasetError
-from musae_tf.music.reading import MIDI, SUFFIXES, count_tunes, read_tune
+from musae_tf.music.beats import SUFFIX as BEATS
+from musae_tf.music.reading import MIDI, SUFFIXES, beats_of, count_tunes, read_tune
 
 WITH_TUNES = (*MIDI, ".abc")
 """Suffixes of files that may have several tunes."""
 
 UNLISTED = "not in the table"
+ALONE = "beats without a song"
 
 
 class FolderItem(NamedTuple):
     """One file: its path below the root with `/`, what the tree or the table says of it, and its state on disk.
 
     Size and time of change are part of the key, so that a build does not go on with parts of an older file. Of a file
-    with several tunes each is an item, `tune` its number from 1, with `#` and the number after the path.
+    with several tunes each is an item, `tune` its number from 1, with `#` and the number after the path. `beats` are
+    size and time of change of the file of beats beside it.
     """
 
     path: str
@@ -32,6 +35,7 @@ class FolderItem(NamedTuple):
     size: int
     changed: int
     tune: int = 0
+    beats: tuple[int, int] | None = None
 
 
 class _Row(NamedTuple):
@@ -42,7 +46,8 @@ class _Row(NamedTuple):
 class FolderSource:
     """Music files anywhere below `root`, in upper or lower case: MIDI (`.mid`, `.midi`, `.kar`, `.rmi`), MusicXML
     (`.musicxml`, `.mxl`, `.xml`), ABC (`.abc`) and Humdrum (`.krn`). Every tune of a book of ABC, or of a MIDI file of
-    type 2, is a song.
+    type 2, is a song. A MIDI file is put on the beats of the file beside it, `song.beats.txt` for `song.mid`, see
+    `musae_tf.music.beats`.
 
     labels="folder": the first folder below `root` is the genre; files right below `root` have none.
     labels=path of a CSV file with the columns `path` (relative to `root`), `labels` (several separated by `;` or `|`)
@@ -63,7 +68,9 @@ class FolderSource:
     def items(self) -> list[FolderItem]:
         """All files, sorted by path. Raises DatasetError if `root` or the table cannot be read."""
         table = None if self.labels == "folder" else _read_table(Path(self.labels))
-        files, self._rejected = walk(self.root, SUFFIXES)
+        every, self._rejected = walk(self.root, (*SUFFIXES, BEATS))
+        files = [file for file in every if not file.path.lower().endswith(BEATS)]
+        beats = {path: (size, changed) for path, size, changed in every if path.lower().endswith(BEATS)}
         if table is not None:
             table = _as_on_disk(table, [path for path, _, _ in files])
         found: list[FolderItem] = []
@@ -74,7 +81,10 @@ class FolderSource:
                 continue
             tunes = _count_tunes(self.root / path) if path.lower().endswith(WITH_TUNES) else 1
             for tune in range(1, tunes + 1) if tunes > 1 else (0,):
-                found.append(FolderItem(f"{path}#{tune}" if tune else path, *row, size, changed, tune))
+                name = f"{path}#{tune}" if tune else path
+                found.append(FolderItem(name, *row, size, changed, tune, beats.get(beats_of(path))))
+        for path in sorted(beats.keys() - {beats_of(file.path) for file in files}):
+            self._rejected.append(Rejection(path, f"{path}: there is no MIDI file of that name beside it", ALONE))
         if table is not None:
             seen = {path for path, _, _ in files} | {rejection.source for rejection in self._rejected}
             for path in sorted(set(table) - seen):

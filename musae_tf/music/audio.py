@@ -12,7 +12,7 @@ import numpy as np
 
 from musae_tf.errors import MusicError, require
 from musae_tf.files import write_bytes
-from musae_tf.music.song import Song, Tempo
+from musae_tf.music.song import Song
 
 PEAK = 0.9
 """Loudest sample after normalisation."""
@@ -78,12 +78,7 @@ def write_wav(song: Song, path: str | os.PathLike, sample_rate: int = 44100) -> 
 
 def seconds(song: Song) -> float:
     """Length of a song in seconds, silence at its end included."""
-    changes = [Tempo(0, 120.0), *(tempo for tempo in song.tempos if tempo.tick < song.end)]
-    ticks = [tempo.tick for tempo in changes[1:]] + [song.end]
-    quarters = 0.0
-    for tempo, stop in zip(changes, ticks, strict=True):
-        quarters += (stop - tempo.tick) * 60.0 / tempo.bpm
-    return quarters / song.ticks_per_quarter
+    return float(song.seconds_at(song.end))
 
 
 def _with_tail(song: Song) -> Song:

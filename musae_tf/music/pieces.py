@@ -40,6 +40,7 @@ WARNINGS = {
     "notes_without_end": "notes without an end last to the next one of their pitch, or to the end of their track",
     "pedals_ignored": "presses of the pedal are ignored",
     "tunes_left_out": "other tunes of the file are left out (FILE#2 is the second one)",
+    "files_of_beats": "file of beats beside it (.beats.txt) says where its quarters are, and not its tempo track",
 }
 """What `Song.warnings` counts, in words."""
 
@@ -119,7 +120,7 @@ def losses_in_words(song: Song, grid: Grid) -> str:
     losses, names = grid.losses, ", ".join(grid.layout.names)
     silent = left_out(song, assign(song, grid.layout))
     which = f": {', '.join(silent)}" if silent else ""
-    tempos = {tempo.bpm for tempo in song.tempos}
+    tempos = _played_tempos(song)
     parts = (
         ("bars_other_metre", f"of {losses['bars']} bars are not 16 sixteenths long and are left out"),
         ("outside_layout", f"of {losses['notes']} notes belong to none of the tracks {names}{which}"),
@@ -133,6 +134,16 @@ def losses_in_words(song: Song, grid: Grid) -> str:
     found += [f"{song.warnings[name]} {words}" for name, words in WARNINGS.items() if song.warnings.get(name)]
     beat = has_no_beat(song)
     return "; ".join([*([f"the song {beat}"] if beat else []), *found])
+
+
+def _played_tempos(song: Song) -> set[float]:
+    """Tempos at which notes begin."""
+    changes = np.array([tempo.tick for tempo in song.tempos])
+    starts = [track.notes["start"] for track in song.tracks if len(track.notes)]
+    if not len(changes) or not starts:
+        return set()
+    used = np.unique(np.searchsorted(changes, np.concatenate(starts), side="right"))
+    return {song.tempos[number - 1].bpm for number in used.tolist() if number}
 
 
 def new_song(

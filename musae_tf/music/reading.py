@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 
 from musae_tf.errors import MusicError
+from musae_tf.music.beats import SUFFIX as BEATS
+from musae_tf.music.beats import read_beats, retimed
 from musae_tf.music.kern import read_kern
 from musae_tf.music.midi import count_songs, from_abc, from_bytes
 from musae_tf.music.musicxml import read_musicxml
@@ -31,16 +33,32 @@ def read_file(path: str | os.PathLike) -> Song:
 
 
 def read_tune(file: str | os.PathLike, tune: int | None = None) -> Song:
-    """Read a file, or one tune of it; see `read_data`.
+    """Read a file, or one tune of it; see `read_data`. MIDI is put on the beats of a file beside it, if there is one.
+
+    `Song.warnings` counts the file of beats.
 
     Raises:
-        MusicError: The file or the tune is missing, or it is damaged.
+        MusicError: The file or the tune is missing, or it is damaged; so is the file of beats, or it is one of a file
+            of several songs.
     """
     try:
         data = Path(file).read_bytes()
     except OSError as cause:
         raise MusicError(f"cannot read {file}: {cause.strerror or cause}") from cause
-    return read_data(data, os.fspath(file), tune)
+    name = os.fspath(file)
+    song = read_data(data, name, tune)
+    beats = beats_of(name)
+    if not os.path.lexists(beats):
+        return song
+    if count_tunes(data, name) > 1:
+        raise MusicError(f"{beats} has beats of one song, and {name} has {count_tunes(data, name)}")
+    return retimed(song, read_beats(beats))
+
+
+def beats_of(name: str) -> str:
+    """Where the beats of a file of music would be: beside it, whatever the suffix of the name; empty for scores."""
+    stem, suffix = os.path.splitext(name)
+    return "" if suffix.lower() in SCORES else stem + BEATS
 
 
 def file_of(path: str) -> str:

@@ -115,8 +115,8 @@ class Song:
         name: Title; after `Song.read(path)` that of a score, or else the file's stem.
         warnings: What reading the file mended or left unused, counts by kind: `values_above_127` (taken as 127),
             `unknown_events` (left out), `notes_without_end` (ended with the next note of their pitch or the track),
-            `pedals_ignored`, `tunes_left_out` (of a file with several). No part of the music, and of what makes songs
-            equal.
+            `pedals_ignored`, `tunes_left_out` (of a file with several), `files_of_beats` (on which it was
+            put). No part of the music, and of what makes songs equal.
     """
 
     ticks_per_quarter: int = 480
@@ -202,6 +202,16 @@ class Song:
             edges.append(np.stack([starts[:-1], np.diff(starts)], axis=1))
         bars = np.concatenate(edges)
         return bars[bars[:, 1] > 0]
+
+    def seconds_at(self, ticks: np.ndarray | int) -> np.ndarray:
+        """When ticks sound: float64 seconds from the beginning, of the shape of `ticks`."""
+        changes = [Tempo(0, 120.0), *self.tempos]
+        begin = np.array([tempo.tick for tempo in changes], np.float64)
+        pace = 60.0 / (np.array([tempo.bpm for tempo in changes]) * self.ticks_per_quarter)
+        time = np.append(0.0, np.cumsum(np.diff(begin) * pace[:-1]))
+        # Of several tempos at one tick the last one counts.
+        number = np.searchsorted(begin, ticks, side="right") - 1
+        return time[number] + (ticks - begin[number]) * pace[number]
 
     def _stop(self) -> int:
         """`end`, or the end of the last note where notes were added since."""

@@ -210,3 +210,31 @@ def test_a_genre_in_two_unicode_forms_is_one(tmp_path):
     write_song(tmp_path / "cafe\u0301" / "one.mid", 1)
     write_song(tmp_path / "caf\u00e9" / "two.mid", 1)
     assert {item.labels for item in FolderSource(tmp_path).items()} == {("caf\u00e9",)}
+
+
+def test_a_midi_file_is_on_the_beats_beside_it_and_a_change_of_them_is_seen(tmp_path):
+    song = write_song(tmp_path / "rock" / "a.mid", 1)
+    write_song(tmp_path / "rock" / "b.mid", 2)
+    plain = FolderSource(tmp_path).items()
+    beats = song.with_name("a.beats.txt")
+    beats.write_text("".join(f"{0.1 + number * 0.4} {int(number % 4 == 0)}\n" for number in range(40)))
+    source = FolderSource(tmp_path)
+    first, other = source.items()
+    assert first != plain[0]
+    assert other == plain[1]
+    assert source.rejected() == []
+    assert source.load(first).song.warnings == {"files_of_beats": 1}
+    assert source.load(first).song.tempos[-1].bpm == 150
+    beats.write_text("0 1\n1 0\n2 0\n")
+    assert source.items()[0] != first
+
+
+def test_beats_without_a_song_are_listed(tmp_path):
+    write_song(tmp_path / "a.mid", 1)
+    names = ["a.BEATS.txt", "b.beats.txt"]
+    for name in names:
+        (tmp_path / name).write_text("0\n1\n")
+    source = FolderSource(tmp_path)
+    assert paths(source) == ["a.mid"]
+    reason = "there is no MIDI file of that name beside it"
+    assert source.rejected() == [(name, f"{name}: {reason}", "beats without a song") for name in names]

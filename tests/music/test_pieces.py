@@ -82,7 +82,7 @@ def test_tempos_come_back_with_the_song():
     back = pieces.changed_song(pieces.phrases_of(grid, 2), grid, song.name)
     assert tuple(Song.read(back.to_bytes()).tempos) == grid.tempos
     assert tokenize(back, VOICES).tempos == grid.tempos
-    assert "tempos go from 9 to 100, most notes are played at 70" in pieces.losses_in_words(song, grid)
+    assert "tempos go from 50 to 100, most notes are played at 70" in pieces.losses_in_words(song, grid)
 
 
 def test_tempos_of_bars_that_are_left_out_are_left_out():

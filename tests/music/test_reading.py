@@ -4,8 +4,9 @@ import pytest
 
 from musae_tf.data import FolderSource
 from musae_tf.errors import MusicError
-from musae_tf.music import Song
-from musae_tf.music.pieces import as_song
+from musae_tf.music import Song, get_layout, tokenize
+from musae_tf.music.beats import read_beats, retimed
+from musae_tf.music.pieces import as_song, losses_in_words
 from musae_tf.music.reading import SUFFIXES, count_tunes, file_of, read_data
 from tests.corpus import END_OF_TRACK, four_voice_song, midi_file
 from tests.data.documents import kern, line, musicxml, mxl
@@ -100,3 +101,33 @@ def test_no_suffix_makes_nonsense_music(suffix, data):
     with pytest.raises(MusicError, match="some") as caught:
         read_data(data, name)
     assert "\n" not in str(caught.value)
+
+
+def test_midi_is_put_on_the_beats_beside_it_and_says_so(folder):
+    plain = Song.read(folder / "a.mid")
+    (folder / "a.beats.txt").write_text("0.25 0\n0.75 1\n1.25 0\n")
+    song = Song.read(folder / "a.mid")
+    assert song.warnings == {"files_of_beats": 1}
+    assert song == retimed(plain, read_beats(folder / "a.beats.txt")) != plain
+    assert song.name == plain.name
+    words = losses_in_words(song, tokenize(song, get_layout("voices")))
+    assert "1 file of beats beside it (.beats.txt) says where its quarters are" in words
+
+
+def test_beats_that_cannot_be_used_are_no_silent_loss(folder):
+    (folder / "a.beats.txt").write_text("0 1\nhalf 0\n")
+    with pytest.raises(MusicError, match=r"a\.beats\.txt, line 2: 'half' is not a number"):
+        Song.read(folder / "a.mid")
+    (folder / "a.beats.txt").unlink()
+    (folder / "a.beats.txt").symlink_to(folder / "gone")
+    with pytest.raises(MusicError, match=r"cannot read .*a\.beats\.txt"):
+        Song.read(folder / "a.mid")
+    (folder / "i.beats.txt").write_text("0\n1\n")
+    for path in (f"{folder}/i.mid", f"{folder}/i.mid#2"):
+        with pytest.raises(MusicError, match=r"i\.beats\.txt has beats of one song, and .*i\.mid has 3"):
+            Song.read(path)
+
+
+def test_scores_have_their_beats(folder):
+    (folder / "c.beats.txt").write_text("0\n1\n")
+    assert Song.read(folder / "c.musicxml").warnings == {}
