@@ -12,7 +12,7 @@ from musae_tf.data.source import TOO_LARGE, UNREADABLE, Piece, Rejection, Source
 from musae_tf.data.split import fingerprints, identity
 from musae_tf.errors import DatasetError, MusicError
 from musae_tf.files import atomic_path
-from musae_tf.music.beat import has_no_beat
+from musae_tf.music.beat import has_another_beat, has_no_beat
 from musae_tf.music.grid import heads, sounding_bars
 from musae_tf.music.layouts import Layout
 from musae_tf.music.placing import STEPS_PER_BAR, Grid, Placement
@@ -63,7 +63,7 @@ class Filters:
         """Raises UnfitError if the notes of the song follow no beat and such songs are refused."""
         found = has_no_beat(song) if self.off_grid == "refuse" else ""
         if found:
-            raise UnfitError(f"{found} (--off-grid allow takes it)", "without a beat")
+            raise UnfitError(f"{found} (--off-grid allow takes it as it is)", "without a beat")
 
     def select(self, grid: Grid, sounds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, int]]:
         """The bars of a song that are used.
@@ -209,9 +209,14 @@ class Reader:
         return songs
 
     def _warnings(self, piece: Piece) -> dict[str, int]:
-        """What reading the song mended, and whether it was taken though it has no beat: counts by kind."""
-        allowed = self.filters.off_grid == "allow" and not piece.settled and has_no_beat(piece.song)
-        return {**piece.song.warnings, **({"songs_without_beat": 1} if allowed else {})}
+        """What reading the song mended, and whether it was taken though it has no beat, or another: counts by kind."""
+        warnings = dict(piece.song.warnings)
+        if not piece.settled:
+            if self.filters.off_grid == "allow" and has_no_beat(piece.song):
+                warnings["songs_without_beat"] = 1
+            elif has_another_beat(piece.song):
+                warnings["songs_with_another_beat"] = 1
+        return warnings
 
     def _song(self, piece: Piece, grid: Grid) -> tuple[Arrays, dict[str, Any]]:
         sounds = sounding_bars(grid.tokens, self.layout)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias, Union
 import numpy as np
 
 from musae_tf.errors import InvalidRequestError, MusicError, UnknownAttributeError, UnknownGenreError
-from musae_tf.music.beat import has_no_beat
+from musae_tf.music.beat import has_another_beat, has_no_beat
 from musae_tf.music.grid import DEFAULT_TEMPO, STEPS_PER_BAR, Grid, cut, detokenize, join
 from musae_tf.music.layouts import Layout
 from musae_tf.music.multitrack import from_multitrack
@@ -132,7 +132,7 @@ def losses_in_words(song: Song, grid: Grid) -> str:
     if len(tempos) > 1:
         found.append(f"tempos go from {min(tempos):g} to {max(tempos):g}, most notes are played at {grid.tempo:g}")
     found += [f"{song.warnings[name]} {words}" for name, words in WARNINGS.items() if song.warnings.get(name)]
-    beat = has_no_beat(song)
+    beat = has_no_beat(song) or has_another_beat(song)
     return "; ".join([*([f"the song {beat}"] if beat else []), *found])
 
 

@@ -5,10 +5,11 @@ from musae_tf.data.reader import Filters
 from musae_tf.data.source import UnfitError
 from musae_tf.errors import DatasetError
 from musae_tf.music import get_layout
-from musae_tf.music.beat import has_no_beat, off_beat
+from musae_tf.music.beat import has_another_beat, has_no_beat, off_beat, off_grid
+from musae_tf.music.beats import Beats, retimed
 from musae_tf.music.grid import tokenize
 from musae_tf.music.pieces import losses_in_words
-from musae_tf.music.song import Song, Track
+from musae_tf.music.song import Metre, Song, Track
 
 QUARTER = 480
 
@@ -39,7 +40,9 @@ def test_a_performance_without_a_beat_is_refused_with_its_share_unless_it_is_ask
     song = played_freely()
     share = off_beat(song)
     assert 0.55 < share < 0.65
-    with pytest.raises(UnfitError, match=f"without a beat: {share:.0%} of the notes.*--off-grid allow") as caught:
+    with pytest.raises(
+        UnfitError, match=f"without a beat: {share:.0%} of the notes.*beats.txt.*--off-grid allow"
+    ) as caught:
         Filters().check_beat(song)
     assert caught.value.kind == "without a beat"
     Filters(off_grid="allow").check_beat(song)
@@ -58,3 +61,32 @@ def test_too_few_notes_are_not_judged():
 def test_an_unknown_choice_for_songs_without_a_beat_is_named():
     with pytest.raises(DatasetError, match="off_grid is 'maybe'; allowed: refuse, allow"):
         Filters(off_grid="maybe")
+
+
+@pytest.mark.parametrize("shift", [40, 60, 80])
+def test_a_song_whose_beats_are_not_its_quarters_is_named_with_the_share_and_what_to_do(shift):
+    song = song_of(np.arange(200) * QUARTER // 4 + shift)
+    assert off_beat(song) == 0
+    assert off_grid(song) == 1 - (shift in (40, 80)) / 4, "every fourth one is on a triplet"
+    expected = f"has another beat than its tempo track: {off_grid(song):.0%} of the notes lie off"
+    words = losses_in_words(song, tokenize(song, get_layout("voices")))
+    assert words.startswith(f"the song {expected}")
+    assert "a file of its beats beside it, .beats.txt" in words
+    beats = retimed(song, Beats(np.arange(60) * 0.5 + shift / 960, np.arange(60) % 4 == 0))
+    assert off_grid(beats) == 0
+    assert has_another_beat(beats) == ""
+
+
+def test_bars_that_begin_between_quarters_have_their_own_grid():
+    song = song_of(np.arange(200) * QUARTER // 4 + 60)
+    song.metres = [Metre(0, 1, 32), Metre(60, 4, 4)]
+    assert off_grid(song) == 0
+    assert has_another_beat(song) == ""
+    assert off_grid(Song()) == 0
+
+
+def test_beats_that_are_not_those_of_the_song_are_no_way_out():
+    song = retimed(played_freely(), Beats(np.arange(200) * 0.61, np.arange(200) % 4 == 0))
+    assert has_no_beat(song).startswith("does not follow the beats of the file beside it: ")
+    late = retimed(song_of(np.arange(200) * QUARTER // 4), Beats(0.0625 + np.arange(60) * 0.5, np.arange(60) % 4 == 0))
+    assert has_another_beat(late).startswith("has another beat than the file of beats beside it: ")
