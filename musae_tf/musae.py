@@ -63,13 +63,21 @@ class Musae(Verbs):
 
     @classmethod
     def from_preset(cls, name: str = "voices") -> "Musae":
-        """The trained model that comes with the package; unpacked into the user's cache at its first use.
+        """A trained model, kept in the user's cache from its first use on.
+
+        Args:
+            name: "voices", which comes with the package, or a model that someone has put on a hub, as
+                "hf://USER/NAME" or, for one commit of it, "hf://USER/NAME@COMMIT". Take those of people you trust only.
 
         Raises:
-            RunError: there is none of this name, or it cannot be unpacked.
+            RunError: there is none of this name, or it cannot be fetched or unpacked.
         """
         from musae_tf.pretrained import pretrained_run
 
+        if name.startswith("hf://"):
+            from musae_tf.pretrained.hub import pulled_run
+
+            return cls.from_run(pulled_run(name))
         if name not in PRESETS:
             raise RunError(f"there is no trained model {name!r} in this package; it has: {', '.join(PRESETS)}")
         return cls.from_run(pretrained_run())

@@ -40,6 +40,7 @@ PURPOSES = {
     "pictures": ("matplotlib",),
     "corpus": ("music21",),
     "studio": ("nicegui",),
+    "hub": ("huggingface_hub",),
 }  # fmt: skip
 _EXTRAS = {"serve": "server", "sound": "train", "pictures": "train"}
 _NEEDED = "base"

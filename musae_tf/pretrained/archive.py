@@ -16,7 +16,7 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -57,13 +57,8 @@ def pretrained_run() -> Path:
     base = cache_folder()
     # Under the name of its content: another version of the package finds its own.
     folder = base / f"{archive.name.partition('.')[0]}-{hashlib.sha256(data).hexdigest()[:16]}"
-    if is_whole(folder):
-        return folder
     try:
-        base.mkdir(parents=True, exist_ok=True)
-        with _locked(base / ".lock"):
-            if not is_whole(folder):
-                _replace(folder, data)
+        return keep(folder, lambda new: unpack(data, new))
     except OSError as cause:
         raise RunError(
             f"cannot unpack the pretrained model into {base}: {cause.strerror or cause}; "
@@ -71,6 +66,26 @@ def pretrained_run() -> Path:
         ) from cause
     except (lzma.LZMAError, tarfile.TarError, EOFError) as cause:
         raise RunError(f"{archive} is damaged ({cause}): install musae-tf again") from cause
+
+
+def keep(folder: Path, fill: Callable[[Path], None]) -> Path:
+    """A folder of a cache, made if it is not whole: by one process, for which others wait.
+
+    Args:
+        folder: where it is to be; the folder above it is the cache's own, with its lock.
+        fill: makes the folder that it is given, with a list of its files (`FILES`); what it raises leaves nothing.
+
+    Returns:
+        The folder.
+
+    Raises:
+        OSError: the cache cannot be written.
+    """
+    if not is_whole(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(folder.parent / ".lock"):
+            if not is_whole(folder):
+                _replace(folder, fill)
     return folder
 
 
@@ -118,11 +133,11 @@ def is_whole(folder: Path) -> bool:
         return False
 
 
-def _replace(folder: Path, data: bytes) -> None:
+def _replace(folder: Path, fill: Callable[[Path], None]) -> None:
     for leftover in folder.parent.glob(f"{_DRAFT}*"):  # of a process that was killed: who holds the lock is alone
         shutil.rmtree(leftover)
     with tempfile.TemporaryDirectory(prefix=_DRAFT, dir=folder.parent) as draft:
-        unpack(data, Path(draft, "new"))
+        fill(Path(draft, "new"))
         if folder.exists():
             folder.rename(Path(draft, "old"))
         Path(draft, "new").rename(folder)
