@@ -1,4 +1,4 @@
-"""What training is told of the genres of its phrases, where that is not the truth: what the genre in the prior is worth.
+"""What training is told of the genres, where that is not the truth: what the genre in the prior is worth.
 
 The phrases and their order stay what they are; only which Gaussian a code is pulled to changes. The Gaussians that
 music is made from are fitted after training, to the true genres, as in every other system.
