@@ -1,11 +1,11 @@
-"""Claim: the embedded server is warm within ten seconds of its start. Beside it: decoding rates by threads.
+"""Claims: the embedded server is warm within ten seconds of its start; one phrase takes 0.1 s, and 64 take 0.5 s.
 
     python -m benchmarks.inference
 
 A model of the preset `voices` with fresh weights is exported with its warm-up records. `musae serve` is started on it,
 several times, and timed from the start of the process until it says that it serves. In a process of its own the same
 version decodes codes greedily and at temperature 0.9, as the server runs it: so many loops side by side and so many
-threads for one operation.
+threads for one operation; and requests of one phrase and of 64, one after the other.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,8 @@ BAR = 10.0
 TOY = ["model.encoder_units=8", "model.decoder_units=8", "model.latent=16", "prior.axes=2"]
 ROWS = 16
 TEMPERATURES = {"greedy": 0.0, "temperature 0.9": 0.9}
+LATENCY_BARS = {1: 0.1, 64: 0.5}
+"""Most seconds of a request with so many phrases."""
 
 
 def export(base: Path, config: Config) -> None:
@@ -59,8 +62,11 @@ def seconds_to_warm(base: Path) -> float:
         process.communicate()
 
 
-def rates(base: Path, latent: int, seconds: float) -> dict[str, float]:
-    """Phrases a second of the signature `decode`. For a process that does without TensorFlow's Python."""
+def rates(base: Path, latent: int, seconds: float) -> tuple[dict[str, float], dict[int, list[float]]]:
+    """Phrases a second of the signature `decode`, and seconds of requests that are alone, by their phrases.
+
+    For a process that does without TensorFlow's Python.
+    """
     from musae_tf.cli.shared import standard_error_held_back
 
     with standard_error_held_back():
@@ -72,6 +78,7 @@ def rates(base: Path, latent: int, seconds: float) -> dict[str, float]:
     from musae_tf.server.options import one_model, read_batching
 
     random, found = np.random.default_rng(1), {}
+    alone: dict[int, list[float]] = {}
     for loops in (1, 2):
         text = BATCHING.read_text(encoding="utf-8")
         file = base.parent / "batching"
@@ -79,15 +86,31 @@ def rates(base: Path, latent: int, seconds: float) -> dict[str, float]:
         batching = read_batching(file, False)
         session = Raw(base / "1", Options(one_model("model", str(base)), batching=batching))
         for name, temperature in TEMPERATURES.items():
-            inputs = {
-                "latent": random.normal(size=(ROWS, latent)).astype(np.float32),
-                "temperature": np.full(ROWS, temperature, np.float32),
-                "seed": random.integers(2**31, size=(ROWS, 2)).astype(np.int32),
-            }
+            inputs = codes(random, ROWS, latent, temperature)
             session.throughput("decode", inputs, seconds / 10)
             run = f"{name}, {loops} at a time on {batching.cores_each} threads each"
             found[run] = session.throughput("decode", inputs, seconds)[0]
-    return found
+        for rows in LATENCY_BARS if loops == 1 else ():
+            inputs = codes(random, rows, latent, 0.9)
+            session.run("decode", inputs)
+            alone[rows] = [clock(lambda: session.run("decode", inputs)) for _ in range(20)]  # noqa: B023
+    return found, alone
+
+
+def codes(random: np.random.Generator, rows: int, latent: int, temperature: float) -> dict[str, np.ndarray]:
+    """A request of the signature `decode`."""
+    return {
+        "latent": random.normal(size=(rows, latent)).astype(np.float32),
+        "temperature": np.full(rows, temperature, np.float32),
+        "seed": random.integers(2**31, size=(rows, 2)).astype(np.int32),
+    }
+
+
+def clock(run: Callable[[], object]) -> float:
+    """Seconds that it takes."""
+    began = time.monotonic()
+    run()
+    return time.monotonic() - began
 
 
 def child(part: str, base: Path, quick: bool) -> str:
@@ -115,11 +138,19 @@ def main() -> None:
         base = Path(folder) / "voices"
         base.mkdir()
         child("export", base, quick)
-        found = json.loads(child("rates", base, quick).splitlines()[-1])
+        found, alone = json.loads(child("rates", base, quick).splitlines()[-1])
         starts = [seconds_to_warm(base) for _ in range(1 if quick else arguments.rounds)]
     for run, phrases in found.items():
         print(f"decode, {run}: {phrases:,.0f} phrases/s")
-    report.content |= {"phrases_a_second": found, "rows_of_a_request": ROWS, "seconds_to_warm": starts}
+    report.content |= {
+        "phrases_a_second": found,
+        "rows_of_a_request": ROWS,
+        "seconds_of_a_request": alone,
+        "seconds_to_warm": starts,
+    }
+    for rows, bar in LATENCY_BARS.items():
+        phrases = "one phrase" if rows == 1 else f"{rows} phrases"
+        report.add(f"seconds to decode {phrases}, median of 20", statistics.median(alone[str(rows)]), bar, True)
     report.add("seconds from the start of the embedded server until it is warm", statistics.median(starts), BAR, True)
     report.write()
 

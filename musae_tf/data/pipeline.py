@@ -100,7 +100,14 @@ class TrainingBatches:
         phrases, pools = phrases[shuffled], pools[shuffled]
         genre = self._genres[pools] if self.balance else self._drawn_genre(step, phrases, rows)
         tokens = self.index.tokens(phrases).astype(np.int32)
-        return self._transposed(tokens, step, rows), genre.astype(np.int32)
+        return self._transposed(tokens, step, rows), self.told(phrases, genre.astype(np.int32))
+
+    def told(self, phrases: np.ndarray, genre: np.ndarray) -> np.ndarray:
+        """What training is told of the genre int32 [b] of some phrases (rows of the index, int64 [b]): the truth.
+
+        A subclass may tell other things, to see what the genre is worth.
+        """
+        return genre
 
     def _phrases(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Phrases of one batch before its rows are shuffled, and the pool that each comes from."""

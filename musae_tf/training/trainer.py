@@ -42,8 +42,12 @@ class Evaluation:
     sounds: dict[str, np.ndarray] = field(default_factory=dict)
 
 
+Evaluate = Callable[[MusAE], Evaluation]
+Log = Callable[[str], None]
+
+
 def train(
-    run: Run, dataset: Dataset, evaluate: Callable[[MusAE], Evaluation], log: Callable[[str], None] = print
+    run: Run, dataset: Dataset, evaluate: Evaluate, log: Log = print, batches: type[TrainingBatches] = TrainingBatches
 ) -> int:
     """Train a run from its newest checkpoint, or from the start, to its last step.
 
@@ -55,6 +59,7 @@ def train(
         dataset: the one the run was made for.
         evaluate: called every `training.evaluate_every` steps.
         log: takes the sentences for the user.
+        batches: what makes the batches of training.
 
     Returns:
         0 when the run is finished; else the number of the signal (SIGINT, SIGTERM) that stopped it, or another worker,
@@ -70,7 +75,7 @@ def train(
             f"{run.path} was started on dataset {run.facts['dataset']['hash'][:12]}; {dataset.path} is "
             f"{dataset.hash[:12]}: build the same dataset again or start a new run"
         )
-    return Trainer(run, dataset, evaluate, log).train()
+    return Trainer(run, dataset, evaluate, log, batches).train()
 
 
 class DistributedSteps:
@@ -174,7 +179,7 @@ class DistributedSteps:
 class Trainer:
     """One run of the loop; see `train`."""
 
-    def __init__(self, run: Run, dataset: Dataset, evaluate: Callable[[MusAE], Evaluation], log: Callable[[str], None]):
+    def __init__(self, run: Run, dataset: Dataset, evaluate: Evaluate, log: Log, batches: type[TrainingBatches]):
         self._place = Place.from_environment()
         self._write = log
         self._bar: Any = None  # of tqdm, while it trains
@@ -205,7 +210,7 @@ class Trainer:
             self._log(f"going on from step {self._steps.done}")
         music = self._config.music
         index = dataset.phrases("train", music.bars, sounding=self._config.data.sounding)
-        self._batches = TrainingBatches(
+        self._batches = batches(
             index, training.batch_size, self._config.seed, self._config.data.transpose, self._config.data.balance
         )
         fits = isinstance(self._model.prior, FittedPrior)

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from musae_tf.config import config_hash
-from musae_tf.data import Dataset
+from musae_tf.data import Dataset, TrainingBatches
 from musae_tf.errors import MusaeError, RunError
 from musae_tf.files import write_text
 
@@ -31,6 +31,7 @@ ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from studies.claims.cells import Cell, cells  # noqa: E402
+from studies.claims.labels import LABELS  # noqa: E402
 
 RESULTS = ROOT / "results" / "claims"
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
@@ -133,7 +134,8 @@ def _run(cell: Cell, dataset: Dataset, options: argparse.Namespace) -> int:
         run = Run.create(folder, config, dataset)
         run.update(command=command)
     if run.facts["state"] != "finished":
-        stopped_by = train(run, dataset, QuickEvaluator(run, dataset))
+        batches = LABELS.get(cell.system, TrainingBatches)
+        stopped_by = train(run, dataset, QuickEvaluator(run, dataset), batches=batches)
         if stopped_by:
             return 128 + stopped_by
     started = time.monotonic()
