@@ -25,7 +25,7 @@ def add_build(kinds: Commands) -> None:
     """Add `musae data build` with a command for every source."""
     build = "read songs and write a dataset folder; every source has options of its own"
     sources = group(kinds, "build", build, "musae data build folder ~/midi --layout band", "SOURCE", "source")
-    for add in (_add_corpus, _add_band, _add_folder, _add_jsb, _add_lmd, _add_lpd):
+    for add in (_add_corpus, _add_band, _add_folder, _add_jsb, _add_lmd, _add_lpd, _add_pop909):
         add(sources)
 
 
@@ -132,6 +132,20 @@ def _lpd(arguments: Namespace) -> "Source":
     from musae_tf.data.lakh import LpdSource
 
     return LpdSource(arguments.npz, arguments.labels)
+
+
+def _add_pop909(sources: Commands) -> None:
+    summary = "909 pop songs as melody, bridge and piano, put on their beats"
+    parser = _source(sources, "pop909", summary, "musae data build pop909 --dir POP909")
+    own = parser.add_argument_group("options of this source")
+    own.add_argument("--dir", required=True, metavar="DIR", help="songs: 001/001.mid with 001/beat_midi.txt, ...")
+    _add_every(parser, _pop909, "datasets/pop909")
+
+
+def _pop909(arguments: Namespace) -> "Source":
+    from musae_tf.data.pop909 import Pop909Source
+
+    return Pop909Source(arguments.dir)
 
 
 def _source(sources: Commands, name: str, summary: str, example: str) -> Parser:

@@ -12,6 +12,7 @@ from musae_tf.data.info import describe
 from musae_tf.data.jsb import JsbSource
 from musae_tf.data.lakh import LmdSource, LpdSource
 from musae_tf.data.pipeline import TrainingBatches, held_out_phrases, tf_dataset
+from musae_tf.data.pop909 import Pop909Source
 from musae_tf.data.reader import Filters
 from musae_tf.data.source import Piece, Rejection, Source
 
@@ -26,6 +27,7 @@ __all__ = [
     "LpdSource",
     "PhraseIndex",
     "Piece",
+    "Pop909Source",
     "Rejection",
     "Source",
     "Summary",

@@ -20,6 +20,7 @@ CASES = {
     "data build jsb": [("--file gone.json", "gone.json"), ("--file file.txt", "file.txt")],
     "data build lmd": [("--midi gone --labels gone", "gone")],
     "data build lpd": [("--npz gone --labels gone", "gone")],
+    "data build pop909": [("--dir gone", "gone"), ("--dir music", "001/001.mid")],
     "data info": [("gone", "gone"), ("book.abc#9", "no tune 9"), ("gone.mid", "gone.mid"), ("file.txt", "file.txt"),
                   ("music", "music")],
     "data check": [("gone", "gone"), ("music", "music")],

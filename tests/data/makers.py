@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
 import musae_tf
 from musae_tf.data.build import Summary, build
 from musae_tf.data.folder import FolderSource
 from musae_tf.music.layouts import get_layout
+from musae_tf.music.song import Metre, Song, Tempo, Track
 from tests.corpus import four_voice_song
 from tests.waiting import LIMIT
 
@@ -31,6 +34,30 @@ def write_tree(root: Path, **songs: int) -> Path:
             write_song(root / ("." if genre == "none" else genre) / f"{number:02}.mid", seed, bars=4 + seed % 7)
             seed += 1
     return root
+
+
+def write_played(root: Path, number: int, bars: int = 8) -> Path:
+    """A song of POP909, `001/001.mid`: four voices as three tracks, at wavering beats that its tempo track has not.
+
+    The beats beside it begin .3 seconds after the file does, with the second beat of a bar.
+    """
+    song = four_voice_song(bars, number)
+    tracks = [
+        Track(name, 0, False, part.notes)
+        for name, part in zip(("MELODY", "BRIDGE", "PIANO"), song.tracks, strict=False)
+    ]
+    beats = 0.3 + np.append(0, np.cumsum(np.random.default_rng(number).uniform(0.4, 0.7, 4 * bars)))
+    for track in tracks:
+        start, end = track.notes["start"].copy(), track.notes["start"] + track.notes["duration"]
+        start, end = (np.rint(960 * np.interp(tick / 480, np.arange(len(beats)), beats)) for tick in (start, end))
+        track.notes["start"], track.notes["duration"] = start, end - start
+    folder = root / f"{number:03}"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{number:03}.mid"
+    Song(480, tracks, [Tempo(0, 120)], [Metre(0, 1, 4)]).write(path)
+    marks = [f"{time:.9f} {float(at % 2 == 1)} {float(at % 4 == 1)}\n" for at, time in enumerate(beats.tolist())]
+    (folder / "beat_midi.txt").write_text("".join(marks).rstrip())
+    return path
 
 
 def build_voices(root: Path, target: Path, **options) -> Summary:

@@ -17,6 +17,7 @@ from musae_tf.data import Dataset, FolderSource, build
 from musae_tf.music import get_layout
 from tests.client.certificates import make_certificates
 from tests.corpus import band_song, four_voice_song
+from tests.data.makers import write_played
 from tests.data.msd import TRACKS, write_lakh, write_npz, write_song_file
 from tests.docs.markdown import ROOT
 
@@ -64,6 +65,8 @@ class World:
         self._collections(path / "downloads")
         chorales = {part: [[[72, 67, 60, 48]] * 32] for part in ("train", "valid", "test")}
         (path / "Jsb16thSeparated.json").write_text(json.dumps(chorales))
+        for number in range(1, 5):
+            write_played(path / "POP909", number)
         (path / "certificates").mkdir()
         certificates = make_certificates(path / "certificates")
         shutil.copy(certificates.server_key, path / "server.key")
