@@ -14,7 +14,7 @@ kubernetes_validate = pytest.importorskip("kubernetes_validate")
 
 KUBERNETES = SERVING / "kubernetes"
 BASE = [path for path in sorted((KUBERNETES / "base").glob("*.yaml")) if path.name != "kustomization.yaml"]
-CLAIM = KUBERNETES / "components/model-volume/claim.yaml"
+CLAIM = KUBERNETES / "claim/claim.yaml"
 # The release in which gRPC probes became stable, and the newest that the validator knows.
 RELEASES = ("1.27", kubernetes_validate.latest_version())
 OVERLAYS = ("cpu", "gpu")
