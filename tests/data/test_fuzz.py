@@ -19,7 +19,7 @@ def results():
     return {result["format"]: result for result in map(json.loads, lines)}
 
 
-@pytest.mark.parametrize("kind", ["midi", "npz", "h5", "tables"])
+@pytest.mark.parametrize("kind", ["midi", "npz", "h5", "tables", "beats"])
 def test_mutated_files_are_accounted_for(results, kind):
     """The run itself compares files and outcomes; here, that it tried both outcomes and stayed small."""
     result = results[kind]

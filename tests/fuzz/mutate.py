@@ -16,8 +16,8 @@ Random = np.random.Generator
 
 
 def flip_bits(data: bytes, rng: Random) -> bytes:
-    out = bytearray(data)
-    for place in rng.integers(0, max(len(out), 1), int(rng.choice([1, 1, 2, 4, 32]))):
+    out = bytearray(data or b"\0")
+    for place in rng.integers(0, len(out), int(rng.choice([1, 1, 2, 4, 32]))):
         out[place : place + 1] = bytes([out[place] ^ 1 << int(rng.integers(0, 8))])
     return bytes(out)
 

@@ -34,6 +34,7 @@ def fuzz(work: Path, files: int, seed: int = 0, workers: int = 2) -> Iterator[tu
     yield "npz", fuzz_npz(work / "npz", few, seed, workers)
     yield "h5", fuzz_h5(work / "h5", few, seed, workers)
     yield "tables", fuzz_tables(work / "tables", few, seed)
+    yield "beats", fuzz_beats(work / "beats", few, seed, workers)
 
 
 def fuzz_midi(work: Path, files: int, seed: int, workers: int) -> dict:
@@ -70,14 +71,26 @@ def fuzz_h5(work: Path, files: int, seed: int, workers: int) -> dict:
     return built(LmdSource(work / "midi", labels=[work / "h5"]), work / "set", names, workers)
 
 
+def fuzz_beats(work: Path, files: int, seed: int, workers: int) -> dict:
+    """Good MIDI files with mutated files of beats beside them, and one without any."""
+    (work / "music").mkdir(parents=True)
+    names = ["good.mid"]
+    corpus.band_song(4).write(work / "music" / "good.mid")
+    for number, data in enumerate(mutants("*.beats.txt", (), files, seed)):
+        names.append(f"{number:05d}.mid")
+        corpus.band_song(2, number).write(work / "music" / names[-1])
+        (work / "music" / f"{number:05d}.beats.txt").write_bytes(data)
+    return built(FolderSource(work / "music"), work / "set", names, workers)
+
+
 def fuzz_tables(work: Path, files: int, seed: int) -> dict:
     """Mutated label tables: each is read, or refused by a sentence that names it."""
     began, refused, count = time.monotonic(), Counter(), 0
     work.mkdir(parents=True)
     corpus.band_song(2).write(work / "music" / "a.mid")
-    for pattern in ("*.cls", "*.txt", "*.csv"):
+    for pattern in ("*.cls", "id_list_*.txt", "*.csv"):
         for number, data in enumerate(mutants(pattern, (), files, seed)):
-            path = work / f"{number}{pattern[1:]}"
+            path = work / f"{number}{Path(pattern).suffix}"
             path.write_bytes(data)
             count += 1
             try:

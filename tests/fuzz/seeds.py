@@ -9,7 +9,7 @@ SEEDS = Path(__file__).parent / "seeds"
 
 
 def write_seeds(root: Path = SEEDS) -> None:
-    """Small files of every format: MIDI, pianorolls, MSD song files, label tables."""
+    """Small files of every format: MIDI, pianorolls, MSD song files, label tables, beats."""
     root.mkdir(parents=True, exist_ok=True)
     for name, song in {**corpus.songs(), "short band": corpus.band_song(2)}.items():
         song.write(root / f"{name.replace(' ', '_')}.mid")
@@ -23,6 +23,8 @@ def write_seeds(root: Path = SEEDS) -> None:
     (root / "genres.cls").write_text("# a comment\n" + "".join(f"{track}\tRock\tPop\n" for track in TRACKS))
     (root / "id_list_Rock.txt").write_text("".join(f"{track}\n" for track in TRACKS))
     (root / "labels.csv").write_text("path,labels,group\na.mid,rock;pop,one\nb/c.mid,jazz|live,\n")
+    beats = "".join(f"{0.1 + beat * 0.48:.3f} {int(beat % 4 == 1)}\n" for beat in range(20))
+    (root / "song.beats.txt").write_text(f"# seconds, down-beat\n{beats}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from musae_tf.data import Dataset, FolderSource, build
 from musae_tf.data.reader import Filters
 from musae_tf.data.source import UnfitError
 from musae_tf.errors import DatasetError
@@ -90,3 +91,10 @@ def test_beats_that_are_not_those_of_the_song_are_no_way_out():
     assert has_no_beat(song).startswith("does not follow the beats of the file beside it: ")
     late = retimed(song_of(np.arange(200) * QUARTER // 4), Beats(0.0625 + np.arange(60) * 0.5, np.arange(60) % 4 == 0))
     assert has_another_beat(late).startswith("has another beat than the file of beats beside it: ")
+
+
+def test_a_dataset_counts_songs_with_another_beat(tmp_path):
+    song_of(np.arange(200) * QUARTER // 4 + 60).write(tmp_path / "songs" / "a.mid")
+    song_of(np.arange(200) * QUARTER // 4).write(tmp_path / "songs" / "b.mid")
+    build(FolderSource(tmp_path / "songs"), tmp_path / "made", get_layout("voices"), workers=0)
+    assert Dataset.open(tmp_path / "made").manifest["warnings"] == {"songs_with_another_beat": 1}
