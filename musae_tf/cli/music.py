@@ -1,5 +1,5 @@
 """`musae sample`, `reconstruct`, `interpolate`, `transfer`, `change`, and `musae request` with the same, for a server:
-MIDI files in, MIDI, pictures and sound out, wherever the model is.
+files of music in, files of music, pictures and sound out, wherever the model is.
 """
 
 import os
@@ -177,7 +177,8 @@ def sample(arguments: Namespace) -> None:
         made = [output.sampled(genre, arguments.seed, opened.musae.sample(genre, *how)) for genre in genres]
         _write(made, opened, arguments)
     if opened.called is not None:
-        written = arguments.report["pieces"][0]["midi"]
+        files = arguments.report["pieces"][0]
+        written = files.get("midi") or files["score"]
         first, *others = model.genres
         print_next(
             (

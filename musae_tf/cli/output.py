@@ -16,7 +16,8 @@ from musae_tf.music import Layout, Metre, Song, Tempo, Track, tokenize
 from musae_tf.music.audio import write_wav
 from musae_tf.music.picture import pianoroll
 from musae_tf.music.pieces import losses_in_words, sweep
-from musae_tf.music.reading import file_of
+from musae_tf.music.reading import MIDI, file_of
+from musae_tf.music.writing import WRITERS, as_file, endings
 
 
 class MadePiece(NamedTuple):
@@ -31,8 +32,8 @@ def check_out(out: str | None, pieces: int, *sources: str) -> None:
     """Whether `--out` can take some pieces, and the pieces that they are made of are there; before a model is loaded.
 
     Raises:
-        MusicError: it is one file, and they are more than one; it is one of the sources; it cannot be written;
-            or a source is no file.
+        MusicError: it is one file, and they are more than one, or its ending is of no format that is written; it is one
+            of the sources; it cannot be written; or a source is no file.
     """
     for source in sources:
         file = file_of(source)
@@ -41,6 +42,8 @@ def check_out(out: str | None, pieces: int, *sources: str) -> None:
             raise MusicError(f"cannot read {source}: {reason}")
         if out is not None and Path(out).exists() and Path(out).samefile(file):
             raise MusicError(f"--out {out} is the piece that is read: name another file or a folder")
+    if out is not None and _has_other_ending(out):
+        raise MusicError(f"--out {out}: the file of a piece ends in {endings()}; a new folder of this name is {out}/")
     if pieces > 1 and _is_file(out):
         raise MusicError(f"--out {out} is one file, but this makes {pieces} pieces: name a folder")
     if out is not None:
@@ -150,13 +153,14 @@ def write_pieces(
     Args:
         pieces: what to write.
         layout: of the model.
-        out: folder, or a file ending in .mid for a single piece; None for `folder`.
+        out: folder, or for a single piece a file in the format of its ending; None for `folder`.
         folder: where to write if the user does not say.
         picture: whether to draw them too.
         wav: whether to write sound too.
 
     Returns:
-        For each piece its `title` and its files: `midi`, and `picture` and `sound` where they were made.
+        For each piece its `title` and its files: `midi` or, in another format, `score`, and `picture` and `sound` where
+        they were made.
 
     Raises:
         MusicError: a file cannot be written, or a package for pictures or sound is missing.
@@ -171,20 +175,27 @@ def write_pieces(
 
         for path, (_, song, title) in zip(paths, pieces, strict=True):
             written.append({"title": title})
-            new("midi", path).write_bytes(song.to_bytes())
+            midi = path.suffix.lower() in MIDI
+            new("midi" if midi else "score", path).write_bytes(as_file(song, path))
             if picture:
                 new("picture", path.with_suffix(".png")).write_bytes(pianoroll(song, layout, title=title))
             if wav:
                 _write_sound(song, new("sound", path.with_suffix(".wav")))
     for files in written:
-        for kind in ("midi", "picture", "sound"):
+        for kind in ("midi", "score", "picture", "sound"):
             if kind in files:
                 print(files[kind])
     return written
 
 
 def _is_file(out: str | None) -> TypeGuard[str]:
-    return out is not None and Path(out).suffix.lower() in (".mid", ".midi")
+    return out is not None and Path(out).suffix.lower() in WRITERS
+
+
+def _has_other_ending(out: str) -> bool:
+    """Whether something new is named as a file is, with an ending of no format that is written."""
+    ending = re.fullmatch(r"\.[A-Za-z]\w{1,7}", Path(out).suffix)
+    return bool(ending) and not (_is_file(out) or out.endswith("/") or Path(out).is_dir())
 
 
 def _first_bars(song: Song, count: int | None) -> Song:

@@ -56,7 +56,7 @@ def add_output(parser: Parser, folder: str) -> None:
     temperature = "0 takes the most probable symbols, 1 draws as the model believes (default: 0)"
     parser.add_argument("--temperature", type=number(0, 100), default=0.0, metavar="T", help=temperature)
     parser.add_argument("--seed", type=integer(0), default=0, metavar="N", help="same seed, same music (default: 0)")
-    out = f"folder, or a file ending in .mid for a single piece (default: {folder})"
+    out = f"folder, or for one piece a file: .mid, .musicxml, .mxl, .abc (default: {folder})"
     parser.add_argument("--out", metavar="PATH", help=out)
     parser.add_argument("--wav", action="store_true", help="write sound as well")
 

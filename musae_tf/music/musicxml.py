@@ -1,8 +1,8 @@
 """MusicXML (.xml, .musicxml, compressed .mxl) to `Score`, with the standard library.
 
 Format: https://www.w3.org/2021/06/musicxml40/ (score-partwise). Read: parts, bars, notes, chords, rests, ties,
-voices (backup and forward), metres, tempos, the key and transposing instruments. Grace and cue notes are left out;
-repeats are not expanded.
+voices (backup and forward), metres, tempos, the key, transposing instruments, programs, velocities and percussion
+whose instruments name their MIDI pitch. Grace and cue notes are left out; repeats are not expanded.
 """
 
 import io
@@ -14,7 +14,7 @@ from fractions import Fraction
 from xml.etree.ElementTree import Element
 
 from musae_tf.errors import MusicError
-from musae_tf.music.score import TICKS, TIE_BACK, TIE_NEXT, Score, ScorePart, Written
+from musae_tf.music.score import TICKS, TIE_BACK, TIE_NEXT, VELOCITY, Score, ScorePart, Written
 
 # The largest score of the collection unpacks to 11 MB; far more is a damaged or hostile file.
 LARGEST = 32 * 2**20
@@ -37,6 +37,7 @@ TYPES = {
 }
 MAJOR = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
 MINOR = ("Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#", "G#", "D#", "A#")
+FORTE = 90  # velocity of which the `dynamics` of a note are a percentage
 # What divisions and durations look like. Fraction alone would also take 1e999999999 and never come back.
 NUMBER = re.compile(r"\s*\d{1,9}(\.\d{1,9})?\s*")
 
@@ -103,13 +104,8 @@ class _Reader:
 
     def __init__(self, root: Element):
         self.root = root
-        self.names = {
-            p.get("id"): (p.findtext("part-name") or "").strip() for p in root.findall("part-list/score-part")
-        }
-        self.programs = {
-            p.get("id"): int(p.findtext("midi-instrument/midi-program") or 1) - 1
-            for p in root.findall("part-list/score-part")
-        }
+        self.heads = {part.get("id"): part for part in root.findall("part-list/score-part")}
+        self.unheard = 0
         self.metre_at: dict[int, tuple[int, int]] = {}
         self.tempo_at: dict[tuple[int, int], float] = {}
         self.key: str | None = None
@@ -128,21 +124,35 @@ class _Reader:
             part.bars.extend([] for _ in range(bars - len(part.bars)))
         tempos = [(bar, tick, bpm) for (bar, tick), bpm in sorted(self.tempo_at.items())]
         title = self.root.findtext("movement-title") or self.root.findtext("work/work-title")
-        return Score(parts, metres, tempos, self.key, title=title)
+        return Score(parts, metres, tempos, self.key, title=title, unheard=self.unheard)
 
     def _part(self, element: Element) -> ScorePart:
-        program = self.programs.get(element.get("id"), 0)
-        part = ScorePart(self.names.get(element.get("id"), ""), program=min(max(program, 0), 127))
+        head = self.heads.get(element.get("id"), element)
+        program = int(head.findtext("midi-instrument/midi-program") or 1) - 1
+        part = ScorePart((head.findtext("part-name") or "").strip(), program=min(max(program, 0), 127))
+        channels = {channel.text for channel in head.findall("midi-instrument/midi-channel")}
+        drums = {
+            instrument.get("id"): int(instrument.findtext("midi-unpitched") or 0) - 1
+            for instrument in head.findall("midi-instrument")
+        }
         self.divisions = Fraction(1)
         self.transposition = 0
+        bars = []
         for bar, measure in enumerate(element.findall("measure")):
-            notes, filled = self._bar(bar, measure)
+            notes, strokes, filled = self._bar(bar, measure, drums)
             part.bars.append(notes)
+            bars.append(strokes)
             part.filled.append(filled)
+        if any(bars) and part.sounds:  # a track is either
+            self.unheard += sum(map(len, bars))
+        elif any(bars) or (channels == {"10"} and not part.sounds):
+            part.bars, part.is_drum = bars, True
         return part
 
-    def _bar(self, bar: int, measure: Element) -> tuple[list[Written], int]:
+    def _bar(self, bar: int, measure: Element, drums: dict) -> tuple[list[Written], list[Written], int]:
+        """The notes of a bar, its strokes of percussion, and how far it is filled."""
         notes: list[Written] = []
+        strokes: list[Written] = []
         cursor = filled = chord_onset = 0
         for element in measure:
             tag = element.tag
@@ -157,10 +167,19 @@ class _Reader:
                     onset = chord_onset = cursor
                     cursor += duration
                     filled = max(filled, cursor)
-                if "pitch" in fields and "cue" not in fields and duration > 0:
-                    ties = {tie.get("type") for tie in element.findall("tie")} if "tie" in fields else ()
-                    flags = (TIE_NEXT if "start" in ties else 0) | (TIE_BACK if "stop" in ties else 0)
-                    notes.append(Written(onset, duration, self._pitch(fields["pitch"]), flags))
+                if "rest" in fields or "cue" in fields or duration == 0:
+                    continue
+                ties = {tie.get("type") for tie in element.findall("tie")} if "tie" in fields else ()
+                flags = (TIE_NEXT if "start" in ties else 0) | (TIE_BACK if "stop" in ties else 0)
+                if "pitch" in fields:
+                    pitch = self._pitch(fields["pitch"])
+                    notes.append(Written(onset, duration, pitch, flags, _velocity(element)))
+                elif "unpitched" in fields:
+                    drum = _drum(fields.get("instrument"), drums)
+                    if drum is None:
+                        self.unheard += 1
+                    else:
+                        strokes.append(Written(onset, duration, drum, flags, _velocity(element)))
             elif tag == "backup":
                 cursor = max(0, cursor - self._ticks(element.findtext("duration")))
             elif tag == "forward":
@@ -172,8 +191,7 @@ class _Reader:
                 bpm = _tempo(element)
                 if bpm is not None:
                     self.tempo_at.setdefault((bar, cursor), bpm)
-        notes.sort()
-        return notes, filled
+        return sorted(notes), sorted(strokes), filled
 
     def _attributes(self, bar: int, element: Element) -> None:
         for child in element:
@@ -234,6 +252,20 @@ class _Reader:
         if not 0 <= midi <= 127:
             raise ValueError(f"MIDI pitch {midi}")
         return midi
+
+
+def _velocity(note: Element) -> int:
+    percent = note.get("dynamics")
+    return VELOCITY if percent is None else round(min(max(float(percent) * FORTE / 100, 0), 127))
+
+
+def _drum(instrument: Element | None, drums: dict[str | None, int]) -> int | None:
+    """MIDI pitch of a stroke, None if no instrument of the part names one."""
+    if instrument is not None:
+        pitch = drums.get(instrument.get("id"), -1)
+    else:
+        pitch = next(iter(drums.values())) if len(drums) == 1 else -1
+    return pitch if 0 <= pitch <= 127 else None
 
 
 def _number(text: str | None) -> Fraction:

@@ -39,6 +39,7 @@ WARNINGS = {
     "unknown_events": "events that no MIDI file can have are left out",
     "notes_without_end": "notes without an end last to the next one of their pitch, or to the end of their track",
     "pedals_ignored": "presses of the pedal are ignored",
+    "percussion_ignored": "strokes of percussion that name no drum are left out",
     "tunes_left_out": "other tunes of the file are left out (FILE#2 is the second one)",
     "files_of_beats": "file of beats beside it (.beats.txt) says where its quarters are, and not its tempo track",
 }

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from musae_tf.errors import MusicError
+from musae_tf.music.abc import voice_names
 from musae_tf.music.beats import SUFFIX as BEATS
 from musae_tf.music.beats import read_beats, retimed
 from musae_tf.music.kern import read_kern
@@ -83,7 +84,9 @@ def read_data(data: bytes, name: str, tune: int | None = None) -> Song:
     stem, suffix = os.path.splitext(os.path.basename(name))
     if suffix.lower() == ".abc":
         header, *tunes = _abc_tunes(data)
-        song = from_abc(header + tunes[(tune or 1) - 1] if tunes else header, name)
+        text = header + tunes[(tune or 1) - 1] if tunes else header
+        song = from_abc(text, name)
+        _name_voices(song, voice_names(text))
     elif suffix.lower() in SCORES:
         song = _score(data, name)
     else:
@@ -115,13 +118,21 @@ def _abc_tunes(data: bytes) -> list[str]:
     return re.split(r"^(?=X:)", data.decode("utf-8", "replace"), flags=re.MULTILINE)
 
 
+def _name_voices(song: Song, names: list[str]) -> None:
+    """Name the tracks of a tune as its voices; abc2midi gives the first one the title."""
+    if len(names) == len(song.tracks):
+        for track, name in zip(song.tracks, names, strict=True):
+            track.name = name or track.name
+
+
 def _score(data: bytes, name: str) -> Song:
     score = (read_kern if name.lower().endswith(".krn") else read_musicxml)(data, name)
     bars, starts = lay_out(score)
     if starts[-1] >= 2**31:
         raise MusicError(f"{name}: {starts[-1] / WHOLE:,.0f} whole notes long, a song has at most {2**31 // WHOLE:,}")
-    tracks = [Track(part.name, part.program, False, note_array(part, starts)) for part in score.parts if part.sounds]
-    if not tracks:
+    if not bars or (score.unheard and not any(part.sounds for part in score.parts)):
         raise MusicError(f"{name}: no part of the score has a note with a pitch")
+    tracks = [Track(part.name, part.program, part.is_drum, note_array(part, starts)) for part in score.parts]
     tempos = [Tempo(starts[bar] + onset, bpm) for bar, onset, bpm in score.tempos]
-    return Song(TICKS, tracks, tempos, metre_changes(bars, 1), starts[-1], score.title or "")
+    unheard = {"percussion_ignored": score.unheard} if score.unheard else {}
+    return Song(TICKS, tracks, tempos, metre_changes(bars, 1), starts[-1], score.title or "", unheard)

@@ -33,14 +33,16 @@ class Written(NamedTuple):
     duration: int
     pitch: int
     tie: int
+    velocity: int = VELOCITY
 
 
 class Sounding(NamedTuple):
-    """One sounding note, ties merged: ticks from the start of the piece, ticks long, MIDI pitch."""
+    """One sounding note, ties merged: ticks from the start of the piece, ticks long, MIDI pitch and velocity."""
 
     start: int
     duration: int
     pitch: int
+    velocity: int
 
 
 class Bar(NamedTuple):
@@ -53,12 +55,16 @@ class Bar(NamedTuple):
 
 @dataclass
 class ScorePart:
-    """One part: its notes by bar, how far it fills each bar (ticks; rests count), and its General MIDI program."""
+    """One part: its notes by bar, how far it fills each bar (ticks; rests count), and its General MIDI program.
+
+    The pitches of drums are those of General MIDI's percussion.
+    """
 
     name: str
     bars: list[list[Written]] = field(default_factory=list)
     filled: list[int] = field(default_factory=list)
     program: int = 0
+    is_drum: bool = False
 
     @property
     def sounds(self) -> bool:
@@ -76,6 +82,7 @@ class Score:
     key: str | None = None
     heading: str | None = None  # what the piece is a part of (a mass), where the file says so
     title: str | None = None
+    unheard: int = 0  # strokes of percussion that name no drum
 
 
 def metre_ticks(metre: tuple[int, int]) -> int:
@@ -159,12 +166,12 @@ def sounding_notes(part: ScorePart, starts: list[int]) -> list[Sounding]:
     A note that begins past the end of its bar (an over-full part) is left out; one that runs past it is cut.
     Ties are merged by pitch and contiguity, whichever end of the tie the file marks: some exporters write only one.
     """
-    notes: list[list[int]] = []
-    tied: dict[int, list[int]] = {}  # pitch -> the note it was last heard in, if it can go on: [start, end, pitch, tie]
+    notes: list[list[int]] = []  # start, end, pitch, tie, velocity
+    tied: dict[int, list[int]] = {}  # pitch -> the note it was last heard in, if it can go on
     for bar, written in enumerate(part.bars):
         base = starts[bar]
         length = starts[bar + 1] - base
-        for onset, duration, pitch, tie in written:
+        for onset, duration, pitch, tie, velocity in written:
             if onset >= length:
                 continue
             start = base + onset
@@ -174,10 +181,10 @@ def sounding_notes(part: ScorePart, starts: list[int]) -> list[Sounding]:
                 last[1] = end
                 last[3] = tie
             else:
-                last = [start, end, pitch, tie]
+                last = [start, end, pitch, tie, velocity]
                 notes.append(last)
                 tied[pitch] = last
-    return sorted(Sounding(start, end - start, pitch) for start, end, pitch, _ in notes)
+    return sorted(Sounding(start, end - start, pitch, velocity) for start, end, pitch, _, velocity in notes)
 
 
 def note_array(part: ScorePart, starts: list[int]) -> np.ndarray:
@@ -185,8 +192,7 @@ def note_array(part: ScorePart, starts: list[int]) -> np.ndarray:
     notes = sounding_notes(part, starts)
     array = np.zeros(len(notes), NOTE)
     if notes:
-        array["start"], array["duration"], array["pitch"] = np.array(notes, dtype=np.int64).T
-    array["velocity"] = VELOCITY
+        array["start"], array["duration"], array["pitch"], array["velocity"] = np.array(notes, dtype=np.int64).T
     return array
 
 
@@ -194,14 +200,14 @@ def metre_changes(bars: list[Bar], scale: int) -> list[Metre]:
     """Metre changes that put a downbeat on every bar: a bar that is not full gets a metre of its own."""
     metres: list[Metre] = []
     for start, length, metre in bars:
-        beats, unit = metre if length == metre_ticks(metre) else _irregular(length)
+        beats, unit = metre if length == metre_ticks(metre) else irregular_metre(length)
         exact = beats * WHOLE == length * unit
         if not exact or not metres or metres[-1][1:] != (beats, unit * scale):
             metres.append(Metre(start, beats, unit * scale))
     return metres
 
 
-def _irregular(length: int) -> tuple[int, int]:
+def irregular_metre(length: int) -> tuple[int, int]:
     """The metre of a bar of so many ticks: quarters if they come out even, otherwise shorter notes, rounded up."""
     for unit in (4, 8, 16, 32):
         if length * unit % WHOLE == 0:

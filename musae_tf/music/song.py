@@ -115,8 +115,8 @@ class Song:
         name: Title; after `Song.read(path)` that of a score, or else the file's stem.
         warnings: What reading the file mended or left unused, counts by kind: `values_above_127` (taken as 127),
             `unknown_events` (left out), `notes_without_end` (ended with the next note of their pitch or the track),
-            `pedals_ignored`, `tunes_left_out` (of a file with several), `files_of_beats` (on which it was
-            put). No part of the music, and of what makes songs equal.
+            `pedals_ignored`, `percussion_ignored` (strokes of a score that name no drum), `tunes_left_out` (of a file
+            with several), `files_of_beats` (on which it was put). No part of the music, and of what makes songs equal.
     """
 
     ticks_per_quarter: int = 480
@@ -166,8 +166,14 @@ class Song:
         return midi.to_bytes(self)
 
     def write(self, path: str | os.PathLike) -> None:
-        """Write a MIDI file in one atomic step."""
-        write_bytes(path, self.to_bytes(), MusicError)
+        """Write a file in one atomic step, in the format of its ending (see `musae_tf.music.writing`).
+
+        Raises:
+            MusicError: The name has another ending, the format cannot hold the song, or the file cannot be written.
+        """
+        from musae_tf.music.writing import as_file
+
+        write_bytes(path, as_file(self, path), MusicError)
 
     def bars(self) -> np.ndarray:
         """Where the bars lie.

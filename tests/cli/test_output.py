@@ -3,8 +3,9 @@
 import pytest
 
 from musae_tf.cli import main
-from musae_tf.cli.output import check_out
+from musae_tf.cli.output import MadePiece, check_out, write_pieces
 from musae_tf.errors import MusicError
+from musae_tf.music import Song, get_layout
 from tests.corpus import four_voice_song
 
 
@@ -48,3 +49,37 @@ def test_other_places_are_fine(song, tmp_path):
     check_out(None, 3, str(song))
     check_out(str(tmp_path), 3, str(song))
     check_out(str(tmp_path / "other.mid"), 1, str(song))
+
+
+def test_the_format_of_a_piece_follows_the_name_of_its_file(tmp_path, capsys):
+    piece = [MadePiece("stem", four_voice_song(2), "a title")]
+    for name, kind in (("a.mid", "midi"), ("a.musicxml", "score"), ("b.mxl", "score"), ("c.ABC", "score")):
+        out = str(tmp_path / name)
+        check_out(out, 1)
+        assert write_pieces(piece, get_layout("voices"), out, tmp_path, False) == [{"title": "a title", kind: out}]
+        assert capsys.readouterr().out == f"{out}\n"
+        assert len(Song.read(out).tracks) == 4
+
+
+@pytest.mark.parametrize("name", ["piece.pdf", "piece.krn", "runs/piece.wav"])
+def test_a_file_of_no_format_is_no_folder(name, song, tmp_path, capsys):
+    out = f"{tmp_path}/{name}"
+    assert main(["reconstruct", str(song), "--out", out]) == 2
+    error = capsys.readouterr().err
+    assert error.endswith(
+        f"--out {out}: the file of a piece ends in .mid, .midi, .musicxml, .xml, .mxl or .abc; "
+        f"a new folder of this name is {out}/\n"
+    )
+    check_out(f"{out}/", 1)
+    (tmp_path / name).mkdir(parents=True)
+    check_out(out, 1)
+    check_out(str(tmp_path / "voices-2026.11"), 1)
+
+
+def test_a_score_that_is_read_is_not_written_over(tmp_path, capsys):
+    path = tmp_path / "mine.musicxml"
+    four_voice_song(2).write(path)
+    before = path.read_bytes()
+    assert main(["reconstruct", str(path), "--out", str(path)]) == 2
+    assert "is the piece that is read" in capsys.readouterr().err
+    assert path.read_bytes() == before

@@ -7,7 +7,7 @@ from tests.data.documents import kern
 
 
 def notes(score: Score, part: int, bar: int = 0) -> list[tuple[float, float, int]]:
-    return [(onset / TICKS, duration / TICKS, pitch) for onset, duration, pitch, _ in score.parts[part].bars[bar]]
+    return [(onset / TICKS, duration / TICKS, pitch) for onset, duration, pitch, *_ in score.parts[part].bars[bar]]
 
 
 TWO = kern(

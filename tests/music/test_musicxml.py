@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from musae_tf.errors import MusicError
 from musae_tf.music.musicxml import LARGEST, read_musicxml
+from musae_tf.music.reading import read_data
 from musae_tf.music.score import TICKS, TIE_BACK, TIE_NEXT, Score
 from tests.data.documents import attributes, line, move, musicxml, mxl, note, quartet, rest
 
@@ -14,7 +15,7 @@ def read(*measures: str) -> Score:
 
 def notes(score: Score, bar: int = 0) -> list[tuple[float, float, int]]:
     """Onset and duration in quarters, and pitch."""
-    return [(onset / TICKS, duration / TICKS, pitch) for onset, duration, pitch, _ in score.parts[0].bars[bar]]
+    return [(onset / TICKS, duration / TICKS, pitch) for onset, duration, pitch, *_ in score.parts[0].bars[bar]]
 
 
 def test_notes_rests_and_accidentals():
@@ -77,7 +78,7 @@ def test_divisions_may_change():
 
 def test_ties_keep_both_ends():
     score = read(note("C4", 1, tie="start") + note("C4", 1, tie="stop start") + note("C4", 1, tie="stop"))
-    assert [tie for *_, tie in score.parts[0].bars[0]] == [TIE_NEXT, TIE_NEXT | TIE_BACK, TIE_BACK]
+    assert [note.tie for note in score.parts[0].bars[0]] == [TIE_NEXT, TIE_NEXT | TIE_BACK, TIE_BACK]
 
 
 def test_transposing_instruments_sound_where_they_sound():
@@ -88,6 +89,40 @@ def test_transposing_instruments_sound_where_they_sound():
 def test_metres_hold_until_changed_whichever_part_says_so():
     data = musicxml({"A": [line("C4"), line("C4"), line("C4")], "B": [line("C4"), attributes(metre="3+2/8"), ""]})
     assert read_musicxml(data, "test.xml").metres == [(4, 4), (5, 8), (5, 8)]
+
+
+def drum(duration: int, name: str = "", extra: str = "") -> str:
+    instrument = f'<instrument id="{name}"/>' if name else ""
+    return f"<note{extra}><unpitched/><duration>{duration}</duration>{instrument}</note>"
+
+
+def drum_part(body: str, instruments: dict[str, int]) -> bytes:
+    """A part whose instruments strike these MIDI pitches."""
+    midi = "".join(
+        f'<midi-instrument id="{name}"><midi-channel>10</midi-channel><midi-unpitched>{pitch + 1}</midi-unpitched>'
+        "</midi-instrument>"
+        for name, pitch in instruments.items()
+    )
+    data = musicxml({"Drums": [body]}).decode()
+    return data.replace("</part-name>", f"</part-name>{midi}").encode()
+
+
+def test_percussion_is_what_its_instruments_name():
+    data = drum_part(drum(1, "K") + rest(1) + drum(1, "S", ' dynamics="100"') + drum(1), {"K": 36, "S": 38})
+    song = read_data(data, "test.xml")
+    (track,) = song.tracks
+    assert (track.name, track.is_drum) == ("Drums", True)
+    assert track.notes.tolist() == [(0, TICKS, 36, 80), (2 * TICKS, TICKS, 38, 90)]
+    assert song.warnings == {"percussion_ignored": 1}
+    assert read_data(drum_part(drum(4), {"K": 36}), "test.xml").tracks[0].notes["pitch"].tolist() == [36]
+    with pytest.raises(MusicError, match="no part of the score has a note with a pitch"):
+        read_data(drum_part(drum(4, "unknown"), {"K": 36}), "test.xml")
+
+
+def test_a_part_with_pitches_has_no_drums():
+    song = read_data(drum_part(drum(2, "K") + note("C4", 2), {"K": 36}), "test.xml")
+    assert [(track.is_drum, track.notes["pitch"].tolist()) for track in song.tracks] == [(False, [60])]
+    assert song.warnings == {"percussion_ignored": 1}
 
 
 def test_missing_measures_are_empty():

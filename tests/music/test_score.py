@@ -99,7 +99,7 @@ def voice(*bars: list[tuple[float, float, int, int]]) -> ScorePart:
 
 def sounding(made: ScorePart) -> list[tuple[float, float, int]]:
     starts = [4 * TICKS * bar for bar in range(len(made.bars) + 1)]
-    return [(start / TICKS, duration / TICKS, pitch) for start, duration, pitch in sounding_notes(made, starts)]
+    return [(start / TICKS, duration / TICKS, pitch) for start, duration, pitch, _ in sounding_notes(made, starts)]
 
 
 @pytest.mark.parametrize(("first", "second"), [(TIE_NEXT, TIE_BACK), (TIE_NEXT, 0), (0, TIE_BACK)])
@@ -169,7 +169,7 @@ def test_voices_stay_in_step_whatever_the_bars_hold(spec, metre):
     score = Score(parts, [metre] * len(spec[0]))
     bars, starts = lay_out(score, (2, 4))
     for made in parts:
-        for start, duration, pitch in sounding_notes(made, starts):
+        for start, duration, pitch, _ in sounding_notes(made, starts):
             assert starts[pitch] <= start
             assert start + duration <= starts[pitch + 1]
     # The bars of the piece cover it without gap or overlap.
