@@ -123,7 +123,8 @@ class Musae(Verbs):
         Args:
             target: HOST:PORT of the server's gRPC port.
             model: name of the model.
-            options: version, label, tls, token, deadline, retries, options: see `musae_tf.client.client.BaseClient`.
+            options: version, label, tls, token, deadline, retries, options, tracer_provider: see
+                `musae_tf.client.client.BaseClient`.
 
         Raises:
             ClientError: an argument is impossible, or a file for TLS cannot be read.

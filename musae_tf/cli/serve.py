@@ -8,7 +8,7 @@ import logging
 import shlex
 import signal
 from argparse import Namespace
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -136,6 +136,7 @@ FLAGS = (
     Flag("max-rest-request-bytes", int, "most bytes of the body of a REST request (default: 8 MiB)", 8 * 2**20, low=1),
     Flag("max-rest-connections", int, "REST connections open at once (default: 256)", 256, low=1),
     Flag("max-rest-connections-per-address", int, "of them from one address (default: 64)", 64, low=1),
+    Flag("enable-tracing", bool, "OpenTelemetry traces, to OTEL_EXPORTER_OTLP_ENDPOINT (default: false)", common=True),
     Flag("drain-seconds", float, "time that requests under way get when the server is stopped (default: 25)", 25, "S",
          common=True),
     Flag("grpc-max-threads", int, "requests run at once without batching (default: 4 a core)", low=1),
@@ -193,11 +194,13 @@ def serve(arguments: Namespace) -> int:
         start_engine()
     from musae_tf.server import ModelServer
     from musae_tf.server.server import collect_seldom
+    from musae_tf.server.telemetry import exporting_provider
 
+    traces = exporting_provider() if arguments.enable_tracing else None
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("musae_tf.server").setLevel(logging.INFO)
     arguments.stopped = "the server was not ready yet"
-    server = ModelServer(options)
+    server = ModelServer(replace(options, tracer_provider=traces))
     print("loading ...", flush=True)
     server.start()
     collect_seldom()
@@ -208,6 +211,8 @@ def serve(arguments: Namespace) -> int:
         print("\nstopping: no new requests, those under way are finished", flush=True)
     finally:
         server.stop()
+        if traces is not None:
+            traces.shutdown()
     return 0
 
 

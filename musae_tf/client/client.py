@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType, TracebackType
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import grpc
 
@@ -15,6 +16,11 @@ from musae_tf.errors import ClientError
 from musae_tf.verbs.description import Description
 from musae_tf.verbs.functions import Steps
 from musae_tf.verbs.methods import AsyncVerbs, Verbs
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+
+    from musae_tf.client.telemetry import ClientTraces
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -33,9 +39,10 @@ class BaseClient:
         deadline: seconds that a method may take, all its requests and retries together; None for no limit.
         retries: how often a request is sent again when the server is not to be reached.
         options: of the gRPC channel, beside the client's own (keep-alive, messages of any size).
+        tracer_provider: of OpenTelemetry, where spans go; the server is told of them. None for no traces.
 
     Raises:
-        ClientError: an argument is impossible, or a file for TLS cannot be read.
+        ClientError: an argument is impossible, a file for TLS cannot be read, or OpenTelemetry is not installed.
     """
 
     def __init__(
@@ -49,11 +56,13 @@ class BaseClient:
         deadline: float | None = 30.0,
         retries: int = 4,
         options: Mapping[str, int | str] | None = None,
+        tracer_provider: "TracerProvider | None" = None,
     ):
         self._session = ClientSession(target, model, version, label, deadline, retries)
         self._connection = Connection(target, tls, token, options)
         self._credentials = self._connection.credentials()
         self._metadata = self._connection.metadata()
+        self._traces = None if tracer_provider is None else _traces(tracer_provider, target, model)
         self._stubs: dict[str, Callable] = {}
         self._closed = False
         self._channel: Any = None
@@ -65,12 +74,16 @@ class BaseClient:
     def _start(self) -> None:
         """Open what does not have to wait for an event loop."""
 
-    def _open(self, library: ModuleType) -> Any:
-        """A channel of `grpc` or `grpc.aio`."""
+    def _open(self, library: ModuleType, **more: Any) -> Any:
+        """A channel of `grpc` or `grpc.aio`, which takes more."""
         target, options = self._connection.target, self._connection.arguments()
         if self._credentials is None:
-            return library.insecure_channel(target, options)
-        return library.secure_channel(target, self._credentials, options)
+            return library.insecure_channel(target, options, **more)
+        return library.secure_channel(target, self._credentials, options, **more)
+
+    def _span(self, verb: Callable) -> AbstractContextManager[Any]:
+        """A span around a verb, if there are traces."""
+        return nullcontext() if self._traces is None else self._traces.span(verb.__name__)
 
     def _send(self, call: Call) -> Any:
         """What gRPC gives for a call: the reply, or something to await."""
@@ -88,6 +101,12 @@ class BaseClient:
         return from_status(failure.code().name, failure.details() or "", self._session.target)
 
 
+def _traces(provider: "TracerProvider", target: str, model: str) -> "ClientTraces":
+    from musae_tf.client.telemetry import ClientTraces
+
+    return ClientTraces(provider, target, model)
+
+
 class MusaeClient(BaseClient, Verbs):
     """A model of musae-tf on a server that speaks the protocol of TensorFlow Serving.
 
@@ -102,7 +121,8 @@ class MusaeClient(BaseClient, Verbs):
     """
 
     def _start(self) -> None:
-        self._channel = self._open(grpc)
+        channel = self._open(grpc)
+        self._channel = channel if self._traces is None else self._traces.watched(channel)
 
     def status(self) -> list[VersionStatus]:
         """The versions of the model that the server knows of and their states, newest first."""
@@ -128,7 +148,8 @@ class MusaeClient(BaseClient, Verbs):
     def _carry_out(
         self, verb: Callable[Concatenate[Description, P], Steps[T]], *arguments: P.args, **named: P.kwargs
     ) -> T:
-        return self._drive(exchange.carry_out(self._session, verb, *arguments, **named))
+        with self._span(verb):
+            return self._drive(exchange.carry_out(self._session, verb, *arguments, **named))
 
     def _drive(self, calls: Calls[T]) -> T:
         try:
@@ -186,11 +207,13 @@ class AsyncMusaeClient(BaseClient, AsyncVerbs):
     async def _carry_out(
         self, verb: Callable[Concatenate[Description, P], Steps[T]], *arguments: P.args, **named: P.kwargs
     ) -> T:
-        return await self._drive(exchange.carry_out(self._session, verb, *arguments, **named))
+        with self._span(verb):
+            return await self._drive(exchange.carry_out(self._session, verb, *arguments, **named))
 
     async def _drive(self, calls: Calls[T]) -> T:
         if self._channel is None:
-            self._channel = self._open(grpc.aio)  # here, since it takes hold of the running event loop
+            more = {} if self._traces is None else {"interceptors": self._traces.interceptors()}
+            self._channel = self._open(grpc.aio, **more)  # here, since it takes hold of the running event loop
         try:
             action = next(calls)
             while True:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf import text_format
 from google.protobuf.message import Message
@@ -22,6 +22,9 @@ from musae_tf.protocol.messages import (
     SSLConfig,
 )
 from musae_tf.server.status import ServeError, invalid
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
 
 MessageT = TypeVar("MessageT", bound=Message)
 
@@ -182,6 +185,7 @@ class Options:
         health: whether to offer the gRPC health service; the container does so only if asked.
         drain_seconds: time that requests under way get when the server stops.
         channel_arguments: options of the gRPC server.
+        tracer_provider: of OpenTelemetry, where spans go; None for no traces.
     """
 
     models: ModelServerConfig
@@ -217,6 +221,7 @@ class Options:
     health: bool = True
     drain_seconds: float = 25
     channel_arguments: tuple[tuple[str, str | int], ...] = ()
+    tracer_provider: "TracerProvider | None" = field(default=None, repr=False)
 
     @property
     def engine_threads(self) -> int:

@@ -23,6 +23,7 @@ from musae_tf.server.options import Options
 from musae_tf.server.rest import RestApi
 from musae_tf.server.standard_services import HEALTH_SERVICE, health_handler, reflection_handlers
 from musae_tf.server.status import ServeError
+from musae_tf.server.telemetry import grpc_interceptors, traced
 from musae_tf.server.tensorflow_c import library
 
 _log = logging.getLogger(__name__)
@@ -112,8 +113,9 @@ class ModelServer:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _open(self) -> None:
-        options = self.options
+        options, provider = self.options, self.options.tracer_provider
         server = grpc.aio.server(
+            interceptors=() if provider is None else grpc_interceptors(provider),
             options=[
                 ("grpc.max_receive_message_length", options.max_request_bytes),
                 ("grpc.max_send_message_length", -1),
@@ -121,7 +123,7 @@ class ModelServer:
                 # Requests that a busy machine lets wait are answered late or refused, not cut as CANCELLED after 30 s.
                 ("grpc.server_max_unrequested_time_in_server", 3600),
                 *options.channel_arguments,
-            ]
+            ],
         )
         service = PredictionService(self._handlers, self._executor, self._huge, options.as_content)
         names = [services.PREDICTION_SERVICE, services.MODEL_SERVICE]
@@ -160,10 +162,12 @@ class ModelServer:
 
     def _open_rest(self) -> None:
         options = self.options
-        self._api = RestApi(self._handlers, options)
+        api = self._api = RestApi(self._handlers, options)
+        provider = options.tracer_provider
+        application = api if provider is None else traced(api, provider, options.metrics_path)
         try:
             self._rest = HttpServer(
-                self._api, self._api.close, options.host, options.rest_port or 0, options.rest_connections,
+                application, api.close, options.host, options.rest_port or 0, options.rest_connections,
                 options.rest_connections_each, options.rest_timeout,
             )  # fmt: skip
         except OSError as error:

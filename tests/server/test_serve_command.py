@@ -1,11 +1,16 @@
 """`musae serve` as a process: what it prints, what it refuses, and how it ends."""
 
+import gzip
+import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import SimpleQueue
 
 import grpc
 import numpy as np
@@ -63,6 +68,49 @@ def test_serve_prints_where_it_is_and_drains_on_sigterm(base_of_all, tmp_path):
         assert "oneDNN" not in errors
     finally:
         process.kill()
+
+
+def test_traces_go_to_the_collector_that_the_environment_names(base_of_all):
+    pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="the extra telemetry is not installed")
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    posted: SimpleQueue[tuple[str, bytes]] = SimpleQueue()
+
+    class Collector(BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            posted.put((self.path, gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body))
+            self.send_response(200)
+            self.end_headers()
+
+    port = free_port()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as collector:
+        threading.Thread(target=collector.serve_forever, daemon=True).start()
+        environment = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}"}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "musae_tf.cli", "serve", str(base_of_all), "--port", port, "--rest-api-port", "0",
+             "--model-name", "mine", "--enable-tracing"], stdout=subprocess.PIPE, text=True, env=environment,
+        )  # fmt: skip
+        try:
+            while "next:" not in process.stdout.readline():
+                assert process.poll() is None
+            with Client(int(port)) as client:
+                client.predict("", "mine", x=rows())
+            process.terminate()
+            process.communicate(timeout=LIMIT)
+            assert process.returncode == 0
+            path, body = posted.get(timeout=LIMIT)
+        finally:
+            process.kill()
+            collector.shutdown()
+    assert path == "/v1/traces"
+    (resource,) = ExportTraceServiceRequest.FromString(body).resource_spans
+    named = {attribute.key: attribute.value.string_value for attribute in resource.resource.attributes}
+    assert named["service.name"] == "musae-serve"
+    assert [span.name for scope in resource.scope_spans for span in scope.spans] == [services.PREDICT.path]
 
 
 def test_a_run_without_an_export_names_the_command(tmp_path, capfd):
