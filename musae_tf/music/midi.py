@@ -41,7 +41,7 @@ def from_bytes(data: bytes, source: str = "MIDI data", tune: int = 1) -> Song:
     if songs:
         data = songs[tune - 1]
     score, warnings = _scored(data, source)
-    song = _song(score, source)
+    song = from_score(score, source)
     song.warnings |= dict(+warnings)
     return song
 
@@ -153,7 +153,7 @@ def from_abc(text: str, source: str = "ABC music") -> Song:
         raise MusicError(f"{source} is not readable ABC: {_reason(cause)}") from cause
     if not any(len(track.notes) for track in score.tracks):
         raise MusicError(f"{source} is not readable ABC: no notes found")
-    song = _song(score, source)
+    song = from_score(score, source)
     for track in song.tracks:  # abc2midi parts notes by a tick at their beginning
         early = np.minimum(track.notes["start"], 1)
         track.notes["start"] -= early
@@ -170,14 +170,19 @@ def _unwrapped(data: bytes) -> bytes:
     return data
 
 
-def _song(score: symusic.types.Score, source: str) -> Song:
+def from_score(score: symusic.types.Score, source: str = "the score") -> Song:
+    """A symusic Score in ticks as a song; `source` names it in errors.
+
+    Raises:
+        MusicError: It has an impossible metre, tempo or resolution.
+    """
     try:
         tracks = _read_tracks(score.tracks)
         endless = _end_notes(tracks) if score.end() >= ENDLESS else 0
         return Song(
             ticks_per_quarter=score.ticks_per_quarter,
             tracks=_with_drums(_joined(tracks)),
-            tempos=[Tempo(tempo.time, _bpm(tempo.mspq)) for tempo in score.tempos],
+            tempos=[Tempo(tempo.time, neat_bpm(tempo.mspq)) for tempo in score.tempos],
             metres=[Metre(item.time, item.numerator, item.denominator) for item in score.time_signatures],
             end=max((marker.time for marker in score.markers if marker.text == END_MARKER), default=0),
             warnings={"notes_without_end": endless} if endless else {},
@@ -188,6 +193,15 @@ def _song(score: symusic.types.Score, source: str) -> Song:
 
 def to_bytes(song: Song) -> bytes:
     """A standard MIDI file of type 1. Tempos are stored as whole microseconds a quarter, as the format has it."""
+    return to_score(song).dumps_midi()
+
+
+def to_score(song: Song) -> symusic.types.Score:
+    """A song as a symusic Score in ticks, with what a MIDI file holds.
+
+    Raises:
+        MusicError: MIDI has no such metre or tempo, or the song is too long.
+    """
     if song.end > _LAST_TICK:
         raise MusicError(f"the song ends at tick {song.end}; a MIDI file is written up to tick {_LAST_TICK}")
     score = symusic.Score(song.ticks_per_quarter)
@@ -207,7 +221,7 @@ def to_bytes(song: Song) -> bytes:
             sounding = max(sounding, score.tracks[-1].end())
     if song.end > sounding:
         score.markers.append(symusic.TextMeta(song.end, END_MARKER))
-    return score.dumps_midi()
+    return score
 
 
 def _read_tracks(tracks: symusic.types.Track) -> list[Track]:
@@ -308,7 +322,7 @@ def _written_track(track: Track) -> symusic.types.Track:
     return written
 
 
-def _bpm(microseconds: int) -> float:
+def neat_bpm(microseconds: int) -> float:
     """Quarters a minute: the neatest number that is stored as these microseconds, so that 97.3 stays 97.3."""
     if microseconds == 0:
         return float("inf")

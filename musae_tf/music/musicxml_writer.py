@@ -35,9 +35,13 @@ _CONTAINER = (
 )
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # in XML 1.0
 _ACCIDENTALS = {-2: "flat-flat", -1: "flat", 0: "natural", 1: "sharp", 2: "double-sharp"}
-# Where the pieces of a kit stand on a staff of five lines, as in Weinberg's guidelines (1998), and their heads.
-_ON_STAFF = (("F", 4), ("C", 5), ("G", 5), ("G", 5), ("A", 4), ("D", 5), ("E", 5), ("A", 5), ("F", 5))
-_CYMBALS = {2: "x", 3: "circle-x", 7: "x", 8: "x"}
+ON_STAFF = (
+    ("F", 4, ""), ("C", 5, ""), ("G", 5, "x"), ("G", 5, "circle-x"), ("A", 4, ""), ("D", 5, ""), ("E", 5, ""),
+    ("A", 5, "x"), ("F", 5, "x"),
+)  # fmt: skip
+"""Where the pieces of a kit stand on a staff of five lines, as in Weinberg's guidelines (1998), and their heads."""
+
+_OTHER_PERCUSSION = ("C", 5, "")
 
 
 def to_musicxml(song: Song) -> bytes:
@@ -122,6 +126,11 @@ def _piece(pitch: int) -> int | None:
     """Number of the piece of a kit that a pitch of percussion is."""
     bit = int(KIT_BITS[pitch])
     return bit.bit_length() - 1 if bit else None
+
+
+def _on_staff(pitch: int) -> tuple[str, int, str]:
+    piece = _piece(pitch)
+    return _OTHER_PERCUSSION if piece is None else ON_STAFF[piece]
 
 
 class _Part:
@@ -238,8 +247,8 @@ class _Part:
                 ratio = _add(note, "time-modification")
                 _add(ratio, "actual-notes", event.tuplet[0])
                 _add(ratio, "normal-notes", event.tuplet[1])
-            if head is not None and self.track.is_drum and _piece(head.pitch) in _CYMBALS:
-                _add(note, "notehead", _CYMBALS[_piece(head.pitch) or 0])
+            if head is not None and self.track.is_drum and _on_staff(head.pitch)[2]:
+                _add(note, "notehead", _on_staff(head.pitch)[2])
             if not place:
                 for level, kind in enumerate(beams, 1):
                     _add(note, "beam", kind, number=level)
@@ -261,8 +270,7 @@ class _Part:
     def _pitch(self, note: Element, pitch: int) -> None:
         if self.track.is_drum:
             element = _add(note, "unpitched")
-            piece = _piece(pitch)
-            step, octave = ("C", 5) if piece is None else _ON_STAFF[piece]
+            step, octave, _ = _on_staff(pitch)
             _add(element, "display-step", step)
             _add(element, "display-octave", octave)
             return

@@ -21,15 +21,18 @@ from musae_tf.errors import InvalidRequestError, MusicError, UnknownAttributeErr
 from musae_tf.music.beat import has_another_beat, has_no_beat
 from musae_tf.music.grid import DEFAULT_TEMPO, STEPS_PER_BAR, Grid, cut, detokenize, join
 from musae_tf.music.layouts import Layout
-from musae_tf.music.multitrack import from_multitrack
 from musae_tf.music.roles import assign, left_out
 from musae_tf.music.song import Song, Tempo
 
 if TYPE_CHECKING:
+    from music21.stream import Stream
     from pypianoroll import Multitrack
+    from symusic.types import Score
 
-Music: TypeAlias = Union[str, os.PathLike, bytes, Song, "Multitrack", np.ndarray]
-"""A file of music by its path, MIDI by its bytes, a Song, a Multitrack, tokens int [bars * 16, K] or [bars, 16, K]."""
+Music: TypeAlias = Union[str, os.PathLike, bytes, Song, "Multitrack", "Score", "Stream", np.ndarray]
+"""A file of music by its path, MIDI by its bytes, a Song, an object of pypianoroll, symusic, pretty_midi or music21,
+tokens int [bars * 16, K] or [bars, 16, K].
+"""
 
 CORRELATION = 0.7
 """Of the codes of neighbouring phrases in a `walk`: near enough to belong together, far enough to move on."""
@@ -66,9 +69,15 @@ def as_song(music: Music, layout: Layout) -> Song:
         return Song.read(music)
     if isinstance(music, np.ndarray):
         return detokenize(music, layout)
-    if hasattr(music, "tracks") and hasattr(music, "resolution"):
-        return from_multitrack(music)
-    kinds = "a path, the bytes of a MIDI file, a Song, a Multitrack or an array of tokens"
+    from musae_tf.music.exchange import from_object  # it loads the readers and writers of scores
+
+    song = from_object(music)
+    if song is not None:
+        return song
+    kinds = (
+        "a path, the bytes of a MIDI file, a Song, an object of pypianoroll, symusic, pretty_midi or music21, "
+        "or an array of tokens"
+    )
     raise MusicError(f"music is of the type {type(music).__name__}, must be {kinds}")
 
 

@@ -53,10 +53,10 @@ def _signature(verb: Callable[..., Steps[Any]]) -> inspect.Signature:
 class Verbs(ABC):
     """A model of music, in this process or on a server: all that `musae_tf.Musae` gives is one.
 
-    Music goes in as a path, the bytes of a MIDI file, a `Song`, a pypianoroll `Multitrack` or an array of tokens, and
-    comes out as a `Song`. Songs of any length are cut into phrases and joined again; the same seed gives the same song,
-    wherever the model is. All methods raise `ClientError` for what the model does not take (and when a server cannot be
-    reached), and `MusicError` for music that it cannot take.
+    Music goes in as a path, the bytes of a MIDI file, a `Song`, an object of pypianoroll, symusic, pretty_midi or
+    music21, or an array of tokens, and comes out as a `Song`. Songs of any length are cut into phrases and joined
+    again; the same seed gives the same song, wherever the model is. All methods raise `ClientError` for what the model
+    does not take (and when a server cannot be reached), and `MusicError` for music that it cannot take.
     """
 
     sample = blocking(functions.sample)
