@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 
-from musae_tf.music import KIT, NOTE, Layout, Metre, Song, Tempo, Track
+from musae_tf.music import KIT, NOTE, VELOCITY, Layout, Metre, Song, Tempo, Track
 
 BAR = 1920  # ticks of 4/4 at 480 a quarter
 END_OF_TRACK = b"\x00\xff\x2f\x00"
@@ -124,14 +124,16 @@ def songs() -> dict[str, Song]:
 
 
 def random_tokens(rng: np.random.Generator, layout: Layout, bars: int) -> np.ndarray:
-    """uint16 [bars * 16, K]: onsets of all pitches, rests and holds in any order (holds after rests as well)."""
-    columns = []
-    for spec in layout.tracks:
-        if spec.vocabulary == KIT:
-            columns.append(rng.integers(0, KIT.size, bars * 16) * (rng.random(bars * 16) < 0.5))
+    """uint16 [bars * S, C]: onsets of all pitches, rests, holds (after rests as well) and velocities in any order."""
+    columns, steps = [], bars * layout.bar_steps
+    for column in layout.columns:
+        if column.vocabulary == KIT:
+            columns.append(rng.integers(0, KIT.size, steps) * (rng.random(steps) < 0.5))
+        elif column.vocabulary == VELOCITY:
+            columns.append(np.where(rng.random(steps) < 0.5, VELOCITY.rest, rng.integers(0, 8, steps)))
         else:
-            kinds = rng.random(bars * 16)
-            pitches = rng.integers(0, 128, bars * 16)
+            kinds = rng.random(steps)
+            pitches = rng.integers(0, 128, steps)
             columns.append(np.where(kinds < 0.3, pitches, np.where(kinds < 0.45, 128, 129)))
     return np.stack(columns, axis=1).astype(np.uint16)
 

@@ -4,14 +4,28 @@
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from musae_tf.errors import ConfigError
+from musae_tf.errors import ConfigError, MusicError
+from musae_tf.time_grid import TimeGrid
 
 
 def _check(condition: bool, key: str, found: object, allowed: str) -> None:
     if not condition:
         raise ConfigError(f"{key} is {found!r}; allowed: {allowed}")
+
+
+class PhraseShape(NamedTuple):
+    """How a phrase is divided: bars, beats in all of them, steps of a beat."""
+
+    bars: int
+    beats: int
+    beat_steps: int
+
+    @property
+    def steps(self) -> int:
+        """T."""
+        return self.beats * self.beat_steps
 
 
 @dataclass(frozen=True)
@@ -21,9 +35,20 @@ class MusicConfig:
     layout: str = "voices"
     bars: int = 2
     drums: Literal["kit", "voice"] = "kit"
+    grid: str = "4/4x4"
 
     def __post_init__(self) -> None:
         _check(1 <= self.bars <= 64, "music.bars", self.bars, "1 to 64")
+        try:
+            TimeGrid.parse(self.grid)
+        except MusicError as cause:
+            raise ConfigError(f"music.{cause}") from None
+
+    @property
+    def phrase(self) -> PhraseShape:
+        """Its bars, beats and steps."""
+        time = TimeGrid.parse(self.grid)
+        return PhraseShape(self.bars, self.bars * time.beats, time.steps_per_beat)
 
 
 @dataclass(frozen=True)
@@ -215,7 +240,7 @@ class Architecture:
     critic: CriticConfig = field(default_factory=CriticConfig)
 
     def __post_init__(self) -> None:
-        beats = 4 * self.music.bars
+        beats = self.music.phrase.beats
         _check(
             self.model.core != "beat" or self.model.latent % beats == 0,
             "model.latent",

@@ -22,7 +22,8 @@ from musae_tf.data.store import FORMAT, MANIFEST, REJECTED, make_table, printabl
 from musae_tf.data.workers import make_parts
 from musae_tf.errors import DatasetError
 from musae_tf.files import write_text
-from musae_tf.music.layouts import Layout, get_layout
+from musae_tf.music.layouts import Layout
+from musae_tf.music.named_layouts import get_layout
 from musae_tf.progress import progress
 
 ENGINES = ("processes", "beam")

@@ -38,8 +38,8 @@ class PhraseIndex:
         layout: What the tracks are.
         genres: Names of the genres.
         song_labels: bool [songs of the dataset, G].
-        bar_tokens: uint16 [bars of the dataset, 16, K].
-        bar_heads: uint16 [bars of the dataset, K], first symbols with holds resolved.
+        bar_tokens: uint16 [bars of the dataset, S, C].
+        bar_heads: uint16 [bars of the dataset, C], first symbols with holds resolved.
     """
 
     starts: np.ndarray
@@ -65,7 +65,7 @@ class PhraseIndex:
         return self.song_labels[self.songs]
 
     def tokens(self, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """Tokens of some phrases, uint16 [n, bars * 16, K]. One that starts inside a note starts with its onset."""
+        """Tokens of some phrases, uint16 [n, bars * S, C]. One that starts inside a note starts with its onset."""
         starts = self.starts[rows]
         tokens = self.bar_tokens[starts[:, None] + np.arange(self.bars)]
         tokens[:, 0, 0] = self.bar_heads[starts]
@@ -110,8 +110,8 @@ class Dataset:
         layout: Track layout.
         genres: Names, in the order of every genre number.
         songs: Rows of songs.jsonl as dictionaries.
-        tokens: uint16 [bars, 16, K], mapped from the disk.
-        heads: uint16 [bars, K], first symbol of every bar with holds resolved.
+        tokens: uint16 [bars, S, C], mapped from the disk.
+        heads: uint16 [bars, C], first symbol of every bar with holds resolved.
         runs: int64 [runs, 3]: song, first bar, bars.
         hash: Content hash.
     """
@@ -143,7 +143,7 @@ class Dataset:
         manifest = _read_manifest(folder)
         songs = _read_songs(folder / SONGS, manifest)
         counts = manifest["counts"]
-        shapes = array_shapes(counts["bars"], counts["runs"], len(manifest["layout"]["tracks"]))
+        shapes = array_shapes(counts["bars"], counts["runs"], Layout.from_dict(manifest["layout"]))
         arrays = {name: _map_array(folder / name, dtype, shapes[name]) for name, dtype in ARRAYS.items()}
         _check_runs(folder, arrays["runs.npy"], songs, counts["bars"])
         if verify:

@@ -14,14 +14,14 @@ from musae_tf.data.dataset import Dataset
 from musae_tf.data.store import NONE, printable
 from musae_tf.errors import DatasetError
 from musae_tf.files import write_text
-from musae_tf.music.grid import TICKS_PER_STEP, detokenize
+from musae_tf.music.grid import detokenize
 from musae_tf.music.song import NOTE, Metre, Song, Tempo, Track
+from musae_tf.time_grid import TICKS_PER_QUARTER
 
 TABLE = "songs.csv"
 REJECTIONS = "rejected.csv"
 COLUMNS = ("path", "labels", "group", "id", "title", "split", "duplicate_of", "key", "tempo", "bars")
 PICTURE_BARS = 8
-_QUARTER = 4 * TICKS_PER_STEP
 
 
 def song_of(dataset: Dataset, number: int) -> Song:
@@ -37,11 +37,11 @@ def song_of(dataset: Dataset, number: int) -> Song:
     for _, first, bars in dataset.runs[dataset.runs[:, 0] == number].tolist():
         if metres:
             metres.append(Metre(at, 1, 4))
-            at += _QUARTER
+            at += TICKS_PER_QUARTER
         tokens = np.array(dataset.tokens[first : first + bars])
         tokens[0, 0] = dataset.heads[first]
         piece = detokenize(tokens, dataset.layout)
-        metres.append(Metre(at, 4, 4))
+        metres += [metre._replace(tick=at) for metre in piece.metres]
         for notes, track in zip(parts, piece.tracks, strict=True):
             moved = track.notes.copy()
             moved["start"] += at
@@ -51,7 +51,7 @@ def song_of(dataset: Dataset, number: int) -> Song:
         Track(spec.name, spec.program, spec.is_drum, np.concatenate([np.empty(0, NOTE), *notes]))
         for spec, notes in zip(dataset.layout.tracks, parts, strict=True)
     ]
-    return Song(_QUARTER, tracks, [Tempo(0, row["tempo"])], metres, at, row["title"])
+    return Song(TICKS_PER_QUARTER, tracks, [Tempo(0, row["tempo"])], metres, at, row["title"])
 
 
 def export_songs(dataset: Dataset, numbers: Iterable[int], out: str | os.PathLike, pictures: bool = False) -> Path:

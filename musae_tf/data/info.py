@@ -256,7 +256,7 @@ def _check_tokens(dataset: Dataset) -> None:
             if len(wrong):
                 raise DatasetError(
                     f"{dataset.path}: bar {first + wrong[0][0]} has the symbol {array[tuple(wrong[0])]} on track "
-                    f"{dataset.layout.names[wrong[0][-1]]}"
+                    f"{dataset.layout.columns[wrong[0][-1]].name}"
                 )
     for _, bar, bars in dataset.runs.tolist():
         resolved = heads(dataset.tokens[bar : bar + bars], [(0, bars)], dataset.layout)

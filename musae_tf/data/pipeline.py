@@ -8,7 +8,7 @@ import numpy as np
 from musae_tf.data.dataset import PhraseIndex
 from musae_tf.errors import ConfigError, DatasetError
 from musae_tf.music.grid import pitch_range
-from musae_tf.music.vocabulary import REST
+from musae_tf.music.vocabulary import MELODIC, REST
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -70,7 +70,9 @@ class TrainingBatches:
         self.seed = seed
         self.transpose = (low, high)
         self.balance = balance
-        self._pitched = np.array([not track.is_drum for track in index.layout.tracks])
+        self._pitched = np.array(
+            [column.vocabulary == MELODIC and not column.spec.is_drum for column in index.layout.columns]
+        )
         if balance:
             rows = [np.flatnonzero(has[index.songs]) for has in index.song_labels.T]
             self._genres = np.flatnonzero([len(one) for one in rows])

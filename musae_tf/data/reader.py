@@ -15,7 +15,7 @@ from musae_tf.files import atomic_path
 from musae_tf.music.beat import has_another_beat, has_no_beat
 from musae_tf.music.grid import heads, sounding_bars
 from musae_tf.music.layouts import Layout
-from musae_tf.music.placing import STEPS_PER_BAR, Grid, Placement
+from musae_tf.music.placing import Grid, Placement
 from musae_tf.music.roles import CANDIDATES, assign, choices
 from musae_tf.music.song import Song
 
@@ -273,10 +273,10 @@ def write_part(
         MemoryError: An item needs more memory than there is.
     """
     songs, rejected = [], []
-    tracks = len(reader.layout.tracks)
+    columns = len(reader.layout.columns)
     collected = [
         Arrays(
-            np.empty((0, STEPS_PER_BAR, tracks), np.uint16), np.empty((0, tracks), np.uint16),
+            np.empty((0, reader.layout.bar_steps, columns), np.uint16), np.empty((0, columns), np.uint16),
             np.empty((0, 2), np.int64), np.empty(0, np.uint64),
         )
     ]  # fmt: skip

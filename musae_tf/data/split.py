@@ -13,8 +13,9 @@ from typing import Literal
 import numpy as np
 
 from musae_tf.errors import DatasetError
+from musae_tf.music.grid import onsets
 from musae_tf.music.layouts import Layout
-from musae_tf.music.vocabulary import REST
+from musae_tf.music.vocabulary import REST, VELOCITY
 
 WINDOW_BARS = 2
 RELATED = 0.25
@@ -69,15 +70,14 @@ def fingerprints(tokens: np.ndarray, heads: np.ndarray, runs: np.ndarray, layout
 
 def _fingerprints(tokens: np.ndarray, heads: np.ndarray, starts: np.ndarray, layout: Layout) -> np.ndarray:
     """Hashes of the windows that start at some bars, without those that say nothing."""
-    _, steps, tracks = tokens.shape
+    _, steps, columns = tokens.shape
     # Symbols fit in 16 bits, and small numbers are several times faster to work on than large ones.
     windows = tokens[starts[:, None] + np.arange(WINDOW_BARS)].astype(np.int16)
     windows[:, 0, 0] = heads[starts]
-    windows = windows.reshape(len(starts), WINDOW_BARS * steps, tracks)
+    windows = windows.reshape(len(starts), WINDOW_BARS * steps, columns)
 
-    lasting = np.array([track.vocabulary.hold is not None for track in layout.tracks])
-    pitched = np.array([not track.is_drum for track in layout.tracks])
-    struck = np.where(lasting, windows < REST, windows > 0)
+    pitched = np.array([not column.spec.is_drum and column.vocabulary != VELOCITY for column in layout.columns])
+    struck = onsets(windows, layout)
     # Without a pitched track, the drums are all there is to go by.
     telling = struck & (pitched if pitched.any() else True)
     lowest = np.where(struck & pitched, windows, np.int16(REST)).min(axis=(1, 2), keepdims=True)
@@ -87,7 +87,7 @@ def _fingerprints(tokens: np.ndarray, heads: np.ndarray, starts: np.ndarray, lay
     present[np.nonzero(telling)[0], symbols[telling]] = True
     counts = (telling.sum(axis=(1, 2)) >= MIN_ONSETS) & (present.sum(axis=1) >= MIN_PITCHES)
 
-    places = np.arange(1, WINDOW_BARS * steps * tracks + 1, dtype=np.uint64).reshape(-1, tracks) << np.uint64(16)
+    places = np.arange(1, WINDOW_BARS * steps * columns + 1, dtype=np.uint64).reshape(-1, columns) << np.uint64(16)
     mixed = np.where(struck, _mix(symbols.astype(np.uint64) + places), np.uint64(0))
     return _mix(mixed.sum(axis=(1, 2), dtype=np.uint64))[counts]
 

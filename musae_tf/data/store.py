@@ -16,6 +16,7 @@ from musae_tf.data.reader import Part, songs_of
 from musae_tf.data.source import Rejection
 from musae_tf.data.split import SPLITS, Relations, relate, split_groups
 from musae_tf.errors import DatasetError
+from musae_tf.music.layouts import Layout
 
 NONE = "none"
 """The genre of songs without a label."""
@@ -206,9 +207,10 @@ ARRAYS: dict[str, np.dtype] = {
 """The arrays of a dataset and their types."""
 
 
-def array_shapes(bars: int, runs: int, tracks: int) -> dict[str, tuple[int, ...]]:
+def array_shapes(bars: int, runs: int, layout: Layout) -> dict[str, tuple[int, ...]]:
     """The shape that each array must have."""
-    return {"tokens.npy": (bars, 16, tracks), "heads.npy": (bars, tracks), "runs.npy": (runs, 3)}
+    columns = len(layout.columns)
+    return {"tokens.npy": (bars, layout.bar_steps, columns), "heads.npy": (bars, columns), "runs.npy": (runs, 3)}
 
 
 def write_dataset(
@@ -237,7 +239,7 @@ def write_dataset(
         "bars": table.bars,
         "runs": table.runs,
     }
-    shapes = array_shapes(table.bars, table.runs, len(manifest["layout"]["tracks"]))
+    shapes = array_shapes(table.bars, table.runs, Layout.from_dict(manifest["layout"]))
     hashes, losses, warnings = _write_songs(folder, shapes, table, parts)
     write_rejected(folder / REJECTED, rejected)
     manifest = {

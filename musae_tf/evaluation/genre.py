@@ -19,8 +19,8 @@ from sklearn.svm import SVC
 
 from musae_tf.evaluation.held_out import SAMPLES
 from musae_tf.evaluation.per_song import ALL
-from musae_tf.music import STEPS_PER_BAR, Layout
-from musae_tf.music.grid import SILENT, onsets, sounding_pitch
+from musae_tf.music import Layout
+from musae_tf.music.grid import SILENT, lines_of, onsets, sounding_pitch
 from musae_tf.music.vocabulary import KIT, STROKES
 
 if TYPE_CHECKING:
@@ -149,15 +149,16 @@ def phrase_features(tokens: np.ndarray, layout: Layout) -> np.ndarray:
     histogram's Fourier transform, which do not change when the music is transposed; their number and entropy) and how
     many tracks begin at once.
     """
-    tokens = np.asarray(tokens, np.int32)
+    tokens, layout = lines_of(np.asarray(tokens, np.int32), layout)
+    bar = layout.bar_steps
     begins, pitch = onsets(tokens, layout), sounding_pitch(tokens, layout)
     columns = [_texture(begins)]
     for track, spec in enumerate(layout.tracks):
         if spec.vocabulary == KIT:
-            columns.append(_rhythm(begins[..., track], STROKES[tokens[..., track]].sum(axis=1)))
+            columns.append(_rhythm(begins[..., track], STROKES[tokens[..., track]].sum(axis=1), bar))
         else:
-            columns.append(_rhythm(begins[..., track], begins[..., track].sum(axis=1)))
-            columns.append(_melody(tokens[..., track], begins[..., track], pitch[..., track]))
+            columns.append(_rhythm(begins[..., track], begins[..., track].sum(axis=1), bar))
+            columns.append(_melody(tokens[..., track], begins[..., track], pitch[..., track], bar))
     melodic = [track for track, spec in enumerate(layout.tracks) if spec.vocabulary != KIT]
     columns += [_harmony(pitch[..., pair], begins[..., pair]) for pair in map(list, combinations(melodic, 2))]
     columns.append(_pitch_classes(pitch))
@@ -169,12 +170,12 @@ def _texture(begins: np.ndarray) -> np.ndarray:
     return np.stack([(together == count).mean(axis=1) for count in range(begins.shape[2] + 1)], axis=1)
 
 
-def _rhythm(begins: np.ndarray, count: np.ndarray) -> np.ndarray:
-    places = begins.reshape(len(begins), -1, STEPS_PER_BAR).mean(axis=1)
+def _rhythm(begins: np.ndarray, count: np.ndarray, bar: int) -> np.ndarray:
+    places = begins.reshape(len(begins), -1, bar).mean(axis=1)
     return np.concatenate([places, count[:, np.newaxis] / begins.shape[1]], axis=1)
 
 
-def _melody(tokens: np.ndarray, begins: np.ndarray, pitch: np.ndarray) -> np.ndarray:
+def _melody(tokens: np.ndarray, begins: np.ndarray, pitch: np.ndarray, bar: int) -> np.ndarray:
     rows, steps = np.nonzero(begins)
     notes = tokens[rows, steps]
     count = np.maximum(begins.sum(axis=1), 1)
@@ -186,7 +187,7 @@ def _melody(tokens: np.ndarray, begins: np.ndarray, pitch: np.ndarray) -> np.nda
     single = np.stack(
         [
             (pitch == SILENT).mean(axis=1),
-            (pitch != SILENT).sum(axis=1) / count / STEPS_PER_BAR,
+            (pitch != SILENT).sum(axis=1) / count / bar,
             np.where(begins, tokens, 0).sum(axis=1) / count / 12,
             np.where(begins.any(axis=1), highest - lowest, 0) / 12,
         ],

@@ -11,11 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from musae_tf.music import KIT_PIECES, REST, STEPS_PER_BAR, Layout
-from musae_tf.music.grid import SILENT, onsets, sounding_pitch
-from musae_tf.music.vocabulary import KIT, STROKES, STRUCK
+from musae_tf.music import KIT_PIECES, REST, Layout
+from musae_tf.music.grid import SILENT, lines_of, onsets, sounding_pitch
+from musae_tf.music.vocabulary import KIT, MELODIC, STROKES, STRUCK
 
-_STEPS_PER_BEAT = 4
 _DISSONANT = np.isin(np.arange(12), (1, 2, 6, 10, 11))
 _CLASHING = np.isin(np.arange(12), (1, 11))
 _STEP, _LEAP, _TRITONE = 2, 7, 6
@@ -24,7 +23,6 @@ _SCALES = np.array([np.roll([1, 0, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1], key) for key i
 _CHORDS = ((0, 4, 7), (0, 3, 7), (0, 3, 6), (0, 4, 8),
            (0, 4, 7, 10), (0, 3, 7, 10), (0, 4, 7, 11), (0, 3, 6, 10), (0, 3, 6, 9))  # fmt: skip
 _KICK, _SNARE = (next(bit for bit, piece in enumerate(KIT_PIECES) if piece.name == name) for name in ("kick", "snare"))
-_KICK_STEPS, _SNARE_STEPS = (0, 8), (4, 12)
 
 
 def _chord_table() -> np.ndarray:
@@ -115,7 +113,7 @@ def grammar(tokens: np.ndarray, layout: Layout) -> dict[str, Counts]:
             (2020), where silence agrees too. Only bars with strokes on either side count.
         kicks, snares: of their strokes, those on beats 1 and 3, on 2 and 4. strokes: strokes a step.
     """
-    tokens = np.asarray(tokens, np.int32)
+    tokens, layout = lines_of(np.asarray(tokens, np.int32), layout)
     pitched = [track for track, spec in enumerate(layout.tracks) if not spec.is_drum]
     pitch = sounding_pitch(tokens, layout)[..., pitched].astype(np.int64)
     music = _Music(tokens, pitch, onsets(tokens, layout), pitched, layout)
@@ -136,16 +134,16 @@ def likeness(value: float, real: float, shuffled: float) -> float:
 
 
 def shuffled_voices(tokens: np.ndarray, layout: Layout, seed: int = 0) -> np.ndarray:
-    """Music in which nothing knows of anything else: int32 of the shape of `tokens` [N, T, K].
+    """Music in which nothing knows of anything else: int32 of the shape of `tokens` [N, T, C].
 
-    Each track comes from another phrase, and the pitches of its onsets are dealt out anew among all phrases; a kit's
+    Each voice comes from another phrase, and the pitches of its onsets are dealt out anew among all phrases; a kit's
     symbols change places. How much of everything there is stays as it was.
     """
     rng = np.random.default_rng(seed)
     result = np.array(tokens, np.int32)
-    for track, spec in enumerate(layout.tracks):
+    for track, kind in enumerate(layout.columns):
         column = result[rng.permutation(len(result)), :, track]
-        moved = np.ones(column.shape, bool) if spec.vocabulary == KIT else column < REST
+        moved = column < REST if kind.vocabulary == MELODIC else np.ones(column.shape, bool)
         column[moved] = rng.permutation(column[moved])
         result[..., track] = column
     return result
@@ -167,7 +165,7 @@ def _harmony(music: _Music) -> dict[str, Counts]:
         kept = (before % 12 == after % 12) & np.isin(after % 12, (0, 7)) & ((before == 0) == (after == 0))
         moving += moved.sum(axis=1)
         parallel += (moved & kept).sum(axis=1)
-    beats = pitch[:, ::_STEPS_PER_BEAT]
+    beats = pitch[:, :: music.layout.time.steps_per_beat]
     full = (beats != SILENT).sum(axis=2) >= 3
     chords = (full & _OF_A_CHORD[_pitch_classes(beats)]).sum(axis=1)
     return {
@@ -241,23 +239,23 @@ def _kits(music: _Music) -> dict[str, Counts]:
     kits = [track for track, spec in enumerate(music.layout.tracks) if spec.vocabulary == KIT]
     if not kits:
         return {}
-    count, steps_in_all = music.tokens.shape[:2]
-    symbols = music.tokens[..., kits].reshape(count, steps_in_all // STEPS_PER_BAR, STEPS_PER_BAR, len(kits))
+    (count, steps_in_all), bar, beat = music.tokens.shape[:2], music.layout.bar_steps, music.layout.time.steps_per_beat
+    symbols = music.tokens[..., kits].reshape(count, steps_in_all // bar, bar, len(kits))
     struck = STRUCK[symbols].astype(bool)  # [N, bars, steps, kits, pieces]
     cells = struck.shape[2] * struck.shape[4]
     played = struck.any(axis=(2, 4))
     either = played[:, 1:] | played[:, :-1]
     agreeing = (struck[:, 1:] == struck[:, :-1]).sum(axis=(2, 4)) / cells
 
-    def placed(piece: int, steps: tuple[int, ...]) -> Counts:
+    def placed(piece: int, first: int) -> Counts:
         strokes = struck[..., piece].sum(axis=(1, 3))  # [N, steps]
-        return Counts(strokes[:, list(steps)].sum(axis=1).astype(float), strokes.sum(axis=1).astype(float))
+        return Counts(strokes[:, first :: 2 * beat].sum(axis=1).astype(float), strokes.sum(axis=1).astype(float))
 
     steps = np.full(len(symbols), float(np.prod(symbols.shape[1:])))
     return {
         "groove": Counts((agreeing * either).sum(axis=(1, 2)), either.sum(axis=(1, 2)).astype(float)),
-        "kicks": placed(_KICK, _KICK_STEPS),
-        "snares": placed(_SNARE, _SNARE_STEPS),
+        "kicks": placed(_KICK, 0),
+        "snares": placed(_SNARE, beat),
         "strokes": Counts(STROKES[symbols].sum(axis=(1, 2, 3)).astype(float), steps),
     }
 

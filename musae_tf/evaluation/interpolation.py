@@ -11,8 +11,8 @@ from scipy.stats import rankdata
 
 from musae_tf.evaluation.held_out import SEED
 from musae_tf.evaluation.statistics import phrase_statistics, share_within
-from musae_tf.music import STEPS_PER_BAR, Layout
-from musae_tf.music.grid import sounding_pitch
+from musae_tf.music import Layout
+from musae_tf.music.grid import lines_of, sounding_pitch
 from musae_tf.music.vocabulary import KIT
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ SLACK = 0.02
 """A distance that goes back by no more than this share of the cells nearly goes on."""
 
 _ROUNDING = 1e-9
-_STEPS_PER_BEAT = 4
 
 # Weights of what was counted, of the same without the pitch before, and of every symbol alike.
 _COUNTED, _PLACE, _ANY = 0.9, 0.099, 0.001
@@ -187,9 +186,10 @@ class NegativeLogLikelihood:
     A kit's strokes depend on the place in the bar instead.
     """
 
-    def __init__(self, tokens: np.ndarray, layout: Layout):
-        """Count in phrases int [N, T, K] of training songs."""
-        self._layout = layout
+    def __init__(self, tokens: np.ndarray, given: Layout):
+        """Count in phrases int [N, T, C] of training songs."""
+        tokens, layout = lines_of(tokens, given)
+        self._layout, self._whole = layout, given
         self._costs = []
         for track, (context, place, contexts, places) in enumerate(self._contexts(tokens)):
             symbols = layout.vocabulary_sizes[track]
@@ -203,7 +203,8 @@ class NegativeLogLikelihood:
             self._costs.append(-np.log(mixed))
 
     def __call__(self, tokens: np.ndarray) -> np.ndarray:
-        """Mean over the steps and tracks of each phrase int [N, T, K], float64 [N]."""
+        """Mean over the steps and tracks of each phrase int [N, T, C], float64 [N]."""
+        tokens, _ = lines_of(tokens, self._whole)
         costs = [
             table[context, np.asarray(tokens)[..., track]].mean(axis=1)
             for track, (table, (context, *_)) in enumerate(zip(self._costs, self._contexts(tokens), strict=True))
@@ -215,16 +216,15 @@ class NegativeLogLikelihood:
         pitch = sounding_pitch(tokens, self._layout).astype(np.int64)
         before = np.concatenate([np.full_like(pitch[:, :1], -1), pitch[:, :-1]], axis=1)
         steps = np.broadcast_to(np.arange(pitch.shape[1]), pitch.shape[:2])
+        bar, beat = self._layout.bar_steps, self._layout.time.steps_per_beat
         contexts = []
         for track, spec in enumerate(self._layout.tracks):
             if spec.vocabulary == KIT:
-                place = steps % STEPS_PER_BAR
-                contexts.append((place, place, STEPS_PER_BAR, STEPS_PER_BAR))
+                place = steps % bar
+                contexts.append((place, place, bar, bar))
             else:
-                place = steps % _STEPS_PER_BEAT
-                contexts.append(
-                    ((before[..., track] + 1) * _STEPS_PER_BEAT + place, place, 129 * _STEPS_PER_BEAT, _STEPS_PER_BEAT)
-                )
+                place = steps % beat
+                contexts.append(((before[..., track] + 1) * beat + place, place, 129 * beat, beat))
         return contexts
 
 

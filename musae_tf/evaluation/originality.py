@@ -7,6 +7,7 @@ from scipy.sparse import csr_array, vstack
 
 from musae_tf.evaluation.held_out import SAMPLES
 from musae_tf.music import REST, Layout
+from musae_tf.music.grid import lines_of
 from musae_tf.music.vocabulary import KIT, STRUCK
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ def nearest_of_others(phrases: np.ndarray, songs: np.ndarray, layout: Layout) ->
 
 def _notes(tokens: np.ndarray, layout: Layout, key: int = 0) -> csr_array:
     """The onsets of phrases [N, T, K] as ones at a place for each step, track and pitch, float32 [N, places]."""
+    tokens, layout = lines_of(tokens, layout)
     count, steps, tracks = tokens.shape
     found = []
     for track, spec in enumerate(layout.tracks):

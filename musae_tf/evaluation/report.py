@@ -261,12 +261,12 @@ def prior_table(match: dict[str, Any]) -> str:
 
 def statistics_table(samples: dict[str, Any], layout: Layout) -> str:
     """Share of samples within the 5th to 95th percentile of real phrases, by genre, statistic and track."""
-    rows = [[f"samples within the 5th to 95th percentile ({samples['count']} a genre)", *layout.names, "", ""]]
+    rows = [[f"samples within the 5th to 95th percentile ({samples['count']} a genre)", *layout.lines.names, "", ""]]
     for genre, shares in samples["within_5_95"].items():
         for number, statistic in enumerate(STATISTICS):
             name = statistic.replace("_", " ")
             rows.append([f"  {genre}, {name}", *(_number(value) for value in shares["each"][:, number]), "", ""])
-        rows.append([f"  {genre}, all at once", *[""] * (len(layout.names) - 1), _number(shares["all"]),
+        rows.append([f"  {genre}, all at once", *[""] * (len(layout.lines.names) - 1), _number(shares["all"]),
                      "real music:", _number(shares["real_all"])])  # fmt: skip
     return _aligned(rows)
 

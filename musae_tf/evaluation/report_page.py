@@ -23,9 +23,9 @@ from musae_tf.evaluation.headlines import HEADLINES
 from musae_tf.evaluation.latent_order import STRENGTHS
 from musae_tf.evaluation.per_song import ALL
 from musae_tf.evaluation.realism import KINDS
-from musae_tf.music import KIT_PIECES, STEPS_PER_BAR, Layout, detokenize
+from musae_tf.music import KIT_PIECES, Layout, detokenize
 from musae_tf.music.audio import render
-from musae_tf.music.grid import SILENT, onsets, sounding_pitch
+from musae_tf.music.grid import SILENT, lines_of, onsets, sounding_pitch
 from musae_tf.music.properties import PROPERTIES
 from musae_tf.music.vocabulary import KIT, STRUCK
 
@@ -155,14 +155,14 @@ def _draw_strip(clips: Sequence[Clip], layout: Layout) -> list[Drawn]:
 
 
 def _draw(clip: Clip, layout: Layout, low: int, high: int) -> Drawn:
-    tokens = clip.tokens
+    tokens, layout = lines_of(clip.tokens, layout)
     kits = [track for track, spec in enumerate(layout.tracks) if spec.vocabulary == KIT]
     floor = (high - low + 1) * _ROW
     width, height = len(tokens) * _STEP, floor + len(kits) * len(KIT_PIECES) * _ROW
-    bars = [edge * _STEP for edge in range(STEPS_PER_BAR, len(tokens), STEPS_PER_BAR)]
+    bars = [edge * _STEP for edge in range(layout.bar_steps, len(tokens), layout.bar_steps)]
     pitch, begins = sounding_pitch(tokens, layout), onsets(tokens, layout)
     tracks = []
-    for track in range(len(layout.tracks)):
+    for track in range(tokens.shape[1]):
         if track in kits:
             boxes = _strokes(tokens[:, track], floor + kits.index(track) * len(KIT_PIECES) * _ROW)
         else:

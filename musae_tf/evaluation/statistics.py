@@ -15,10 +15,11 @@ from scipy.integrate import trapezoid
 from scipy.stats import gaussian_kde
 
 from musae_tf.evaluation.held_out import SAMPLES
-from musae_tf.music import REST, STEPS_PER_BAR, Layout
-from musae_tf.music.grid import SILENT, onsets, sounding_pitch
+from musae_tf.music import REST, Layout
+from musae_tf.music.grid import SILENT, lines_of, onsets, sounding_pitch
 from musae_tf.music.pieces import walk
 from musae_tf.music.vocabulary import KIT, KIT_PIECES, STROKES
+from musae_tf.time_grid import steps_of_eighth
 
 if TYPE_CHECKING:
     from musae_tf.evaluation.context import EvaluationContext
@@ -26,13 +27,10 @@ if TYPE_CHECKING:
 
 # Names of the statistics, in the order of the last axis.
 STATISTICS = ("note_density", "silence", "pitch_range")
-_STEPS_PER_BEAT = 4
 
 # A note is qualified from so many steps on. MuseGAN asks for a 32nd note, which every note of a sixteenth grid is.
-_QUALIFIED_STEPS = 2
 
 # Strokes belong on the eighths of a bar.
-_PATTERN_STEPS = 2
 _PAIRS = 2000
 _GRID = 200
 
@@ -109,8 +107,9 @@ def phrase_statistics(tokens: np.ndarray, layout: Layout) -> np.ndarray:
         (semitones from the lowest to the highest onset, 0 without onsets). For a kit: strokes a bar, share of steps
         without a stroke, and number of different pieces struck.
     """
-    tokens = np.asarray(tokens, np.int32)  # tokens of a dataset are unsigned, and -1 is needed below
-    bars = tokens.shape[1] / STEPS_PER_BAR
+    tokens, layout = lines_of(tokens, layout)
+    tokens = tokens.astype(np.int32)  # tokens of a dataset are unsigned, and -1 is needed below
+    bars = tokens.shape[1] / layout.bar_steps
     pitch = sounding_pitch(tokens, layout)
     result = np.empty((len(tokens), len(layout.tracks), 3))
     for track, spec in enumerate(layout.tracks):
@@ -168,7 +167,8 @@ def generation_statistics(tokens: np.ndarray, layout: Layout) -> dict[str, dict[
         drum_pattern: share of a kit's strokes on eighths.
         tonal_distance: distance of two tracks in Harte's tonal space, mean over the beats in which both sound.
     """
-    tokens = np.asarray(tokens, np.int32)
+    tokens, layout = lines_of(np.asarray(tokens, np.int32), layout)
+    eighth = steps_of_eighth(layout.time)
     melodic = [track for track, spec in enumerate(layout.tracks) if spec.vocabulary != KIT]
     classes = chroma(tokens, layout)
     empty = (classes.sum(axis=-1) == 0).reshape(-1, len(layout.tracks))
@@ -177,13 +177,15 @@ def generation_statistics(tokens: np.ndarray, layout: Layout) -> dict[str, dict[
     used = (classes > 0).sum(axis=-1).reshape(empty.shape)
     for track, spec in enumerate(layout.tracks):
         if spec.vocabulary == KIT:
-            silent = (tokens[..., track].reshape(-1, STEPS_PER_BAR) == KIT.rest).all(axis=1)
+            silent = (tokens[..., track].reshape(-1, layout.bar_steps) == KIT.rest).all(axis=1)
             result["empty_bars"][spec.name] = float(silent.mean())
-            result.setdefault("drum_pattern", {})[spec.name] = drum_pattern(tokens[..., track])
+            result.setdefault("drum_pattern", {})[spec.name] = drum_pattern(
+                tokens[..., track], layout.bar_steps, eighth
+            )
             continue
         result["empty_bars"][spec.name] = float(empty[:, track].mean())
         result["pitch_classes"][spec.name] = _mean(used[~empty[:, track], track])
-        result["qualified_notes"][spec.name] = _mean(lengths[track] >= _QUALIFIED_STEPS)
+        result["qualified_notes"][spec.name] = _mean(lengths[track] >= eighth)
     result["tonal_distance"] = {
         f"{layout.names[one]}-{layout.names[other]}": _mean(tonal_distance(tokens, layout, one, other))
         for one, other in combinations(melodic, 2)
@@ -206,24 +208,25 @@ def note_lengths(tokens: np.ndarray, layout: Layout) -> list[np.ndarray]:
     return lengths
 
 
-def drum_pattern(symbols: np.ndarray) -> float:
+def drum_pattern(symbols: np.ndarray, bar: int, eighth: int) -> float:
     """Share of strokes that fall on eighths, of a kit's symbols int [N, T]; NaN without strokes."""
-    strokes = STROKES[symbols].reshape(-1, STEPS_PER_BAR)
+    strokes = STROKES[symbols].reshape(-1, bar)
     total = strokes.sum()
-    return float(strokes[:, ::_PATTERN_STEPS].sum() / total) if total else float("nan")
+    return float(strokes[:, ::eighth].sum() / total) if total else float("nan")
 
 
 def tonal_distance(tokens: np.ndarray, layout: Layout, one: int, other: int) -> np.ndarray:
     """Distance of two tracks in tonal space in each beat in which both sound: float64 [beats]."""
-    classes = chroma(tokens, layout, _STEPS_PER_BEAT)[..., [one, other], :].reshape(-1, 2, 12)
+    classes = chroma(tokens, layout, layout.time.steps_per_beat)[..., [one, other], :].reshape(-1, 2, 12)
     sums = classes.sum(axis=-1)
     both = (sums > 0).all(axis=1)
     centroids = (classes[both] / sums[both][..., np.newaxis]) @ _TONAL.T
     return np.linalg.norm(centroids[:, 0] - centroids[:, 1], axis=-1)
 
 
-def chroma(tokens: np.ndarray, layout: Layout, steps: int = STEPS_PER_BAR) -> np.ndarray:
-    """Pitch-class histograms of tokens int [N, T, K]: float64 [N, T / steps, K, 12], in sounding steps."""
+def chroma(tokens: np.ndarray, layout: Layout, steps: int | None = None) -> np.ndarray:
+    """Pitch-class histograms of tokens int [N, T, C]: float64 [N, T / steps, C, 12], in sounding steps; of bars."""
+    steps = steps or layout.bar_steps
     pitch = sounding_pitch(tokens, layout)
     count, length, tracks = pitch.shape
     classes = (pitch[..., np.newaxis] % 12 == np.arange(12)) & (pitch != SILENT)[..., np.newaxis]
@@ -236,7 +239,7 @@ def overlap_features(tokens: np.ndarray, layout: Layout) -> np.ndarray:
     Onsets of all tracks; semitones from the lowest to the highest; different pitch classes; mean size of a melodic
     interval (semitones); mean time from a note to the next of its track (steps). 0 where there is none.
     """
-    tokens = np.asarray(tokens, np.int32)
+    tokens, layout = lines_of(np.asarray(tokens, np.int32), layout)
     begins = onsets(tokens, layout)
     pitched = begins & np.array([spec.vocabulary != KIT for spec in layout.tracks])
     highest = np.where(pitched, tokens, -1).max(axis=(1, 2))

@@ -9,7 +9,7 @@ import numpy as np
 
 from musae_tf.evaluation.held_out import SEED
 from musae_tf.evaluation.statistics import chroma
-from musae_tf.music import STEPS_PER_BAR, Layout
+from musae_tf.music import Layout
 from musae_tf.music.grid import onsets
 from musae_tf.music.metrics import phrase_sums
 
@@ -66,7 +66,7 @@ def rhythm_similarity(one: np.ndarray, other: np.ndarray, layout: Layout) -> np.
     """Cosine of how many tracks begin a note at each step, mean over bars: float64 [N] of tokens [N, T, K]."""
 
     def begun(tokens: np.ndarray) -> np.ndarray:
-        return onsets(tokens, layout).sum(axis=2).reshape(len(tokens), -1, STEPS_PER_BAR).astype(np.float64)
+        return onsets(tokens, layout).sum(axis=2).reshape(len(tokens), -1, layout.bar_steps).astype(np.float64)
 
     return _bars_alike(begun(one), begun(other))
 

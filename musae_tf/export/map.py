@@ -16,7 +16,7 @@ from musae_tf.data import Dataset
 from musae_tf.data.dataset import PhraseIndex
 from musae_tf.models import MusAE
 from musae_tf.models.inference import encode, sample_latent
-from musae_tf.music import STEPS_PER_BAR, pieces
+from musae_tf.music import pieces
 from musae_tf.verbs.description import LatentMap
 
 MOST_SONGS = 2000
@@ -38,7 +38,7 @@ def map_of_songs(model: MusAE, dataset: Dataset, songs: int = MOST_SONGS) -> Lat
         songs: how many at most, each as the code of its most typical phrase, the one nearest to their mean. Every genre
             gets its turn, its songs evenly spaced in the order of the dataset.
     """
-    bars = model.steps // STEPS_PER_BAR
+    bars = model.config.music.bars
     index = dataset.phrases("train", bars, hop=bars)
     if len(index) < 3:
         return None

@@ -19,7 +19,6 @@ from musae_tf.files import check_model_folder, write_text
 from musae_tf.latent import AttributeVectors
 from musae_tf.latent.of_run import attributes_path, fit_attributes, is_current
 from musae_tf.models import MusAE
-from musae_tf.music import STEPS_PER_BAR
 from musae_tf.verbs.description import FORMAT, LatentMap
 
 if TYPE_CHECKING:
@@ -142,7 +141,7 @@ def describe(
         codes that 1 to the right and 1 up add); with attributes "attributes": "names" and "units" (what an amount of 1
         is in notes a bar, semitones or steps), in the order of the amounts that `change` takes.
     """
-    layout, steps = run.layout, run.config.music.bars * STEPS_PER_BAR
+    layout, steps = run.layout, run.config.music.phrase.steps
     facts = {
         "format": FORMAT,
         "name": name,
@@ -152,7 +151,7 @@ def describe(
         "tempos": run.facts.get("tempos", {}),
         "steps": steps,
         "bars": run.config.music.bars,
-        "tracks": len(layout.tracks),
+        "tracks": len(layout.columns),
         "latent": signatures["encode"]["outputs"]["mean"]["shape"][-1],
         "vocabulary_sizes": list(layout.vocabulary_sizes),
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),

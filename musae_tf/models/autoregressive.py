@@ -14,7 +14,7 @@ a step track by track. Four things keep the code in use, and the music right whe
   augmentation as of cascaded diffusion models, Ho et al. 2022, section 3, but without telling the level);
 - a *damaged history* in training, of wrong and of hidden symbols.
 
-Shapes: B rows, T steps, K tracks, D axes of the code, U units, H = U / 2.
+Shapes: B rows, T steps, K tracks (columns of the layout), D axes of the code, U units, H = U / 2.
 """
 
 from typing import Any
@@ -22,8 +22,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from musae_tf.config import ModelConfig
-from musae_tf.models.layers import LSTM, STEPS_PER_BEAT, BeatTransform, FrequencyDense, SplitCode
+from musae_tf.config import ModelConfig, PhraseShape
+from musae_tf.models.layers import BeatTransform, FrequencyDense, SplitCode, float_dense, float_lstm, later, two_dense
 from musae_tf.models.relative import (
     MOTIONS,
     PITCHES,
@@ -42,13 +42,15 @@ from musae_tf.models.relative import (
     sounding_next,
 )
 from musae_tf.models.symbols import Known, SymbolEmbedding
-from musae_tf.models.tokens import chances_of, chances_of_steps, draw_symbol, is_kit, kit_logits, widths
+from musae_tf.models.tokens import chances_of, chances_of_steps, draw_symbol, is_kit, is_melodic, kit_logits, widths
 
 # How often the draft counts, where a code is noisy or not trusted, and where it has no extra noise and is trusted: more
 # rebuilds better and makes ways between pieces more monotone, less makes better music of what is not in the code.
 DOUBTED, TRUSTED = 0.72, 2.6
 # Features of a pitch class among those that were heard and that sound.
 _TONALITY = 24
+# Of how many other tracks each one hears more than their sum, so that cost grows no faster than their number.
+_NEAR = 3
 
 
 @keras.saving.register_keras_serializable(package="musae_tf")
@@ -57,69 +59,71 @@ class AutoregressiveDecoder(keras.layers.Layer):
 
     Args:
         config: sizes; `decoder_units` U, a multiple of 4, and `embedding`.
-        steps: T, a multiple of 4.
+        phrase: beats and T steps.
         vocabulary_sizes: symbols of each of the K tracks.
         style: axes of the code before those of z, which have no frequencies.
     """
 
     def __init__(
-        self, config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...], style: int = 0, **kwargs: Any
+        self, config: ModelConfig, phrase: PhraseShape, vocabulary_sizes: tuple[int, ...], style: int = 0, **kwargs: Any
     ):
         super().__init__(**{"name": "decoder", **kwargs, "dtype": "float32"})
-        self.steps, self.vocabulary_sizes, self.style = steps, tuple(vocabulary_sizes), style
-        self.beats, self.tracks, self.units = steps // STEPS_PER_BEAT, len(vocabulary_sizes), config.decoder_units
+        self.steps, self.beats, self.beat_steps = phrase.steps, phrase.beats, phrase.beat_steps
+        self.vocabulary_sizes, self.style = tuple(vocabulary_sizes), style
+        self.tracks, self.units = len(vocabulary_sizes), config.decoder_units
         self.width, self.hidden = config.embedding, config.decoder_units // 2
-        self._melodic = [track for track, size in enumerate(self.vocabulary_sizes) if not is_kit(size)]
+        self._melodic = [track for track, size in enumerate(self.vocabulary_sizes) if is_melodic(size)]
         self._widths = widths(self.vocabulary_sizes)
         self._make_layers(config)
         self.built = True
 
     def _make_layers(self, config: ModelConfig) -> None:
         units, latent = self.units, self.style + config.latent
-        beat = STEPS_PER_BEAT * self.tracks * self.width
+        beat = self.beat_steps * self.tracks * self.width
         self._embedding = SymbolEmbedding(self.vocabulary_sizes, self.width, name="embedding")
         # From the code, and what is known, to a plan of each beat.
         self._split = SplitCode(self.beats, dtype="float32")
         self._beats = BeatTransform(inverse=True, dtype="float32")
         self._frequency = FrequencyDense(units // 2, dtype="float32", name="frequency")
         self._frequency.build((self.beats, None, config.latent // self.beats))
-        self._known_beat = _dense(beat, units // 2, "known_beat", "gelu")
-        self._known = keras.layers.Bidirectional(_lstm(units // 4, "known"), name="known_both", dtype="float32")
+        self._known_beat = float_dense(beat, units // 2, "known_beat", "gelu")
+        self._known = keras.layers.Bidirectional(float_lstm(units // 4, "known"), name="known_both", dtype="float32")
         self._known.build((None, self.beats, units // 2))
-        self._plan = _dense(units // 2 + latent + units, units, "plan", "gelu")
+        self._plan = float_dense(units // 2 + latent + units, units, "plan", "gelu")
         # The draft: from the plan alone to the logits of all symbols.
-        self._draft = _lstm(units, "draft")
+        self._draft = float_lstm(units, "draft")
         self._draft.build((None, self.beats, units))
-        self._draft_beat = _dense(2 * units, units, "draft_beat", "gelu")
-        self._draft_logits = _dense(units, STEPS_PER_BEAT * sum(self._widths), "draft_logits")
+        self._draft_beat = float_dense(2 * units, units, "draft_beat", "gelu")
+        self._draft_logits = float_dense(units, self.beat_steps * sum(self._widths), "draft_logits")
         # Whether a code has extra noise.
-        self._noisy_features = _dense(latent, units // 2, "noisy_features", "gelu")
-        self._noisy = _dense(units // 2, 1, "noisy")
+        self._noisy_features = float_dense(latent, units // 2, "noisy_features", "gelu")
+        self._noisy = float_dense(units // 2, 1, "noisy")
         # What was heard, beat by beat.
-        self._heard = _dense(beat, 3 * units // 4, "heard", "gelu")
-        self._recurrence = _lstm(units, "recurrence")
+        self._heard = float_dense(beat, 3 * units // 4, "heard", "gelu")
+        self._recurrence = float_lstm(units, "recurrence")
         self._recurrence.build((None, self.beats, units + 3 * units // 4))
-        self._beat = _dense(2 * units, units, "beat", "gelu")
-        self._steps = _dense(units, STEPS_PER_BEAT * self.tracks * self.hidden, "steps")
-        # What was heard in the last four steps, and in this step in the tracks before.
-        self._window = _dense(beat, self.tracks * self.hidden, "window")
+        self._beat = float_dense(2 * units, units, "beat", "gelu")
+        self._steps = float_dense(units, self.beat_steps * self.tracks * self.hidden, "steps")
+        # What was heard in the last beat, and in this step in the tracks before.
+        self._window = two_dense(beat, self.tracks * self.hidden, "window", units if self.tracks > _NEAR + 1 else 0)
         # A pitch class among those heard in the whole phrase and lately, and those that sound in other tracks.
-        self._tonality_heard = _dense(24, _TONALITY, "tonality_heard")
-        self._tonality_now = _dense(12, _TONALITY, "tonality_now")
-        relative = 2 * REACH + 1 + 12 * len(self._melodic) + _TONALITY
+        self._tonality_heard = float_dense(24, _TONALITY, "tonality_heard")
+        self._tonality_now = float_dense(12, _TONALITY, "tonality_now")
         for track, (width, size) in enumerate(zip(self._widths, self.vocabulary_sizes, strict=True)):
-            numbers = width if is_kit(size) else width + relative
+            others = self._others(track)
+            relative = 2 * REACH + 1 + 12 * (len(others) + 1) + _TONALITY
+            numbers = width + relative if is_melodic(size) else width
             layers = {
-                "inner": _dense(self.hidden, self.hidden, f"inner_{track}", "gelu"),
-                "head": _dense(self.hidden, numbers, f"head_{track}", scale=0.3),
+                "inner": float_dense(self.hidden, self.hidden, f"inner_{track}", "gelu"),
+                "head": float_dense(self.hidden, numbers, f"head_{track}", scale=0.3),
             }
             if track:
-                layers["earlier"] = _dense(track * self.width, self.hidden, f"earlier_{track}")
+                seen = min(track, _NEAR) + (track > _NEAR)
+                layers["earlier"] = float_dense(seen * self.width, self.hidden, f"earlier_{track}")
             for name, layer in layers.items():
                 # As attributes: checkpoints of TensorFlow look into no lists of Keras.
                 setattr(self, f"{name}_{track}", layer)
-            others = self._others(track)
-            if others and not is_kit(size):
+            if others and is_melodic(size):
                 normal = keras.initializers.RandomNormal(0.0, 0.05)
                 # Numbers for the features, and straight for the intervals above the other track.
                 shape = (len(others) * MOTIONS, self.hidden + 12)
@@ -128,8 +132,9 @@ class AutoregressiveDecoder(keras.layers.Layer):
                 )
 
     def _others(self, track: int) -> list[int]:
-        """The melodic tracks that are not this one."""
-        return [other for other in self._melodic if other != track]
+        """The melodic tracks nearest to this one, at most `_NEAR`, in order."""
+        others = [other for other in self._melodic if other != track]
+        return sorted(sorted(others, key=lambda other: abs(other - track))[:_NEAR])
 
     @property
     def layers(self) -> list[keras.layers.Layer]:
@@ -164,7 +169,7 @@ class AutoregressiveDecoder(keras.layers.Layer):
         return self._noisy(self._noisy_features(tf.stop_gradient(latent)))[:, 0]
 
     def _by_beat(self, steps: tf.Tensor) -> tf.Tensor:
-        return tf.reshape(steps, [-1, self.beats, STEPS_PER_BEAT * steps.shape[-1]])
+        return tf.reshape(steps, [-1, self.beats, self.beat_steps * steps.shape[-1]])
 
     def _logits(self, numbers: tf.Tensor) -> tuple[tf.Tensor, ...]:
         tracks = tf.split(numbers, self._widths, axis=-1)
@@ -196,22 +201,26 @@ class AutoregressiveDecoder(keras.layers.Layer):
         draft = self._drafted(plan, training)
         pitches = sounding(history, self.vocabulary_sizes)
         heard = self._embedding(history, pitches)
-        before = _later(self._heard(self._by_beat(heard)), 1)
+        before = later(self._heard(self._by_beat(heard)), 1)
         beats = self._recurrence(tf.concat([plan, before], axis=-1), training=training)
         beats = self._beat(tf.concat([beats, plan], axis=-1))
-        window = tf.concat([_later(heard, back) for back in range(STEPS_PER_BEAT, 0, -1)], axis=-1)
+        window = tf.concat([later(heard, back) for back in range(self.beat_steps, 0, -1)], axis=-1)
         joint = tf.reshape(self._steps(beats), [-1, self.tracks * self.hidden])
         joint += self._window(tf.reshape(window, [-1, window.shape[-1]]))
         last = tf.pad(pitches[:, :-1], [[0, 0], [1, 0], [0, 0]], constant_values=SILENT)
         heard, draft_rows = tf.reshape(heard, [-1, heard.shape[-1]]), tf.reshape(draft, [-1, draft.shape[-1]])
         tonality = self._tonality(tf.reshape(heard_classes(pitches), [-1, 2, 12]))
         last, pitches = (tf.reshape(some, [-1, self.tracks]) for some in (last, pitches))
-        numbers = []
+        numbers, far = [], tf.zeros([])
         for track, (own, drafted) in enumerate(
             zip(tf.split(joint, self.tracks, -1), tf.split(draft_rows, self._widths, -1), strict=True)
         ):
             now = tf.concat([pitches[:, :track], last[:, track:]], axis=-1)
-            earlier = heard[:, : track * self.width]
+            near = max(0, track - _NEAR)
+            earlier = heard[:, near * self.width : track * self.width]
+            if near:
+                far = heard[:, (near - 1) * self.width : near * self.width] + far
+                earlier = tf.concat([far, earlier], axis=-1)
             numbers.append(drafted + self._place(track, own, earlier, now, last, tonality))
         joined = tf.reshape(tf.concat(numbers, axis=-1), [-1, self.steps, sum(self._widths)])
         return self._logits(joined), self._logits(draft)
@@ -234,27 +243,28 @@ class AutoregressiveDecoder(keras.layers.Layer):
         Args:
             track: its number.
             joint: [N, H], from the code and the steps before.
-            earlier: [N, track * width], the tracks before it in the same step, if there are any.
+            earlier: [N, width a track], the tracks right before it in the same step, if there are any, and before them
+                the sum of those before.
             now: int32 [N, K], what sounds in all tracks as far as it is known there; else what sounded before.
             last: int32 [N, K], what sounded in the step before.
             tonality: [N, 12, _TONALITY], of what was heard before this step.
         """
         features = joint + getattr(self, f"earlier_{track}")(earlier) if track else joint
-        kit, others = is_kit(self.vocabulary_sizes[track]), self._others(track)
+        melodic, others = is_melodic(self.vocabulary_sizes[track]), self._others(track)
         moved = None
-        if others and not kit:
+        if others and melodic:
             rows = motion(track, others, last, now) + MOTIONS * tf.range(len(others))
             moved = tf.gather(tf.convert_to_tensor(getattr(self, f"motion_{track}")), rows)
             features += tf.reduce_sum(moved[..., : self.hidden], axis=1)
         features = tf.nn.gelu(features)
         features += getattr(self, f"inner_{track}")(features)
         numbers = getattr(self, f"head_{track}")(features)
-        if kit:
+        if not melodic:
             return numbers
-        width, voices = self._widths[track], len(self._melodic)
-        absolute, own, chord, scale = tf.split(numbers, [width, 2 * REACH + 1, 12 * voices, _TONALITY], axis=-1)
+        width, voices = self._widths[track], sorted([*others, track])
+        absolute, own, chord, scale = tf.split(numbers, [width, 2 * REACH + 1, 12 * len(voices), _TONALITY], axis=-1)
         by_pitch = around_pitch(own, now[:, track])
-        by_pitch += over_pitch(tf.reshape(chord, [-1, voices, 12]), tf.gather(now, self._melodic, axis=-1))
+        by_pitch += over_pitch(tf.reshape(chord, [-1, len(voices), 12]), tf.gather(now, voices, axis=-1))
         if moved is not None:
             by_pitch += over_pitch(moved[..., self.hidden :], tf.gather(now, others, axis=-1))
             sounds = class_counts(tf.gather(now, others, axis=-1))[:, tf.newaxis]
@@ -308,7 +318,7 @@ class AutoregressiveDecoder(keras.layers.Layer):
             heard = tf.where(number > 0, self._heard(window), 0.0)
             output, states = self._recurrence.cell(tf.concat([plan[number], heard], axis=-1), states)
             features = self._steps(self._beat(tf.concat([output, plan[number]], axis=-1)))
-            features = tf.reshape(features, [-1, STEPS_PER_BEAT, self.tracks * self.hidden])
+            features = tf.reshape(features, [-1, self.beat_steps, self.tracks * self.hidden])
 
             def step(
                 place: tf.Tensor,
@@ -318,7 +328,7 @@ class AutoregressiveDecoder(keras.layers.Layer):
                 total: tf.Tensor,
                 tokens: tf.TensorArray,
             ) -> tuple:
-                now = number * STEPS_PER_BEAT + place
+                now = number * self.beat_steps + place
                 fixed = None if given is None else (given[0][now], given[1][now])
                 own, tonality = features[:, place] + self._window(window), self._tonality(classes)
                 drawn, vector, pitches, found = self._step(
@@ -329,10 +339,10 @@ class AutoregressiveDecoder(keras.layers.Layer):
                 return place + 1, window, pitches, classes, total + found, tokens.write(now, drawn)
 
             _, window, pitches, classes, total, tokens = tf.while_loop(
-                lambda place, *_: place < STEPS_PER_BEAT,
+                lambda place, *_: place < self.beat_steps,
                 step,
                 (tf.constant(0), window, pitches, classes, total, tokens),
-                maximum_iterations=STEPS_PER_BEAT,
+                maximum_iterations=self.beat_steps,
             )
             return number + 1, states, window, pitches, classes, total, tokens
 
@@ -342,7 +352,7 @@ class AutoregressiveDecoder(keras.layers.Layer):
             (
                 tf.constant(0),
                 states,
-                tf.zeros([rows, STEPS_PER_BEAT * joint]),
+                tf.zeros([rows, self.beat_steps * joint]),
                 tf.fill([rows, self.tracks], SILENT),
                 tf.zeros([rows, 2, 12]),
                 tf.zeros([rows]),
@@ -368,32 +378,21 @@ class AutoregressiveDecoder(keras.layers.Layer):
         total, pitches = tf.zeros_like(temperature), tf.unstack(last, axis=-1)
         tokens: list[tf.Tensor] = []
         vectors: list[tf.Tensor] = []
+        far = tf.zeros([])
         for track, size in enumerate(self.vocabulary_sizes):
-            earlier = tf.concat(vectors, axis=-1) if vectors else None
+            near = vectors[max(0, track - _NEAR) :]
+            if track > _NEAR:
+                far = vectors[track - _NEAR - 1] + far
+                near = [far, *near]
+            earlier = tf.concat(near, axis=-1) if near else None
             heard = self._place(track, own[track], earlier, tf.stack(pitches, axis=-1), last, tonality)
             token, log_probability = draw_symbol(size, drafts[track] + heard, temperature, draws[track])
             if fixed is not None:
                 token = tf.where(fixed[1][:, track], fixed[0][:, track], token)
                 log_probability = tf.where(fixed[1][:, track], 0.0, log_probability)
-            if not is_kit(size):
+            if is_melodic(size):
                 pitches[track] = sounding_next(token, pitches[track])
             tokens.append(token)
             vectors.append(self._embedding.of_track(track, token, pitches[track]))
             total += log_probability
         return tf.stack(tokens, axis=-1), tf.concat(vectors, axis=-1), tf.stack(pitches, axis=-1), total
-
-
-def _lstm(units: int, name: str) -> LSTM:
-    return LSTM(units, return_sequences=True, dtype="float32", name=name)
-
-
-def _dense(inputs: int, units: int, name: str, activation: str | None = None, scale: float = 1.0) -> keras.layers.Dense:
-    kernel = keras.initializers.VarianceScaling(scale, "fan_avg", "uniform")
-    layer = keras.layers.Dense(units, activation, kernel_initializer=kernel, dtype="float32", name=name)
-    layer.build((None, inputs))
-    return layer
-
-
-def _later(rows: tf.Tensor, steps: int) -> tf.Tensor:
-    """Rows [B, T, F] moved on by some steps; the first ones are 0."""
-    return tf.pad(rows[:, :-steps], [[0, 0], [steps, 0], [0, 0]])

@@ -8,11 +8,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from musae_tf.config import ModelConfig
+from musae_tf.config import ModelConfig, PhraseShape
 from musae_tf.models.autoregressive import AutoregressiveDecoder
-from musae_tf.models.layers import LSTM, STEPS_PER_BEAT, BeatTransform, FrequencyDense, Repeated, SplitCode
+from musae_tf.models.layers import LSTM, BeatTransform, FrequencyDense, Repeated, SplitCode
 from musae_tf.models.tokens import KitLogits, is_kit, kit_logits, widths
-from musae_tf.music import STEPS_PER_BAR
 
 
 @keras.saving.register_keras_serializable(package="musae_tf")
@@ -35,18 +34,18 @@ class SplitTracks(keras.layers.Layer):
 
 
 def build_decoder(
-    config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...], style: int = 0
+    config: ModelConfig, phrase: PhraseShape, vocabulary_sizes: tuple[int, ...], style: int = 0
 ) -> keras.Model | AutoregressiveDecoder:
     """Build the decoder.
 
     Args:
         config: sizes. `core` "step" is the authors' decoder (Valenti et al. 2020): for each track a stack of LSTMs
             whose input is the code at every step and whose initial states are tanh of a dense layer of the code; "beat"
-            runs one stack over beats for all tracks and emits the four steps of a beat together. `decoder` "flat" runs
+            runs one stack over beats for all tracks and emits the steps of a beat together. `decoder` "flat" runs
             over the phrase; "hierarchical" has a conductor over bars, as MusicVAE (Roberts et al. 2018),
             and the same decoder for each bar, whose code is the conductor's output there. "autoregressive" hears what
             it has written, see `AutoregressiveDecoder`; it runs over beats.
-        steps: T, steps of a phrase; a multiple of 4, and of 16 if hierarchical.
+        phrase: bars, beats and T steps.
         vocabulary_sizes: symbols of each of the K tracks.
         style: axes of the code before those of z, for `kind` musae.
 
@@ -55,16 +54,16 @@ def build_decoder(
         autoregressive one gives its draft.
     """
     if config.decoder == "autoregressive":
-        return AutoregressiveDecoder(config, steps, vocabulary_sizes, style)
+        return AutoregressiveDecoder(config, phrase, vocabulary_sizes, style)
     latent = keras.Input((style + config.latent,), name="latent")
     sizes = tuple(vocabulary_sizes)
     build = _beat_logits if config.core == "beat" else _step_logits
     if config.decoder == "flat":
-        return keras.Model(latent, build(latent, config, steps, sizes, style), name="decoder")
-    bars = steps // STEPS_PER_BAR
-    codes = keras.ops.reshape(_conductor(latent, config, bars), (-1, config.decoder_units))
-    logits = build(codes, config, STEPS_PER_BAR, sizes, 0)
-    return keras.Model(latent, tuple(keras.ops.reshape(x, (-1, steps, x.shape[-1])) for x in logits), name="decoder")
+        return keras.Model(latent, build(latent, config, phrase, sizes, style), name="decoder")
+    codes = keras.ops.reshape(_conductor(latent, config, phrase.bars), (-1, config.decoder_units))
+    logits = build(codes, config, PhraseShape(1, phrase.beats // phrase.bars, phrase.beat_steps), sizes, 0)
+    joined = tuple(keras.ops.reshape(track, (-1, phrase.steps, track.shape[-1])) for track in logits)
+    return keras.Model(latent, joined, name="decoder")
 
 
 def _conductor(latent: tf.Tensor, config: ModelConfig, bars: int) -> tf.Tensor:
@@ -88,13 +87,13 @@ def _first_states(latent: tf.Tensor, config: ModelConfig, name: str) -> list[tf.
 
 
 def _step_logits(
-    latent: tf.Tensor, config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...], style: int
+    latent: tf.Tensor, config: ModelConfig, phrase: PhraseShape, vocabulary_sizes: tuple[int, ...], style: int
 ) -> tuple[tf.Tensor, ...]:
     logits = []
     for track, (size, width) in enumerate(zip(vocabulary_sizes, widths(vocabulary_sizes), strict=True)):
         names = [f"track_{track}_lstm_{layer}" for layer in range(config.decoder_layers)]
         cell = LSTM(config.decoder_units, return_sequences=True, name=names[0])
-        first = Repeated(cell, steps, name=f"{names[0]}_repeated")
+        first = Repeated(cell, phrase.steps, name=f"{names[0]}_repeated")
         features = first(latent, _first_states(latent, config, names[0]))
         for name in names[1:]:
             features = _started_by(latent, features, config, name)
@@ -104,9 +103,9 @@ def _step_logits(
 
 
 def _beat_logits(
-    latent: tf.Tensor, config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...], style: int
+    latent: tf.Tensor, config: ModelConfig, phrase: PhraseShape, vocabulary_sizes: tuple[int, ...], style: int
 ) -> tuple[tf.Tensor, ...]:
-    beats, units = steps // STEPS_PER_BEAT, config.decoder_units
+    beats, units = phrase.beats, config.decoder_units
     # The style is one for the whole phrase: it has no frequencies.
     varying = latent[:, style:] if style else latent
     rows = SplitCode(beats, name="frequencies")(varying)
@@ -122,6 +121,6 @@ def _beat_logits(
     features = keras.layers.Concatenate(name="beat_and_plan")([features, plan])
     features = keras.layers.Dense(units, activation="gelu", name="beat")(features)
     width = sum(widths(vocabulary_sizes))
-    joint = keras.layers.Dense(STEPS_PER_BEAT * width, name="logits")(features)
-    joint = keras.layers.Reshape((steps, width), name="steps")(joint)
+    joint = keras.layers.Dense(phrase.beat_steps * width, name="logits")(features)
+    joint = keras.layers.Reshape((phrase.steps, width), name="steps")(joint)
     return SplitTracks(vocabulary_sizes, name="tracks")(joint)

@@ -6,17 +6,19 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from musae_tf.config import ModelConfig
-from musae_tf.models.layers import LSTM, STEPS_PER_BEAT, BeatTransform, FrequencyDense, JoinCode, TokenEmbedding
+from musae_tf.config import ModelConfig, PhraseShape
+from musae_tf.models.layers import LSTM, BeatTransform, FrequencyDense, JoinCode, TokenEmbedding
 
 
-def build_encoder(config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, ...], genres: int) -> keras.Model:
+def build_encoder(
+    config: ModelConfig, phrase: PhraseShape, vocabulary_sizes: tuple[int, ...], genres: int
+) -> keras.Model:
     """Build the encoder.
 
     Args:
         config: sizes; `core` "step" runs the bidirectional recurrence over steps (Valenti et al. 2020, the authors'
-            settings), "beat" joins the four steps of a beat by a dense layer and runs over beats.
-        steps: T, steps of a phrase; a multiple of 4.
+            settings), "beat" joins the steps of a beat by a dense layer and runs over beats.
+        phrase: bars, beats and T steps.
         vocabulary_sizes: symbols of each of the K tracks.
         genres: G.
 
@@ -24,9 +26,9 @@ def build_encoder(config: ModelConfig, steps: int, vocabulary_sizes: tuple[int, 
         A model from tokens int32 [B, T, K] to a tuple of float32 tensors: mean [B, D]; log-variance [B, D], unless
         `kind` is autoencoder; and the style 0..1 [B, G], if `kind` is musae.
     """
-    tokens = keras.Input((steps, len(vocabulary_sizes)), dtype="int32", name="tokens")
+    tokens = keras.Input((phrase.steps, len(vocabulary_sizes)), dtype="int32", name="tokens")
     embedding = TokenEmbedding(vocabulary_sizes, config.embedding, name="embedding")(tokens)
-    features = (_beat_features if config.core == "beat" else _step_features)(embedding, config)
+    features = _beat_features(embedding, config, phrase) if config.core == "beat" else _step_features(embedding, config)
     # Latent codes stay float32 under mixed precision: the critic and the prior need their resolution.
     outputs = [_head(features, config.latent, "mean", "zeros")]
     if config.kind != "autoencoder":
@@ -67,9 +69,9 @@ def _step_features(embedding: tf.Tensor, config: ModelConfig) -> tf.Tensor:
     return features
 
 
-def _beat_features(embedding: tf.Tensor, config: ModelConfig) -> tf.Tensor:
-    beats = embedding.shape[1] // STEPS_PER_BEAT
-    features = keras.layers.Reshape((beats, STEPS_PER_BEAT * embedding.shape[-1]), name="beats")(embedding)
+def _beat_features(embedding: tf.Tensor, config: ModelConfig, phrase: PhraseShape) -> tf.Tensor:
+    width = phrase.beat_steps * embedding.shape[-1]
+    features = keras.layers.Reshape((phrase.beats, width), name="beats")(embedding)
     beat = features = keras.layers.Dense(2 * config.encoder_units, activation="gelu", name="beat")(features)
     for layer in range(config.encoder_layers):
         cell = LSTM(config.encoder_units, return_sequences=True, name=f"lstm_{layer}")

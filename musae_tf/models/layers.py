@@ -11,9 +11,6 @@ from musae_tf.models import recurrence
 from musae_tf.models.tokens import expected_strokes, is_kit, struck
 from musae_tf.music import KIT_PIECES
 
-# Steps a beat: the grid has 16 steps in a bar of four beats.
-STEPS_PER_BEAT = 4
-
 
 @keras.saving.register_keras_serializable(package="musae_tf")
 class TokenEmbedding(keras.layers.Layer):
@@ -253,3 +250,34 @@ def _on_gpu() -> bool:
 def _by_ourselves(layer: keras.layers.Layer) -> bool:
     """Whether this is an LSTM that has no cuDNN to run on, or was told to leave it alone."""
     return isinstance(layer, LSTM) and not (_on_gpu() and layer.use_cudnn)
+
+
+def float_lstm(units: int, name: str) -> LSTM:
+    """A recurrence over sequences in float32."""
+    return LSTM(units, return_sequences=True, dtype="float32", name=name)
+
+
+def float_dense(
+    inputs: int, units: int, name: str, activation: str | None = None, scale: float = 1.0
+) -> keras.layers.Dense:
+    """A dense layer in float32, built."""
+    kernel = keras.initializers.VarianceScaling(scale, "fan_avg", "uniform")
+    layer = keras.layers.Dense(units, activation, kernel_initializer=kernel, dtype="float32", name=name)
+    layer.build((None, inputs))
+    return layer
+
+
+def two_dense(inputs: int, outputs: int, name: str, between: int) -> keras.layers.Layer:
+    """A dense layer in float32, or two with so many units between them."""
+    if not between:
+        return float_dense(inputs, outputs, name)
+    stack = keras.Sequential(
+        [float_dense(inputs, between, f"{name}_in", "gelu"), float_dense(between, outputs, f"{name}_out")], name=name
+    )
+    stack.build((None, inputs))
+    return stack
+
+
+def later(rows: tf.Tensor, steps: int) -> tf.Tensor:
+    """Rows [B, T, F] moved on by some steps; the first ones are 0."""
+    return tf.pad(rows[:, :-steps], [[0, 0], [steps, 0], [0, 0]])

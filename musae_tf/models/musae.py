@@ -34,9 +34,8 @@ from musae_tf.models.critic import CodeCritic, build_critic
 from musae_tf.models.decoder import build_decoder
 from musae_tf.models.encoder import build_encoder, reader
 from musae_tf.models.prior import FittedPrior, GenrePrior, build_prior, build_target, normal_divergence
-from musae_tf.models.tokens import decode_tokens, is_kit, reconstruction
+from musae_tf.models.tokens import decode_tokens, reconstruction
 from musae_tf.models.train_step import TrainStep
-from musae_tf.music import STEPS_PER_BAR
 from musae_tf.music.properties import PROPERTIES
 
 # The codes of an autoencoder are points; this deviation has a logarithm.
@@ -76,11 +75,12 @@ class MusAE(keras.Model):
         self.config = config
         self.vocabulary_sizes = tuple(vocabulary_sizes)
         self.genres = tuple(genres)
-        self.steps = config.music.bars * STEPS_PER_BAR
+        phrase = config.music.phrase
+        self.steps = phrase.steps
         kind, count = config.model.kind, len(self.genres)
         with computing_in(self._networks_policy):
-            self.encoder = build_encoder(config.model, self.steps, self.vocabulary_sizes, count)
-            self.decoder = build_decoder(config.model, self.steps, self.vocabulary_sizes, self.style)
+            self.encoder = build_encoder(config.model, phrase, self.vocabulary_sizes, count)
+            self.decoder = build_decoder(config.model, phrase, self.vocabulary_sizes, self.style)
         if kind == "musae_gm":
             self.critic = build_critic(config.critic, config.model.latent, count)
         if kind == "musae":
@@ -185,11 +185,6 @@ class MusAE(keras.Model):
         if self._own_target is not None:
             return self._own_target
         return None if isinstance(self.prior, FittedPrior) else self.prior
-
-    @property
-    def kits(self) -> tuple[bool, ...]:
-        """Which tracks are drum kits."""
-        return tuple(is_kit(size) for size in self.vocabulary_sizes)
 
     @property
     def critics(self) -> tuple[CodeCritic, ...]:

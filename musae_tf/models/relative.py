@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from musae_tf.models.tokens import is_kit
+from musae_tf.models.tokens import is_melodic
 from musae_tf.music import HOLD, REST
 
 PITCHES = 128
@@ -31,16 +31,16 @@ _PRIOR_NOTES = np.array([[8.0], [1.0]], np.float32)
 def sounding(tokens: tf.Tensor, vocabulary_sizes: tuple[int, ...]) -> tf.Tensor:
     """What sounds at each step: tokens int32 [B, T, K] to pitches 0..127, SILENT or HIDDEN, of the same shape.
 
-    A token that is as large as its track's vocabulary is hidden, and so is what a hold after it carries on. Kits are
-    silent, and so is what is held from before the first step.
+    A token that is as large as its track's vocabulary is hidden, and so is what a hold after it carries on. Kits and
+    velocities are silent, and so is what is held from before the first step.
     """
     found, steps, distance = tokens, tokens.shape[1], 1
     while distance < steps:  # each round looks twice as far back for the start of what is held
         before = tf.pad(found[:, :-distance], [[0, 0], [distance, 0], [0, 0]], constant_values=HOLD)
         found = tf.where(found == HOLD, before, found)
         distance *= 2
-    kits = tf.constant([is_kit(size) for size in vocabulary_sizes])
-    return tf.where(kits, SILENT, _pitch(found))
+    melodic = tf.constant([is_melodic(size) for size in vocabulary_sizes])
+    return tf.where(melodic, _pitch(found), SILENT)
 
 
 def sounding_next(tokens: tf.Tensor, before: tf.Tensor) -> tf.Tensor:

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from musae_tf.models.layers import STEPS_PER_BEAT
 from musae_tf.models.noise import Noise
 from musae_tf.models.symbols import Known
 
@@ -36,7 +35,9 @@ class Lesson(NamedTuple):
     """1 where a symbol is not known beforehand, else 0: float32 [b, T, K]."""
 
 
-def lesson_of(latent: tf.Tensor, tokens: tf.Tensor, vocabulary_sizes: tuple[int, ...], noise: Noise) -> Lesson:
+def lesson_of(
+    latent: tf.Tensor, tokens: tf.Tensor, vocabulary_sizes: tuple[int, ...], noise: Noise, beats: int
+) -> Lesson:
     """Make the lesson of codes float32 [b, D] and phrases int32 [b, T, K], with the randomness of the step."""
     steps, tracks = tokens.shape[1:]
     rows = noise.uniform("lesson", 6)
@@ -47,9 +48,9 @@ def lesson_of(latent: tf.Tensor, tokens: tf.Tensor, vocabulary_sizes: tuple[int,
 
     rows = rows[:, :, tf.newaxis, tf.newaxis]
     share = _KNOWN[0] + (_KNOWN[1] - _KNOWN[0]) * rows[:, 3]
-    beats = tf.repeat(noise.uniform("known beats", steps // STEPS_PER_BEAT, 1) < share, STEPS_PER_BEAT, axis=1)
+    of_beats = tf.repeat(noise.uniform("known beats", beats, 1) < share, steps // beats, axis=1)
     of_tracks = noise.uniform("known tracks", 1, tracks) < share
-    mask = tf.where(rows[:, 2] < _KNOWN_ROWS / 2, of_tracks, beats) & (rows[:, 2] < _KNOWN_ROWS)
+    mask = tf.where(rows[:, 2] < _KNOWN_ROWS / 2, of_tracks, of_beats) & (rows[:, 2] < _KNOWN_ROWS)
 
     # A wrong symbol is one of the same track at another step.
     history = tf.where(noise.uniform("wrong", steps, tracks) < _WRONG, tf.reverse(tokens, [1]), tokens)

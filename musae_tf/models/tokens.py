@@ -1,4 +1,7 @@
-"""Tokens as tensors: the pieces that a kit's symbols strike, properties of phrases, and from logits to tokens."""
+"""Tokens as tensors: the pieces that a kit's symbols strike, properties of phrases, and from logits to tokens.
+
+K tracks stand here for the columns of a layout: a model knows of each no more than the number of its symbols.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,12 +11,20 @@ import numpy as np
 import tensorflow as tf
 
 from musae_tf.music import HOLD, REST
-from musae_tf.music.vocabulary import KIT, KIT_PIECES, STRUCK
+from musae_tf.music.vocabulary import KIT, KIT_PIECES, MELODIC, STRUCK, VELOCITY
+
+VELOCITY_WEIGHT = 0.3
+"""Of the cross-entropy of velocities, beside 1 for notes."""
 
 
 def is_kit(size: int) -> bool:
     """Whether a track with so many symbols is a drum kit: no other vocabulary has as many."""
     return size == KIT.size
+
+
+def is_melodic(size: int) -> bool:
+    """Whether it is a voice with onsets, holds and rests."""
+    return size == MELODIC.size
 
 
 def widths(vocabulary_sizes: Sequence[int]) -> tuple[int, ...]:
@@ -55,17 +66,19 @@ class KitLogits(keras.layers.Layer):
 _SHARE, _SEMITONES, _CENTRE = 1 / 8, 4.0, 60.0
 
 
-def order_of(tokens: tf.Tensor, kits: tuple[bool, ...]) -> tuple[tf.Tensor, tf.Tensor]:
+def order_of(tokens: tf.Tensor, vocabulary_sizes: Sequence[int]) -> tuple[tf.Tensor, tf.Tensor]:
     """The six properties of every track (`musae_tf.music.properties`) in units of a model, and which of them there are.
 
     Args:
         tokens: int32 [B, T, K].
-        kits: for each track whether it is a drum kit, of which only silence and steps with strokes are known.
+        vocabulary_sizes: symbols of each track. Of a drum kit only silence and steps with strokes are known, of
+            velocities nothing.
 
     Returns:
         Values float32 [B, K, 6], 0 where there is none; and 1 where there is one, else 0, of the same shape.
     """
-    kit = tf.constant(kits)
+    kit = tf.constant([is_kit(size) for size in vocabulary_sizes])
+    notes = tf.constant([size != VELOCITY.size for size in vocabulary_sizes])
     onset = tf.where(kit, tokens > 0, tokens < REST)
     rest = tf.where(kit, tokens == 0, tokens == REST)
     hold = tf.logical_and(tokens == HOLD, tf.logical_not(kit))
@@ -75,7 +88,7 @@ def order_of(tokens: tf.Tensor, kits: tuple[bool, ...]) -> tuple[tf.Tensor, tf.T
     highest = tf.reduce_max(tf.where(onset, pitch, -np.inf), axis=1)
     lowest = tf.reduce_min(tf.where(onset, pitch, np.inf), axis=1)
     mean = tf.reduce_sum(tf.where(onset, pitch, 0.0), axis=1) / tf.maximum(number, 1.0)
-    always = tf.ones_like(number, tf.bool)
+    always = tf.logical_and(tf.ones_like(number, tf.bool), notes)
     melodic = tf.logical_and(always, tf.logical_not(kit))
     pitched = tf.logical_and(melodic, number > 0)
     values = tf.stack([*counts, highest, lowest, mean], axis=-1)
@@ -84,7 +97,7 @@ def order_of(tokens: tf.Tensor, kits: tuple[bool, ...]) -> tuple[tf.Tensor, tf.T
 
 
 def reconstruction(logits: Sequence[tf.Tensor], tokens: tf.Tensor, weight: tf.Tensor | None = None) -> tf.Tensor:
-    """Cross-entropy of each phrase in nats: mean over the T steps, summed over the K tracks.
+    """Cross-entropy of each phrase in nats: mean over the T steps, summed over the K tracks, velocities less.
 
     Args:
         logits: K tensors float32 [b, T, V_k].
@@ -100,6 +113,10 @@ def reconstruction(logits: Sequence[tf.Tensor], tokens: tf.Tensor, weight: tf.Te
     ]
     if weight is not None:
         tracks = [track * weight[..., number] for number, track in enumerate(tracks)]
+    tracks = [
+        VELOCITY_WEIGHT * track if track_logits.shape[-1] == VELOCITY.size else track
+        for track, track_logits in zip(tracks, logits, strict=True)
+    ]
     return tf.add_n([tf.reduce_mean(track, axis=-1) for track in tracks])
 
 
@@ -148,7 +165,7 @@ def _gumbel(shape: tf.Tensor, seed: tf.Tensor, track: int) -> tf.Tensor:
 
 def chances_of(size: int) -> int:
     """Uniform numbers that `draw_symbol` needs for a track with so many symbols."""
-    return len(KIT_PIECES) if is_kit(size) else 2
+    return len(KIT_PIECES) if is_kit(size) else 2 if is_melodic(size) else 1
 
 
 def chances_of_steps(steps: int, vocabulary_sizes: Sequence[int], temperature: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -176,7 +193,7 @@ def draw_symbol(
 
     Args:
         size: symbols of the track.
-        numbers: its logits float32 [B, 130], of a kit the log-odds of its pieces [B, 9].
+        numbers: its logits float32 [B, size], of a kit the log-odds of its pieces [B, 9].
         temperature: float32 [B]; 0 takes what is most probable.
         chances: uniform numbers 0..1, float32 [B, `chances_of(size)`].
 
@@ -185,7 +202,12 @@ def draw_symbol(
         parts, first whether a note begins, goes on or is silent, then its pitch: where many pitches share the
         probability of an onset, the most probable of 130 symbols is a hold far too often.
     """
-    return (_draw_kit if is_kit(size) else _draw_melodic)(numbers, temperature, chances)
+    if is_kit(size):
+        return _draw_kit(numbers, temperature, chances)
+    if is_melodic(size):
+        return _draw_melodic(numbers, temperature, chances)
+    token = _draw(numbers, temperature, chances[:, 0])
+    return token, -tf.nn.sparse_softmax_cross_entropy_with_logits(labels=token, logits=numbers)
 
 
 def _draw_melodic(logits: tf.Tensor, temperature: tf.Tensor, chances: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -155,7 +155,7 @@ def reconstructions(batch: EncodedBatch) -> tuple[Sequence[tf.Tensor], dict[str,
     if not isinstance(decoder, AutoregressiveDecoder):
         logits = batch.model.logits(batch.latent, training=True)
         return logits, {"reconstruction": reconstruction(logits, batch.tokens)}
-    lesson = lesson_of(batch.latent, batch.tokens, decoder.vocabulary_sizes, batch.noise)
+    lesson = lesson_of(batch.latent, batch.tokens, decoder.vocabulary_sizes, batch.noise, decoder.beats)
     logits, drafted = decoder.taught(lesson.latent, lesson.history, lesson.known, training=True)
     rebuilt, draft = (reconstruction(found, batch.tokens, lesson.free) for found in (logits, drafted))
     draft += tf.nn.sigmoid_cross_entropy_with_logits(lesson.noisy, decoder.noisy(lesson.latent))
@@ -220,7 +220,7 @@ def genre_infomax(batch: EncodedBatch) -> tf.Tensor:
 
 def order(batch: EncodedBatch) -> tf.Tensor:
     """Properties of each track must be linear in the code (in Pati and Lerch 2020 they must rise along one axis)."""
-    values, known = order_of(batch.tokens, batch.model.kits)
+    values, known = order_of(batch.tokens, batch.model.vocabulary_sizes)
     assert batch.model.order is not None  # TrainStep has seen to it
     read = tf.reshape(batch.model.order(batch.latent), tf.shape(values))
     return tf.reduce_sum(known * tf.square(read - values), axis=[1, 2]) / tf.reduce_sum(known, axis=[1, 2])

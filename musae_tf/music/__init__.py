@@ -5,7 +5,6 @@ exchanges pianorolls loads its library when called.
 """
 
 from musae_tf.music.grid import (
-    STEPS_PER_BAR,
     Grid,
     canonical,
     cut,
@@ -16,9 +15,11 @@ from musae_tf.music.grid import (
     tokenize,
     transpose,
 )
-from musae_tf.music.layouts import LAYOUTS, Layout, TrackSpec, get_layout
+from musae_tf.music.layouts import Layout, TrackSpec
+from musae_tf.music.named_layouts import LAYOUTS, get_layout
 from musae_tf.music.song import NOTE, Metre, Song, Tempo, Track
-from musae_tf.music.vocabulary import HOLD, KIT, KIT_PIECES, MELODIC, REST, Vocabulary
+from musae_tf.music.vocabulary import HOLD, KIT, KIT_PIECES, MELODIC, REST, VELOCITY, Vocabulary
+from musae_tf.time_grid import SIXTEENTHS, TimeGrid
 
 __all__ = [
     "HOLD",
@@ -28,12 +29,14 @@ __all__ = [
     "MELODIC",
     "NOTE",
     "REST",
-    "STEPS_PER_BAR",
+    "SIXTEENTHS",
+    "VELOCITY",
     "Grid",
     "Layout",
     "Metre",
     "Song",
     "Tempo",
+    "TimeGrid",
     "Track",
     "TrackSpec",
     "Vocabulary",

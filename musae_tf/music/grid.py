@@ -1,15 +1,17 @@
-"""Songs to token arrays and back, 16 steps a bar and one symbol a step and track; phrases; what sounds at each step."""
+"""Songs to token arrays and back, one symbol a step and column; phrases; what sounds at each step."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from musae_tf.errors import MusicError
+from musae_tf.music.columns import laid_again, levels_in_force, notes_of_lines
 from musae_tf.music.layouts import Layout
-from musae_tf.music.placing import DEFAULT_TEMPO, STEPS_PER_BAR, TICKS_PER_STEP, Grid, Placement
+from musae_tf.music.placing import DEFAULT_TEMPO, Grid, Placement
 from musae_tf.music.roles import assign
 from musae_tf.music.song import NOTE, Metre, Song, Tempo, Track
-from musae_tf.music.vocabulary import HOLD, KIT, KIT_PIECES, REST
+from musae_tf.music.vocabulary import HOLD, KIT, KIT_PIECES, MELODIC, REST, SAME_VELOCITY, VELOCITY
+from musae_tf.time_grid import TICKS_PER_QUARTER
 
 DEFAULT_VELOCITY = 90
 
@@ -17,10 +19,13 @@ DEFAULT_VELOCITY = 90
 def tokenize(song: Song, layout: Layout, roles: np.ndarray | None = None) -> Grid:
     """Place a song on the grid.
 
-    Starts and ends of notes are rounded to the nearest step, with at least one step between them. Of notes that start
-    together the one that the track keeps wins; a note that starts while a winning one sounds is lost; a winning note
-    cuts one that sounds. A song without metre events is taken as 4/4.
-    Shorter bars are joined and longer ones split where that gives bars of 16 sixteenths, see `Placement`.
+    Starts and ends of notes are rounded to the nearest step, with at least one step between them. A song without metre
+    events is taken as 4/4. Shorter bars are joined and longer ones split where that gives bars of the layout's metre,
+    see `Placement`.
+
+    In a track of one voice, of notes that start together the one that the track keeps wins; a note that starts while a
+    winning one sounds is lost; a winning note cuts one that sounds. For tracks of several see `columns.lay_chords`.
+    Velocities are those of a step's mean note, on eight levels.
 
     Args:
         song: The song.
@@ -28,7 +33,7 @@ def tokenize(song: Song, layout: Layout, roles: np.ndarray | None = None) -> Gri
         roles: int [source tracks], which track of the layout takes each source track; None for what `assign` says.
 
     Raises:
-        MusicError: No track fits the layout, no bar is 16 sixteenths long, or the song is too long.
+        MusicError: No track fits the layout, no bar is of its metre, or the song is too long.
     """
     roles = assign(song, layout) if roles is None else roles
     return next(Placement(song, layout).grids([roles]))
@@ -41,17 +46,18 @@ def detokenize(
     programs: Sequence[int] | None = None,
     velocity: int = DEFAULT_VELOCITY,
 ) -> Song:
-    """Tokens as a song in 4/4, with one track for each track of the layout (a silent one too).
+    """Tokens as a song, with one track for each track of the layout (a silent one too).
 
     A hold that has nothing to hold, after a rest or at the start, is a rest. `tokenize` of the song gives
     `canonical(tokens)`.
 
     Args:
-        tokens: int [bars * 16, K] or [bars, 16, K].
+        tokens: int [bars * S, C] or [bars, S, C].
         layout: Their layout.
-        tempo: Quarter notes a minute, or a tempo map with ticks of `TICKS_PER_STEP` a step, as in `Grid.tempos`.
+        tempo: Quarter notes a minute, or a tempo map with ticks of `layout.time.ticks_per_step` a step, as in
+            `Grid.tempos`.
         programs: General MIDI programs, one a track; None for the layout's.
-        velocity: Of every note, 1..127.
+        velocity: Of every note of which tokens do not say it, 1..127.
 
     Raises:
         MusicError: Shape, symbols, programs, tempo or velocity do not fit.
@@ -62,19 +68,27 @@ def detokenize(
         raise MusicError(f"programs has {len(programs)} entries, layout {layout.name!r} needs {len(layout.tracks)}")
     if not 1 <= velocity <= 127:
         raise MusicError(f"velocity is {velocity}, must be 1 to 127")
-    end = len(flat) * TICKS_PER_STEP
+    ticks = layout.time.ticks_per_step
+    end = len(flat) * ticks
     tracks = []
-    for spec, program, column in zip(layout.tracks, programs, flat.T, strict=True):
-        start, stop, pitch = _strokes(column) if spec.vocabulary == KIT else _lines(column)
+    for number, (spec, program) in enumerate(zip(layout.tracks, programs, strict=True)):
+        columns = flat[:, layout.voices_of(number)].T
+        if spec.vocabulary == KIT:
+            start, stop, pitch = _strokes(columns[0])
+        else:
+            start, stop, pitch = notes_of_lines(laid_again(columns) if spec.voices > 1 else columns)
         notes = np.empty(len(start), NOTE)
-        notes["start"], notes["duration"] = start * TICKS_PER_STEP, (stop - start) * TICKS_PER_STEP
+        notes["start"], notes["duration"] = start * ticks, (stop - start) * ticks
         notes["pitch"], notes["velocity"] = pitch, velocity
+        if spec.dynamics:
+            levels = levels_in_force(flat[:, layout.voices_of(number)[-1] + 1])[start].astype(np.int64)
+            notes["velocity"] = np.where(levels == SAME_VELOCITY, velocity, 16 * levels + 8)
         tracks.append(Track(spec.name, int(program), spec.is_drum, notes))
     return Song(
-        ticks_per_quarter=4 * TICKS_PER_STEP,
+        ticks_per_quarter=TICKS_PER_QUARTER,
         tracks=tracks,
         tempos=[Tempo(0, tempo)] if isinstance(tempo, (int, float)) else [one for one in tempo if one.tick < end],
-        metres=[Metre(0, 4, 4)],
+        metres=[Metre(0, layout.time.numerator, layout.time.denominator)],
         end=end,
     )
 
@@ -82,24 +96,35 @@ def detokenize(
 def heads(tokens: np.ndarray, runs: Sequence[tuple[int, int]], layout: Layout) -> np.ndarray:
     """First symbol of every bar, with a hold replaced by the onset of the note that it holds.
 
+    The velocity of a track with such notes is the last one before, unless others begin on the step.
+
     Args:
-        tokens: uint16 [bars, 16, K].
+        tokens: uint16 [bars, S, C].
         runs: (first bar, bars), as in `Grid`.
         layout: Layout of the tokens.
 
     Returns:
-        uint16 [bars, K].
+        uint16 [bars, C].
     """
     flat = flatten(tokens, layout)
-    held = _held(flat, layout, [first * STEPS_PER_BAR for first, _ in runs])
-    return held[::STEPS_PER_BAR]
+    starts = [first * layout.bar_steps for first, _ in runs]
+    held = _held(flat, layout, starts)[:: layout.bar_steps]
+    for column in layout.columns_of(VELOCITY):
+        lines = layout.voices_of(layout.columns[column].track)
+        sounds = (held[:, lines] < REST).any(axis=1) & (held[:, column] == SAME_VELOCITY)
+        if layout.columns[column].spec.vocabulary == MELODIC:
+            held[sounds, column] = levels_in_force(flat[:, column])[:: layout.bar_steps][sounds]
+    return held
 
 
 def canonical(tokens: np.ndarray, layout: Layout) -> np.ndarray:
-    """Tokens as they come back from `detokenize` and `tokenize`: a hold with nothing to hold is a rest.
+    """Tokens as they come back from `detokenize` and `tokenize`.
+
+    A hold with nothing to hold is a rest, the notes of a track are in the columns in which `tokenize` puts them, and a
+    velocity stands where notes begin and nowhere else.
 
     Args:
-        tokens: int [bars * 16, K] or [bars, 16, K], taken as one run.
+        tokens: int [bars * S, C] or [bars, S, C], taken as one run.
         layout: Layout of the tokens.
 
     Returns:
@@ -107,44 +132,51 @@ def canonical(tokens: np.ndarray, layout: Layout) -> np.ndarray:
     """
     flat = flatten(tokens, layout)
     held = _held(flat, layout, [0])
-    melodic = np.array([spec.vocabulary != KIT for spec in layout.tracks])
-    idle = melodic & (flat == HOLD) & (held == REST)
-    return np.where(idle, np.uint16(REST), flat).reshape(np.shape(tokens))
+    melodic = np.array([column.vocabulary == MELODIC for column in layout.columns])
+    flat = np.where(melodic & (flat == HOLD) & (held == REST), np.uint16(REST), flat)
+    for number, spec in enumerate(layout.tracks):
+        voices = layout.voices_of(number)
+        if spec.voices > 1:
+            flat[:, voices] = laid_again(flat[:, voices].T).T
+        if spec.dynamics:
+            level = levels_in_force(flat[:, voices[-1] + 1])
+            begins = (flat[:, voices] != KIT.rest if spec.vocabulary == KIT else flat[:, voices] < REST).any(axis=1)
+            known = np.where(level == SAME_VELOCITY, np.uint16(DEFAULT_VELOCITY >> 4), level)
+            flat[:, voices[-1] + 1] = np.where(begins, known, SAME_VELOCITY)
+    return flat.reshape(np.shape(tokens))
 
 
 def flatten(tokens: np.ndarray, layout: Layout) -> np.ndarray:
-    """Check tokens against a layout and give them as uint16 [steps, K].
+    """Check tokens against a layout and give them as uint16 [steps, C].
 
     Raises:
         MusicError: Wrong shape, dtype or symbol.
     """
     tokens = np.asarray(tokens)
-    width = len(layout.tracks)
-    fits = (tokens.ndim == 2 and len(tokens) % STEPS_PER_BAR == 0) or (
-        tokens.ndim == 3 and tokens.shape[1] == STEPS_PER_BAR
-    )
+    width, steps = len(layout.columns), layout.bar_steps
+    fits = (tokens.ndim == 2 and len(tokens) % steps == 0) or (tokens.ndim == 3 and tokens.shape[1] == steps)
     if not fits or tokens.shape[-1] != width:
         raise MusicError(
             f"tokens have shape {list(tokens.shape)}, "
-            f"layout {layout.name!r} needs [bars * 16, {width}] or [bars, 16, {width}]"
+            f"layout {layout.name!r} needs [bars * {steps}, {width}] or [bars, {steps}, {width}]"
         )
     if tokens.dtype.kind not in "iu":
         raise MusicError(f"tokens have dtype {tokens.dtype}, must be integers")
     flat = tokens.reshape(-1, width)
     if flat.size:
         lowest, highest = flat.min(axis=0), flat.max(axis=0)
-        for spec, low, high in zip(layout.tracks, lowest, highest, strict=True):
-            if low < 0 or high >= spec.vocabulary.size:
+        for column, low, high in zip(layout.columns, lowest, highest, strict=True):
+            if low < 0 or high >= column.vocabulary.size:
                 raise MusicError(
-                    f"track {spec.name!r} has symbols {low} to {high}, must lie in 0 to {spec.vocabulary.size - 1}"
+                    f"track {column.name!r} has symbols {low} to {high}, must lie in 0 to {column.vocabulary.size - 1}"
                 )
     return flat.astype(np.uint16)
 
 
 def _held(flat: np.ndarray, layout: Layout, run_starts: Sequence[int]) -> np.ndarray:
-    """Tokens [steps, K] with every hold replaced by the symbol that it holds, a rest at the start of a run."""
+    """Tokens [steps, C] with every hold replaced by the symbol that it holds, a rest at the start of a run."""
     held = flat.copy()
-    melodic = [index for index, spec in enumerate(layout.tracks) if spec.vocabulary != KIT]
+    melodic = layout.columns_of(MELODIC)
     lines = held[:, melodic]
     starts = np.zeros(len(flat), bool)
     starts[[start for start in run_starts if start < len(flat)]] = True
@@ -152,15 +184,6 @@ def _held(flat: np.ndarray, layout: Layout, run_starts: Sequence[int]) -> np.nda
     source = np.where(lines == HOLD, 0, np.arange(len(flat))[:, None])
     held[:, melodic] = np.take_along_axis(lines, np.maximum.accumulate(source, axis=0), axis=0)
     return held
-
-
-def _lines(column: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Start, end (steps) and pitch of the notes of a melodic track."""
-    changes = np.flatnonzero(column != HOLD)
-    ends = np.append(changes[1:], len(column))
-    sounds = column[changes] < REST
-    start = changes[sounds]
-    return start, ends[sounds], column[start]
 
 
 def _strokes(column: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -176,7 +199,7 @@ def cut(grid: Grid, bars: int, hop: int = 1) -> np.ndarray:
     a phrase.
 
     Returns:
-        uint16 [phrases, bars * 16, K].
+        uint16 [phrases, bars * S, C].
 
     Raises:
         ValueError: `bars` or `hop` is less than 1.
@@ -187,11 +210,11 @@ def cut(grid: Grid, bars: int, hop: int = 1) -> np.ndarray:
     index = np.array(starts, np.int64)
     windows = grid.tokens[index[:, None] + np.arange(bars)]
     windows[:, 0, 0] = heads(grid.tokens, grid.runs, grid.layout)[index]
-    return windows.reshape(len(index), bars * STEPS_PER_BAR, grid.tokens.shape[-1])
+    return windows.reshape(len(index), bars * grid.layout.bar_steps, grid.tokens.shape[-1])
 
 
 def join(phrases: np.ndarray) -> np.ndarray:
-    """Phrases [n, T, K] one after the other as [n * T, K]."""
+    """Phrases [n, T, C] one after the other as [n * T, C]."""
     phrases = np.asarray(phrases)
     return phrases.reshape(-1, phrases.shape[-1])
 
@@ -200,7 +223,7 @@ def pitch_range(tokens: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndar
     """Lowest and highest pitch of the pitched tracks, drums left out.
 
     Args:
-        tokens: int [..., T, K].
+        tokens: int [..., T, C].
         layout: Layout of the tokens.
 
     Returns:
@@ -215,7 +238,7 @@ def pitch_range(tokens: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndar
 
 
 def transpose(tokens: np.ndarray, semitones: int, layout: Layout) -> np.ndarray:
-    """Tokens [..., T, K] with the pitched tracks moved by semitones; drums, rests and holds stay.
+    """Tokens [..., T, C] with the pitched tracks moved by semitones; drums, rests and holds stay.
 
     Raises:
         ValueError: A pitch would leave 0..127.
@@ -232,7 +255,18 @@ def transpose(tokens: np.ndarray, semitones: int, layout: Layout) -> np.ndarray:
 
 
 def _pitched(layout: Layout) -> list[int]:
-    return [index for index, spec in enumerate(layout.tracks) if not spec.is_drum]
+    return [index for index in layout.columns_of(MELODIC) if not layout.columns[index].spec.is_drum]
+
+
+def lines_of(tokens: np.ndarray, layout: Layout) -> tuple[np.ndarray, Layout]:
+    """Tokens [..., C] without their velocities, and the layout in which every column of notes is a track.
+
+    What looks at single lines takes any layout so.
+    """
+    if layout.lines is layout:
+        return np.asarray(tokens), layout
+    notes = [number for number, column in enumerate(layout.columns) if column.vocabulary != VELOCITY]
+    return np.asarray(tokens)[..., notes], layout.lines
 
 
 SILENT = -1
@@ -240,27 +274,32 @@ SILENT = -1
 
 
 def sounding_pitch(tokens: np.ndarray, layout: Layout) -> np.ndarray:
-    """The pitch that sounds at each step, int16 of the shape of `tokens` [..., T, K]; SILENT where none does.
+    """The pitch that sounds at each step, int16 of the shape of `tokens` [..., T, C]; SILENT where none does.
 
-    A hold after a rest, or with nothing before it, is silent, as everywhere in `musae_tf.music`. A kit has no pitch:
-    its track is silent throughout.
+    A hold after a rest, or with nothing before it, is silent, as everywhere in `musae_tf.music`. Kits and velocities
+    have no pitch: their columns are silent throughout.
     """
     tokens = np.asarray(tokens)
     steps = np.arange(tokens.shape[-2])[:, np.newaxis]
     last = np.maximum.accumulate(np.where(tokens != HOLD, steps, -1), axis=-2)
     symbols = np.take_along_axis(tokens, np.maximum(last, 0), axis=-2)
-    sounding = (last >= 0) & (symbols < REST) & np.array([spec.vocabulary != KIT for spec in layout.tracks])
+    melodic = np.array([column.vocabulary == MELODIC for column in layout.columns])
+    sounding = (last >= 0) & (symbols < REST) & melodic
     return np.where(sounding, symbols.astype(np.int16), np.int16(SILENT))
 
 
 def onsets(tokens: np.ndarray, layout: Layout) -> np.ndarray:
-    """Where notes begin, or something of a kit is struck: bool of the shape of `tokens` [..., T, K]."""
+    """Where notes begin, or something of a kit is struck: bool of the shape of `tokens` [..., T, C].
+
+    Nothing begins in a column of velocities.
+    """
     tokens = np.asarray(tokens)
-    kits = np.array([spec.vocabulary == KIT for spec in layout.tracks])
-    return np.where(kits, tokens != KIT.rest, tokens < REST)
+    kits, levels = (np.array([column.vocabulary == kind for column in layout.columns]) for kind in (KIT, VELOCITY))
+    return np.where(kits, tokens != KIT.rest, (tokens < REST) & ~levels)
 
 
 def sounding_bars(tokens: np.ndarray, layout: Layout) -> np.ndarray:
-    """Which tracks sound in which bars: bool [bars, K] of tokens [bars, 16, K]; a held note sounds."""
-    silence = np.array([track.vocabulary.rest for track in layout.tracks])
-    return (tokens != silence).any(axis=1)
+    """Which tracks sound in which bars: bool [bars, tracks] of tokens [bars, S, C]; a held note sounds."""
+    silence = np.array([column.vocabulary.rest for column in layout.columns])
+    sounds = (tokens != silence).any(axis=1)
+    return layout.of_track(sounds, np.logical_or)

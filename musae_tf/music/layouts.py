@@ -4,13 +4,20 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from musae_tf.errors import MusicError
-from musae_tf.music.vocabulary import KIT, MELODIC, VOCABULARIES, Vocabulary
+from musae_tf.music.vocabulary import KIT, VELOCITY, VOCABULARIES, Vocabulary
+from musae_tf.time_grid import SIXTEENTHS, TimeGrid
+
+MOST_VOICES = 16
+"""Of a track."""
 
 _SPANS = r"\d+-\d+(,\d+-\d+)*"
-_RULE = re.compile(rf"drums|register|others|programs {_SPANS}( or {_SPANS})*")
+_RULE = re.compile(rf"drums|register|others|named|programs {_SPANS}( or {_SPANS})*")
 
 
 @dataclass(frozen=True)
@@ -23,9 +30,11 @@ class TrackSpec:
         vocabulary: `MELODIC` or `KIT`.
         rule: Source tracks taken when no name decides: "drums" (percussion), "programs 0-7,24-31" (General MIDI
             programs), "programs 24-31 or 0-7" (the same with stand-ins: programs after an "or" are taken only by a
-            song that has none of those before it), "others" (melodic tracks that no other rule of the layout takes) or
-            "register" (see `voices`).
-        keep: The note that stays when several sound: "highest" or "lowest".
+            song that has none of those before it), "others" (melodic tracks that no other rule of the layout takes),
+            "named" (none) or "register" (the parts of the song from the highest to the lowest, see `roles.assign`).
+        keep: The note that stays when several sound: "highest" or "lowest". Of tracks with one voice.
+        voices: How many notes it can sound at once, 1 to 16; each voice is a column of its own. 1 for a kit.
+        dynamics: Whether it has one column more, for the velocities of its notes.
     """
 
     name: str
@@ -33,6 +42,8 @@ class TrackSpec:
     vocabulary: Vocabulary
     rule: str
     keep: str = "highest"
+    voices: int = 1
+    dynamics: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.program <= 127:
@@ -40,12 +51,17 @@ class TrackSpec:
         if not _RULE.fullmatch(self.rule):
             raise MusicError(
                 f"layout track {self.name!r}: rule is {self.rule!r}, "
-                "must be 'drums', 'register', 'others' or 'programs A-B,C-D or E-F'"
+                "must be 'drums', 'register', 'others', 'named' or 'programs A-B,C-D or E-F'"
             )
         if self.keep not in ("highest", "lowest"):
             raise MusicError(f"layout track {self.name!r}: keep is {self.keep!r}, must be 'highest' or 'lowest'")
         if self.vocabulary == KIT and not self.is_drum:
             raise MusicError(f"layout track {self.name!r}: the kit vocabulary needs the rule 'drums'")
+        most = 1 if self.is_drum else MOST_VOICES
+        if not isinstance(self.voices, int) or isinstance(self.voices, bool) or not 1 <= self.voices <= most:
+            raise MusicError(f"layout track {self.name!r}: voices is {self.voices!r}, must be 1 to {most}")
+        if not isinstance(self.dynamics, bool):
+            raise MusicError(f"layout track {self.name!r}: dynamics is {self.dynamics!r}, must be true or false")
 
     @property
     def is_drum(self) -> bool:
@@ -60,12 +76,36 @@ class TrackSpec:
         return tuple(map(_programs, self.rule.removeprefix("programs ").split(" or ")))
 
 
+class Column(NamedTuple):
+    """One column of a token array.
+
+    Attributes:
+        name: That of its track; with the number of the voice, from 1, if that has several, or with "velocity".
+        track: Number of its track in the layout.
+        spec: Its track.
+        vocabulary: What its symbols are: those of the track, or `VELOCITY`.
+    """
+
+    name: str
+    track: int
+    spec: TrackSpec
+    vocabulary: Vocabulary
+
+
 @dataclass(frozen=True)
 class Layout:
-    """A named set of tracks; the order is that of the last axis of every token array."""
+    """What a token array holds: steps of a bar, and columns for the voices of tracks.
+
+    Attributes:
+        name: Its name.
+        tracks: The tracks in order. The last axis of every token array has the columns of the first track, those of
+            the second and so on.
+        time: The steps of a bar.
+    """
 
     name: str
     tracks: tuple[TrackSpec, ...]
+    time: TimeGrid = SIXTEENTHS
 
     def __post_init__(self) -> None:
         names = [track.name.casefold() for track in self.tracks]
@@ -77,10 +117,58 @@ class Layout:
         """Track names in order."""
         return tuple(track.name for track in self.tracks)
 
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of a token array: of every track its voices, then its velocities."""
+        found = []
+        for number, track in enumerate(self.tracks):
+            for voice in range(track.voices):
+                name = f"{track.name} {voice + 1}" if track.voices > 1 else track.name
+                found.append(Column(name, number, track, track.vocabulary))
+            if track.dynamics:
+                found.append(Column(f"{track.name} velocity", number, track, VELOCITY))
+        return tuple(found)
+
+    @cached_property
+    def first_columns(self) -> tuple[int, ...]:
+        """The first column of every track."""
+        return tuple(accumulate((track.voices + track.dynamics for track in self.tracks[:-1]), initial=0))
+
+    @cached_property
+    def lines(self) -> "Layout":
+        """The same with a track for every voice, and without velocities; see `grid.lines_of`."""
+        if len(self.columns) == len(self.tracks):
+            return self
+        tracks = (
+            replace(column.spec, name=column.name, voices=1, dynamics=False)
+            for column in self.columns
+            if column.vocabulary != VELOCITY
+        )
+        return Layout(self.name, tuple(tracks), self.time)
+
+    def voices_of(self, track: int) -> list[int]:
+        """The columns of a track's notes, by its number."""
+        return [self.first_columns[track] + voice for voice in range(self.tracks[track].voices)]
+
+    def of_track(self, values: np.ndarray, combine: np.ufunc, axis: int = -1) -> np.ndarray:
+        """Values of all columns combined to values of all tracks along an axis: np.add sums those of a track up."""
+        if len(self.columns) == len(self.tracks):
+            return values
+        return combine.reduceat(values, self.first_columns, axis=axis)
+
+    def columns_of(self, vocabulary: Vocabulary) -> list[int]:
+        """Numbers of the columns with a vocabulary."""
+        return [number for number, column in enumerate(self.columns) if column.vocabulary == vocabulary]
+
     @property
     def vocabulary_sizes(self) -> tuple[int, ...]:
-        """Symbols a step, track by track."""
-        return tuple(track.vocabulary.size for track in self.tracks)
+        """Symbols a step, column by column."""
+        return tuple(column.vocabulary.size for column in self.columns)
+
+    @property
+    def bar_steps(self) -> int:
+        """Steps of a bar."""
+        return self.time.steps
 
     @property
     def programs(self) -> tuple[int, ...]:
@@ -89,8 +177,16 @@ class Layout:
 
     def to_dict(self) -> dict[str, Any]:
         """The layout as plain JSON values."""
-        tracks = [{**asdict(track), "vocabulary": track.vocabulary.name} for track in self.tracks]
-        return {"name": self.name, "tracks": tracks}
+        tracks = []
+        for track in self.tracks:
+            values = {**asdict(track), "vocabulary": track.vocabulary.name}
+            # What has its default is not said, as before there were these keys: hashes are taken of it.
+            for key, usual in (("voices", 1), ("dynamics", False)):
+                if values[key] == usual:
+                    del values[key]
+            tracks.append(values)
+        grid = {} if self.time == SIXTEENTHS else {"grid": self.time.name}
+        return {"name": self.name, "tracks": tracks, **grid}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Layout":
@@ -106,7 +202,9 @@ class Layout:
                 if vocabulary not in VOCABULARIES:
                     raise MusicError(f"layout: vocabulary is {vocabulary!r}, must be one of {sorted(VOCABULARIES)}")
                 tracks.append(TrackSpec(**{**track, "vocabulary": VOCABULARIES[vocabulary]}))
-            return cls(**{**values, "tracks": tuple(tracks)})
+            rest = {key: value for key, value in values.items() if key not in ("tracks", "grid")}
+            time = TimeGrid.parse(values["grid"]) if "grid" in values else SIXTEENTHS
+            return cls(**rest, tracks=tuple(tracks), time=time)
         except (KeyError, TypeError, AttributeError) as cause:
             raise MusicError(f"layout description is not valid: {cause}") from cause
 
@@ -114,77 +212,3 @@ class Layout:
 def _programs(spans: str) -> frozenset[int]:
     ends = (map(int, span.split("-")) for span in spans.split(","))
     return frozenset(program for first, last in ends for program in range(first, last + 1))
-
-
-def _drums() -> TrackSpec:
-    return TrackSpec("drums", 0, KIT, "drums")
-
-
-# Programs written: choir aahs for all voices; General MIDI 25 steel guitar, 33 finger bass, 48 string ensemble.
-LAYOUTS: dict[str, Layout] = {
-    layout.name: layout
-    for layout in (
-        Layout("voices", tuple(TrackSpec(n, 52, MELODIC, "register") for n in ("soprano", "alto", "tenor", "bass"))),
-        # One family of instruments a track, so that its line is one that somebody plays. Guitars (and banjo, sitar,
-        # shamisen, koto), or where there are none the pianos, or the organs. Bowed strings, string ensembles and
-        # voices, or organs, brass, reeds, pipes and pads, or synthesiser leads. A tuba plays the bass where there is no
-        # other. Tuned percussion, orchestra hits and sound effects are no line and are left out.
-        Layout(
-            "band",
-            (
-                _drums(),
-                TrackSpec("bass", 33, MELODIC, "programs 32-39 or 58-58,87-87"),
-                TrackSpec("guitar", 25, MELODIC, "programs 24-31,104-107 or 0-7 or 16-23"),
-                TrackSpec(
-                    "strings", 48, MELODIC, "programs 40-46,48-54,110-110 or 16-23,56-79,88-95,109-109,111-111 or 80-87"
-                ),
-            ),
-        ),
-        # The map of MusAE (Valenti et al., 2020): pianos, tuned percussion and organs count as guitar, and all that is
-        # no drum, guitar or bass is strings.
-        Layout(
-            "band_paper",
-            (
-                _drums(),
-                TrackSpec("bass", 33, MELODIC, "programs 32-39"),
-                TrackSpec("guitar", 25, MELODIC, "programs 0-31"),
-                TrackSpec("strings", 48, MELODIC, "others"),
-            ),
-        ),
-        # The map of the Lakh Pianoroll Dataset, LPD-5 (Dong et al., 2018): whatever is no drum, piano, guitar or bass,
-        # tuned percussion (8-15) and organs (16-23) too, counts as strings.
-        Layout(
-            "lpd5",
-            (
-                _drums(),
-                TrackSpec("piano", 0, MELODIC, "programs 0-7"),
-                TrackSpec("guitar", 25, MELODIC, "programs 24-31"),
-                TrackSpec("bass", 33, MELODIC, "programs 32-39"),
-                TrackSpec("strings", 48, MELODIC, "others"),
-            ),
-        ),
-    )
-}
-
-
-def get_layout(name: str, drums: str = "kit", keep: str | None = None) -> Layout:
-    """A built-in layout.
-
-    Args:
-        name: "voices", "band", "band_paper" (the same tracks by the map of MusAE's authors) or "lpd5".
-        drums: "kit" for nine pieces struck together, "voice" for a single voice of 130 symbols (MusAE as published).
-        keep: "highest" or "lowest" note of several wins, on all tracks; None for each track's own rule.
-
-    Raises:
-        MusicError: An argument is none of these.
-    """
-    if name not in LAYOUTS:
-        raise MusicError(f"layout is {name!r}, must be one of {', '.join(LAYOUTS)}")
-    if drums not in ("kit", "voice"):
-        raise MusicError(f"drums is {drums!r}, must be 'kit' or 'voice'")
-    tracks = LAYOUTS[name].tracks
-    if drums == "voice":
-        tracks = tuple(replace(track, vocabulary=MELODIC) if track.is_drum else track for track in tracks)
-    if keep is not None:
-        tracks = tuple(replace(track, keep=keep) for track in tracks)
-    return Layout(name, tracks)

@@ -19,7 +19,7 @@ import numpy as np
 
 from musae_tf.errors import InvalidRequestError, MusicError, UnknownAttributeError, UnknownGenreError
 from musae_tf.music.beat import has_another_beat, has_no_beat
-from musae_tf.music.grid import DEFAULT_TEMPO, STEPS_PER_BAR, Grid, cut, detokenize, join
+from musae_tf.music.grid import DEFAULT_TEMPO, Grid, cut, detokenize, join
 from musae_tf.music.layouts import Layout
 from musae_tf.music.roles import assign, left_out
 from musae_tf.music.song import Song, Tempo
@@ -118,7 +118,7 @@ def phrase_count(bars: int, phrase_bars: int) -> int:
 def phrases_of(grid: Grid, bars: int) -> np.ndarray:
     """All of a song as phrases of `bars` bars, int32 [n, T, K]; the last one is filled up with rests."""
     count = len(grid.tokens)
-    rests = np.array([track.vocabulary.rest for track in grid.layout.tracks], grid.tokens.dtype)
+    rests = np.array([column.vocabulary.rest for column in grid.layout.columns], grid.tokens.dtype)
     missing = np.broadcast_to(rests, (-count % bars, *grid.tokens.shape[1:]))
     # One run: where bars were left out, what follows comes next.
     whole = replace(grid, tokens=np.concatenate([grid.tokens, missing]), runs=[(0, count + len(missing))])
@@ -165,7 +165,7 @@ def new_song(
     programs: Sequence[int] | None = None,
 ) -> Song:
     """Phrases [n, T, K] as a song of `bars` bars; what goes beyond them is cut off."""
-    song = detokenize(join(phrases)[: bars * STEPS_PER_BAR], layout, tempo, programs)
+    song = detokenize(join(phrases)[: bars * layout.bar_steps], layout, tempo, programs)
     song.name = name
     return song
 

@@ -1,19 +1,19 @@
 """Notes onto steps: the work of `tokenize`, shared among all the ways in which tracks can play a layout."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from musae_tf.errors import MusicError
+from musae_tf.music.columns import lay_chords, lay_notes, lay_velocities
 from musae_tf.music.layouts import Layout
 from musae_tf.music.roles import POOLED, split_chords
-from musae_tf.music.song import Song, Tempo, Track
-from musae_tf.music.vocabulary import HOLD, KIT, KIT_BITS, STROKES
+from musae_tf.music.song import Metre, Song, Tempo, Track
+from musae_tf.music.vocabulary import KIT, KIT_BITS, STROKES
+from musae_tf.time_grid import TimeGrid, compound
 
-STEPS_PER_BAR = 16
-TICKS_PER_STEP = 120
-"""Of songs made from a grid: 480 a quarter."""
 DEFAULT_TEMPO = 120.0
 SAME_TEMPO = 1.05
 """Tempos whose ratio is no larger than this are one tempo, played freely."""
@@ -23,18 +23,19 @@ _TOGETHER = 2**20  # steps that are laid in one go, those of all rows counted
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """The part of a song that lies in bars of 16 sixteenths, as tokens.
+    """The part of a song that lies in bars of the layout's metre, as tokens.
 
     Attributes:
-        tokens: uint16 [bars, 16, K]; `layout.tracks` says what the symbols of each track mean.
+        tokens: uint16 [bars, S, C], S steps of a bar; `layout.columns` says what the symbols of each column mean.
         runs: (first bar, bars) of each maximal stretch of bars that are neighbours in the song, in bars of `tokens`.
             No note crosses from one run to the next.
         tempo: Quarter notes a minute, at which most notes of the song are played.
-        tempos: All tempos of these bars, in ticks of `TICKS_PER_STEP` a step from the first bar on, the first at 0.
+        tempos: All tempos of these bars, in ticks of `layout.time.ticks_per_step` a step from the first bar on, the
+            first at 0.
         programs: General MIDI program of each track: that of its source with the most notes, or the layout's.
         losses: What the grid could not hold. `notes` all notes of the song, of which `outside_layout` belong to no
-            track or kit piece, `other_metre` start in a bar that is not 16 sixteenths, `overlapped` lost to another
-            note that sounds at once, `same_step` lost to one that they meet on a step by rounding alone, and the
+            track or kit piece, `other_metre` start in a bar of another metre, `overlapped` lost to others that sound
+            at once, `same_step` lost to one that they meet on a step by rounding alone, and the
             remaining ones are onsets in `tokens`; `off_grid` of the notes inside layout and metre started off a step
             and were moved. `bars` all bars of the song, of which `bars_other_metre` are left out.
         layout: The layout of the tokens.
@@ -56,11 +57,11 @@ _Row = tuple[int, tuple[int, ...], tuple[int, ...]]
 class Placement:
     """The bars of a song that a grid can hold; `grids` puts the notes there.
 
-    Equal bars that divide a bar of 16 sixteenths are joined (2/4, 1/4, 4/16), those that are made of several are split
-    (4/2, 8/4).
+    Bars fit that are as long as the layout's, in beats of the same kind: 3/4 is no 6/8. Equal ones that divide such a
+    bar are joined (of 4/4: 2/4, 1/4, 4/16), those that are made of several are split (4/2, 8/4).
 
     Attributes:
-        bars: How many bars of 16 sixteenths there are.
+        bars: How many bars there are.
     """
 
     def __init__(self, song: Song, layout: Layout, settled: bool = False) -> None:
@@ -69,29 +70,41 @@ class Placement:
         Args:
             song: The song.
             layout: What to take from it.
-            settled: Take bars and tempo as they are: shorter bars are not joined and longer ones not split to bars of
-                16 sixteenths, and the tempo is the one at the first bar, not that of most notes.
+            settled: Take bars and tempo as they are: shorter bars are not joined and longer ones not split, and the
+                tempo is the one at the first bar, not that of most notes.
 
         Raises:
-            MusicError: No note, no bar of 16 sixteenths, or the song is too long.
+            MusicError: No note, no bar of this metre, or the song is too long.
         """
         self._song, self._layout, self._settled = song, layout, settled
+        self._steps = layout.bar_steps
         bars = song.bars()
         if len(bars) == 0:
             raise MusicError("the song has no notes")
+        time = layout.time
+        # A bar has S steps and is 4 Q N / D ticks long, Q ticks a quarter: a tick is `self._scale` of `self._step`.
+        self._scale, self._step = time.steps * time.denominator, 4 * song.ticks_per_quarter * time.numerator
+        shared = math.gcd(self._scale, self._step)
+        self._scale, self._step = self._scale // shared, self._step // shared
+        whole = self._steps * self._step
+        length = whole // self._scale if whole % self._scale == 0 else 0
+        bars[_in_other_beats(bars[:, 0], song.metres, time), 1] *= -1
         if not settled:
-            bars = _regrouped(bars, 4 * song.ticks_per_quarter)
-        first, self._count = _runs(bars, 4 * song.ticks_per_quarter)
+            bars = _regrouped(bars, length)
+        first, self._count = _runs(bars, length)
         if len(first) == 0:
             found = ", ".join(sorted({f"{metre.numerator}/{metre.denominator}" for metre in song.metres})) or "4/4"
-            raise MusicError(f"no bar is 16 sixteenths long (such as 4/4 or 2/2): found {found}")
+            raise MusicError(f"{no_bar(time)}: found {found}")
         self._start = bars[first, 0]
         self._offset = np.cumsum(self._count) - self._count
         self.bars = int(self._count.sum())
         self._all_bars = len(bars)
         self._kits = np.array([spec.vocabulary == KIT for spec in layout.tracks])
         self._low = np.array([spec.keep == "lowest" for spec in layout.tracks])
-        self._rest = np.array([spec.vocabulary.rest for spec in layout.tracks], np.uint16)
+        self._voices = np.array([spec.voices for spec in layout.tracks])
+        self._dynamics = np.array([spec.dynamics for spec in layout.tracks])
+        rests = np.array([column.vocabulary.rest for column in layout.columns], np.uint16)
+        self._rests = np.split(rests, layout.first_columns[1:])
 
     def grids(self, ways: Sequence[np.ndarray]) -> Iterator[Grid]:
         """The song on the grid, once for each way to play it.
@@ -99,8 +112,8 @@ class Placement:
         Args:
             ways: int [source tracks] each: which track of the layout takes each source track, -1 for none, `POOLED`.
         """
-        steps = self.bars * STEPS_PER_BAR
-        batch = max(1, _TOGETHER // (steps * len(self._kits)))
+        steps = self.bars * self._steps
+        batch = max(1, _TOGETHER // (steps * len(self._layout.columns)))
         for first in range(0, len(ways), batch):
             yield from self._grids(ways[first : first + batch], steps)
 
@@ -108,15 +121,16 @@ class Placement:
         """Ways have most of their rows in common, and a row is laid once."""
         wanted = [self._rows_of(roles.tolist()) for roles in ways]
         rows = {row: number for number, row in enumerate(dict.fromkeys(row for way in wanted for row in way))}
-        flat, losses = self._laid(list(rows), steps)
+        flat, first, losses = self._laid(list(rows), steps)
         runs = list(zip(self._offset.tolist(), self._count.tolist(), strict=True))
         tempo, tempos = self._tempo(), self._tempos()
         notes = sum(len(track.notes) for track in self._song.tracks)
         for way in wanted:
             numbers = [rows[row] for row in way]
+            columns = [column for number in numbers for column in range(first[number], first[number + 1])]
             inside, other_metre, off_grid, overlapped, same_step = losses[numbers].sum(axis=0).tolist()
             yield Grid(
-                tokens=np.ascontiguousarray(flat[numbers].T).reshape(self.bars, STEPS_PER_BAR, len(way)),
+                tokens=np.ascontiguousarray(flat[columns].T).reshape(self.bars, self._steps, len(columns)),
                 programs=tuple(self._program(row) for row in way),
                 losses={
                     "notes": notes,
@@ -144,12 +158,12 @@ class Placement:
             for track, spec in enumerate(self._layout.tracks)
         ]
 
-    def _laid(self, rows: Sequence[_Row], steps: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rows of symbols, uint16 [R, steps], and what each one holds and lost.
+    def _laid(self, rows: Sequence[_Row], steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The columns of all rows, uint16 [columns, steps], and what each row holds and lost.
 
-        The latter is int64 [R, 5]: notes inside layout and kit, of these in another metre, off the grid, overlapped,
-        lost to another of their step.
-        The rows among which a pool is shared out have them right in their sum.
+        The former come with the first column of each row and the end of the last, int64 [R + 1]. The latter is int64
+        [R, 5]: notes inside layout and kit, of these in another metre, off the grid, overlapped, lost to another of
+        their step. The rows among which a pool is shared out have them right in their sum.
         """
         track = np.array([number for number, _, _ in rows])
         kits, low = self._kits[track], self._low[track]
@@ -181,49 +195,63 @@ class Placement:
         for number, voices in enumerate(pools.values(), len(rows)):
             own = part == number
             row[own] = np.array(voices)[split_chords(start[own], end[own], pitch[own], len(voices))]
+        is_kit, bits = is_kit[kept], bits[kept]
+        several = self._voices[track] > 1
         same_step = np.zeros(len(rows), np.int64)
         if moved[kept].any():
-            stroke = np.where(is_kit[kept], bits[kept].astype(np.int64) + 1, 0)
-            same_step = _met(row << 17 | stroke, tick[kept], start, len(rows))
-        flat = np.repeat(self._rest[track], steps).reshape(len(rows), steps)
-        is_kit = is_kit[kept]
-        np.bitwise_or.at(flat, (row[is_kit], start[is_kit]), bits[kept][is_kit])
+            # Notes of one voice meet on a step whatever their pitches, others if they are of one.
+            kind = np.where(is_kit, bits.astype(np.int64), np.where(several[row], pitch, -1)) + 1
+            same_step = _met(row << 17 | kind, tick[kept], start, len(rows))
+        first = np.cumsum([0, *(len(self._rests[number]) for number in track)])
+        flat = np.repeat(np.concatenate([self._rests[number] for number in track]), steps).reshape(-1, steps)
+        np.bitwise_or.at(flat, (first[row[is_kit]], start[is_kit]), bits[is_kit])
         onsets = np.zeros(len(rows), np.int64)
-        onsets[kits] = STROKES[flat[kits]].sum(axis=1)
-        line = ~is_kit
-        onsets += lay_notes(flat, row[line], start[line], end[line], pitch[line], low)
+        onsets[kits] = STROKES[flat[first[:-1][kits]]].sum(axis=1)
+        line = ~is_kit & ~several[row]
+        low = np.repeat(low, np.diff(first))
+        onsets += lay_notes(flat, first[row[line]], start[line], end[line], pitch[line], low)[first[:-1]]
+        for number in np.flatnonzero(several).tolist():
+            own, columns = row == number, flat[first[number] : first[number] + self._voices[track[number]]]
+            onsets[number] = lay_chords(columns, start[own], end[own], pitch[own])
+        if self._dynamics[track].any():
+            velocity = np.concatenate([np.empty(0, np.uint8), *(own["velocity"] for own in notes)])[kept]
+            for number in np.flatnonzero(self._dynamics[track]).tolist():
+                own, last = row == number, first[number + 1] - 1
+                columns = flat[first[number] : last]
+                lay_velocities(flat[last], columns, start[own], pitch[own], velocity[own], bool(kits[number]))
         here = counts[:, 1].sum(axis=1)
         other_metre = counts[:, 0].sum(axis=1)
         overlapped = here - onsets - same_step
-        return flat, np.stack([here + other_metre, other_metre, counts[:, 1, 1], overlapped, same_step], axis=1)
+        held = np.stack([here + other_metre, other_metre, counts[:, 1, 1], overlapped, same_step], axis=1)
+        return flat, first, held
 
     def _quantised(
         self, tick: np.ndarray, duration: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Start and end of every note in steps of the token array, whether it starts in a run, whether it was moved.
 
-        Inside a run all bars are alike, so that steps count from the run's first tick. Ticks are scaled by 8 to round
-        to sixteenths in integers. A note up to half a step early belongs to the run that follows.
+        Inside a run all bars are alike, so that steps count from the run's first tick. Ticks are scaled to round to
+        steps in integers. A note up to half a step early belongs to the run that follows.
         """
-        quarter = self._song.ticks_per_quarter
-        scaled = 8 * tick
+        scale, step = self._scale, self._step
+        scaled = 2 * scale * tick
         run: int | np.ndarray = 0
         if len(self._start) == 1:  # as most songs are
-            in_run = scaled + quarter >= 8 * self._start[0]
+            in_run = scaled + step >= 2 * scale * self._start[0]
         else:
-            found = np.searchsorted(8 * self._start, scaled + quarter, side="right") - 1
+            found = np.searchsorted(2 * scale * self._start, scaled + step, side="right") - 1
             in_run, run = found >= 0, np.maximum(found, 0)
-        origin, last = self._start[run], self._count[run] * STEPS_PER_BAR
-        in_run &= tick < origin + last * quarter // 4
+        origin, last = self._start[run], self._count[run] * self._steps
+        in_run &= (tick - origin) * scale < last * step
         # From the run's first tick, and half a step later, so that division rounds.
-        scaled += quarter - 8 * origin
-        start = scaled // (2 * quarter)
-        end = (scaled + 8 * duration) // (2 * quarter)
+        scaled += step - 2 * scale * origin
+        start = scaled // (2 * step)
+        end = (scaled + 2 * scale * duration) // (2 * step)
         start = np.minimum(start, last - 1)
         end = np.minimum(np.maximum(end, start + 1), last)
-        # A whole tick off: where the resolution is no multiple of 4, steps lie between ticks.
-        moved = np.abs(scaled - quarter - 2 * quarter * start) >= 8
-        shift = self._offset[run] * STEPS_PER_BAR
+        # A whole tick off: where the resolution is no multiple of the steps', steps lie between ticks.
+        moved = np.abs(scaled - step - 2 * step * start) >= 2 * scale
+        shift = self._offset[run] * self._steps
         return start + shift, end + shift, in_run, moved
 
     def _tempo(self) -> float:
@@ -249,16 +277,13 @@ class Placement:
         if len(before) == len(changes):
             return tuple(found)
         ticks = np.array([tempo.tick for tempo in changes])
-        quarter = self._song.ticks_per_quarter
+        bar, length = self._steps * self._layout.time.ticks_per_step, self._steps * self._step // self._scale
         for start, count, offset in zip(self._start.tolist(), self._count.tolist(), self._offset.tolist(), strict=True):
             first = int(np.searchsorted(ticks, start, side="right"))
-            last = int(np.searchsorted(ticks, start + 4 * count * quarter))
+            last = int(np.searchsorted(ticks, start + count * length))
             if first:
-                found.append(Tempo(offset * STEPS_PER_BAR * TICKS_PER_STEP, changes[first - 1].bpm))
-            found += [
-                Tempo(offset * STEPS_PER_BAR * TICKS_PER_STEP + (tick - start) * 4 * TICKS_PER_STEP // quarter, bpm)
-                for tick, bpm in changes[first:last]
-            ]
+                found.append(Tempo(offset * bar, changes[first - 1].bpm))
+            found += [Tempo(offset * bar + (tick - start) * bar // length, bpm) for tick, bpm in changes[first:last]]
         # Of several at one tick the last one counts; what does not change is not said again.
         latest = sorted({tempo.tick: tempo for tempo in found}.values())
         return tuple(tempo for number, tempo in enumerate(latest) if not number or tempo.bpm != latest[number - 1].bpm)
@@ -280,10 +305,10 @@ def _regrouped(bars: np.ndarray, length: int) -> np.ndarray:
     whole = []
     for stretch in np.split(bars, np.flatnonzero(np.diff(bars[:, 1])) + 1):
         size = int(stretch[0, 1])
-        if size > length and size % length == 0:
+        if 0 < length < size and size % length == 0:
             first = stretch[0, 0] + np.arange(len(stretch) * size // length) * length
             stretch = np.column_stack([first, np.full(len(first), length)])
-        elif size < length and length % size == 0:
+        elif 0 < size < length and length % size == 0:
             joined = len(stretch) * size // length
             first = stretch[0, 0] + np.arange(joined) * length
             stretch = np.concatenate(
@@ -291,6 +316,20 @@ def _regrouped(bars: np.ndarray, length: int) -> np.ndarray:
             )
         whole.append(stretch)
     return np.concatenate(whole)
+
+
+def no_bar(time: TimeGrid) -> str:
+    """What to say of a song without a bar of a metre."""
+    if (time.numerator, time.denominator) == (4, 4):
+        return "no bar is 16 sixteenths long (such as 4/4 or 2/2)"
+    return f"no bar is in {time.numerator}/{time.denominator}, nor as long in beats of the same kind"
+
+
+def _in_other_beats(ticks: np.ndarray, metres: Sequence[Metre], time: TimeGrid) -> np.ndarray:
+    """Which bars, by their first ticks, have beats of three units where the grid's have not, or the other way round."""
+    others = np.array([False, *(compound(m.numerator, m.denominator) != time.is_compound for m in metres)])
+    others[0] = time.is_compound  # before the first metre: 4/4
+    return others[np.searchsorted([metre.tick for metre in metres], ticks, side="right")]
 
 
 def _runs(bars: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
@@ -314,74 +353,3 @@ def _distinct(values: np.ndarray, rows: int) -> np.ndarray:
     values.sort()
     first = values[np.append(True, values[1:] != values[:-1])] if len(values) else values
     return np.bincount(first >> 49, minlength=rows)
-
-
-# A note as one number of 63 bits: where it begins, its rank (7 bits), its length (24 bits), from the top.
-_RANK = 24
-_BEGIN = _RANK + 7
-
-
-def lay_notes(
-    flat: np.ndarray, role: np.ndarray, start: np.ndarray, end: np.ndarray, pitch: np.ndarray, keep_low: np.ndarray
-) -> np.ndarray:
-    """Write notes as onsets and holds, one at a time in each track.
-
-    The track's winner is the highest note, or the lowest where `keep_low` says so. Of notes that start on one step the
-    winner stays (the longest of equal ones); a note that starts while a winner over it sounds is lost; one that wins
-    over or equals the note that sounds cuts it.
-
-    Args:
-        flat: uint16 [K, steps], rests to start with; written in place.
-        role: int [notes], track of each note.
-        start: int [notes] in steps.
-        end: int [notes] in steps, exclusive, after the start.
-        pitch: int [notes].
-        keep_low: bool [K].
-
-    Returns:
-        Number of notes kept in each track, int64 [K].
-    """
-    tracks, steps = flat.shape
-    if len(start) == 0:
-        return np.zeros(tracks, np.int64)
-    # All tracks on one line, one after the other: no note reaches into the next track. Begin, rank and length of a note
-    # make one number each, whose order is the order of the notes and which sorts many times faster than three arrays.
-    low = keep_low[role]
-    keys = (role * steps + start) << _BEGIN | np.where(low, 127 - pitch, pitch) << _RANK | (end - start)
-    keys.sort()
-    begin = keys >> _BEGIN
-    keys = keys[np.append(begin[1:] != begin[:-1], True)]
-    begin, rank = keys >> _BEGIN, keys >> _RANK & 127
-    finish = begin + (keys & ((1 << _RANK) - 1))
-
-    beats = (finish[:-1] > begin[1:]) & (rank[:-1] > rank[1:])
-    if beats.any():
-        kept = np.ones(len(begin), bool)
-        kept[_lost(begin.tolist(), finish.tolist(), rank.tolist(), np.flatnonzero(beats).tolist())] = False
-        begin, finish, rank = begin[kept], finish[kept], rank[kept]
-
-    finish[:-1] = np.minimum(finish[:-1], begin[1:])
-    length = finish - begin
-    line = flat.reshape(-1)
-    line[np.repeat(finish - np.cumsum(length), length) + np.arange(length.sum())] = HOLD
-    role = begin // steps
-    line[begin] = np.where(keep_low[role], 127 - rank, rank)
-    return np.bincount(role, minlength=tracks)
-
-
-def _lost(begin: list[int], finish: list[int], rank: list[int], winners: list[int]) -> list[int]:
-    """Indices of the notes, in order of start, that start while a winner over them sounds.
-
-    `winners` are those that win over the note right after them. Each choice hangs on the one before it (a lost note
-    blocks nothing), hence the loop; it runs over the lost notes alone.
-    """
-    lost: list[int] = []
-    following, count = 0, len(begin)
-    for winner in winners:
-        if winner < following:  # itself lost
-            continue
-        until, top, following = finish[winner], rank[winner], winner + 1
-        while following < count and begin[following] < until and rank[following] < top:
-            lost.append(following)
-            following += 1
-    return lost

@@ -8,9 +8,9 @@ import warnings
 
 import numpy as np
 
-from musae_tf.music.grid import SILENT, STEPS_PER_BAR, onsets, sounding_pitch
+from musae_tf.music.grid import SILENT, onsets, sounding_pitch
 from musae_tf.music.layouts import Layout
-from musae_tf.music.vocabulary import KIT, REST, STROKES
+from musae_tf.music.vocabulary import KIT, REST, STROKES, VELOCITY
 
 PROPERTIES = ("holds", "rests", "onsets", "highest", "lowest", "mean_pitch")
 """Names of the six properties, in the order of the last axis of `phrase_properties`."""
@@ -30,32 +30,29 @@ def phrase_properties(tokens: np.ndarray, layout: Layout) -> np.ndarray:
         layout: what the tracks are.
 
     Returns:
-        float64 [N, K, 6]: steps in which a note is held, silent steps, onsets (these three add up to T), and the
-        highest, lowest and mean pitch of the onsets. NaN where there is no such thing: pitches of a track without
-        onsets; holds and pitches of a kit, whose onsets are strokes and whose rests are steps without one.
+        float64 [N, K, 6], K tracks: steps in which a note is held, silent steps, onsets (these three add up to T, over
+        all voices of the track to more), and the highest, lowest and mean pitch of the onsets. NaN where there is no
+        such thing: pitches of a track without onsets; holds and pitches of a kit, whose onsets are strokes and whose
+        rests are steps without one.
     """
     tokens = np.asarray(tokens, np.int32)
     begins = onsets(tokens, layout)
     pitch = np.where(begins, tokens, 0)
     count = begins.sum(axis=1)
     silent = (sounding_pitch(tokens, layout) == SILENT).sum(axis=1)
-    result = np.stack(
-        [
-            tokens.shape[1] - silent - count,
-            silent,
-            count,
-            pitch.max(axis=1),
-            np.where(begins, tokens, REST).min(axis=1),
-            pitch.sum(axis=1) / np.maximum(count, 1),
-        ],
-        axis=-1,
-    ).astype(np.float64)
+    notes = np.array([column.vocabulary != VELOCITY for column in layout.columns])
+    held, silent = ((tokens.shape[1] - silent - count) * notes, silent * notes)
+    sums = (held, silent, count, pitch.sum(axis=1))
+    held, silent, count, total = (layout.of_track(values, np.add) for values in sums)
+    highest = layout.of_track(pitch.max(axis=1), np.maximum)
+    lowest = layout.of_track(np.where(begins, tokens, REST).min(axis=1), np.minimum)
+    result = np.stack([held, silent, count, highest, lowest, total / np.maximum(count, 1)], axis=-1).astype(np.float64)
     result[count == 0, 3:] = np.nan
-    for track, spec in enumerate(layout.tracks):
+    for track, (spec, column) in enumerate(zip(layout.tracks, layout.first_columns, strict=True)):
         if spec.vocabulary == KIT:
             result[:, track] = np.nan
-            result[:, track, 1] = (tokens[..., track] == KIT.rest).sum(axis=1)
-            result[:, track, 2] = STROKES[tokens[..., track]].sum(axis=1)
+            result[:, track, 1] = (tokens[..., column] == KIT.rest).sum(axis=1)
+            result[:, track, 2] = STROKES[tokens[..., column]].sum(axis=1)
     return result
 
 
@@ -97,7 +94,7 @@ def attribute_values(tokens: np.ndarray, layout: Layout) -> np.ndarray:
         a note in steps. NaN where a track has no note that could have one.
     """
     properties = phrase_properties(tokens, layout)
-    bars = np.shape(tokens)[1] / STEPS_PER_BAR
+    bars = np.shape(tokens)[1] / layout.bar_steps
     holds, _, count, _, _, mean = np.moveaxis(properties, -1, 0)
     melodic = np.array([spec.vocabulary != KIT for spec in layout.tracks])
     sums = np.nan_to_num(mean * count)[:, melodic], (holds + count)[:, melodic], count[:, melodic]

@@ -40,7 +40,8 @@ def assign(song: Song, layout: Layout) -> np.ndarray:
     - as many sounding tracks as voices: highest mean pitch to the first voice, and so on down;
     - more: of those that play (`chosen_parts`) the highest, the lowest and, between them, those with the most notes;
       the rest are left out;
-    - fewer, one of them with chords (a piano): all are pooled and shared out chord by chord (`split_chords`);
+    - fewer, one of them with chords (a piano), and voices of one note: all are pooled and shared out chord by chord
+      (`split_chords`);
     - fewer, each a single line: to the voices whose register is nearest, keeping the order.
 
     A track that leads the song and that no rule takes, since others play what the rule asks for, joins the last of the
@@ -218,7 +219,8 @@ def _place_by_register(song: Song, layout: Layout, roles: np.ndarray) -> None:
     ]
     if not free or not left:
         return
-    if len(free) == len(voices) > len(left) and any(_is_chordal(song, index) for index in left):
+    single = all(layout.tracks[index].voices == 1 for index in voices)
+    if single and len(free) == len(voices) > len(left) and any(_is_chordal(song, index) for index in left):
         roles[left] = POOLED
         return
     mean = {index: float(song.tracks[index].notes["pitch"].mean()) for index in left}

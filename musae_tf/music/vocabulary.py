@@ -1,8 +1,9 @@
-"""Symbols of one step of one track.
+"""Symbols of one step of one column of a token array.
 
-Melodic tracks have 130 symbols: 0..127 the onset of that pitch, 128 rest, 129 hold (the note goes on). Drum kits have
+Melodic columns have 130 symbols: 0..127 the onset of that pitch, 128 rest, 129 hold (the note goes on). Drum kits have
 512: one bit for each of nine pieces struck together, 0 for none; strokes have no length. This is how MusicVAE reads
-drums (Roberts et al., 2018).
+drums (Roberts et al., 2018). Columns of velocities have 9: how loud the notes of a track are that begin at a step, on
+eight levels, or that none begins.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ HOLD = 129
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The symbols of a track: `size` of them; `rest` is silence; `hold` carries a note on, None where nothing lasts."""
+    """The symbols of a column: `size` of them; `rest` is silence; `hold` carries a note on, None if nothing lasts."""
 
     name: str
     size: int
@@ -51,7 +52,16 @@ KIT_PIECES = (
 
 KIT = Vocabulary("kit", 2 ** len(KIT_PIECES), 0, None)
 
+VELOCITY_LEVELS = 8
+"""Level l stands for velocities 16 l to 16 l + 15."""
+
+SAME_VELOCITY = VELOCITY_LEVELS
+"""No note begins; where one does all the same, it is as loud as the one before."""
+
+VELOCITY = Vocabulary("velocity", VELOCITY_LEVELS + 1, SAME_VELOCITY, None)
+
 VOCABULARIES = {vocabulary.name: vocabulary for vocabulary in (MELODIC, KIT)}
+"""Those that a track may have."""
 
 KIT_BITS = np.zeros(128, np.uint16)
 """uint16 [128]: the kit symbol of a single drum pitch, 0 where no piece has it."""

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import numpy as np
 
 from musae_tf.errors import MusicError, StudioError
-from musae_tf.music import STEPS_PER_BAR, Layout, Song, Tempo, detokenize, pieces, tokenize
+from musae_tf.music import Layout, Song, Tempo, detokenize, pieces, tokenize
 from musae_tf.music.reading import read_data
 from musae_tf.verbs.description import Description, LatentMap
 from musae_tf.verbs.methods import AsyncVerbs
@@ -109,8 +109,9 @@ class GridPiece:
             tempos = tuple(Tempo(max(int(tick), 0), float(bpm)) for tick, bpm in facts.get("tempos", ()))
         except (ValueError, KeyError, TypeError, binascii.Error, zlib.error) as cause:
             raise StudioError("the piece in this link is damaged: was the whole link copied?") from cause
-        if steps != STEPS_PER_BAR or tracks != len(layout.tracks):
-            raise StudioError(f"the piece in this link has {tracks} tracks, the model has {len(layout.tracks)}")
+        if steps != layout.bar_steps or tracks != len(layout.columns):
+            here, there = f"{tracks} columns of {steps} steps a bar", f"{len(layout.columns)} of {layout.bar_steps}"
+            raise StudioError(f"the piece in this link has {here}, the model has {there}")
         try:
             detokenize(tokens, layout, tempos or tempo, programs)
         except MusicError as cause:

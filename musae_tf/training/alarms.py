@@ -78,7 +78,7 @@ class Alarms:
     def _dead_symbol(self, rebuilt: np.ndarray, original: np.ndarray) -> str | None:
         for name in ("hold", "rest"):
             symbols = np.array([getattr(track.vocabulary, name) if getattr(track.vocabulary, name) is not None else -1
-                                for track in self._layout.tracks])  # fmt: skip
+                                for track in self._layout.columns])  # fmt: skip
             share = np.mean(rebuilt == symbols)
             if share > _DEAD_SHARE >= np.mean(original == symbols):
                 return f"{name}s"

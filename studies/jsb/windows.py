@@ -8,7 +8,9 @@ import numpy as np
 from musae_tf.data import Dataset
 from musae_tf.data.split import Split
 from musae_tf.errors import DatasetError
-from musae_tf.music import STEPS_PER_BAR
+from musae_tf.music import SIXTEENTHS
+
+STEPS_PER_BAR = SIXTEENTHS.steps
 
 
 class Windows(NamedTuple):

@@ -11,7 +11,7 @@ import numpy as np
 import musae_tf
 from musae_tf.data.build import Summary, build
 from musae_tf.data.folder import FolderSource
-from musae_tf.music.layouts import get_layout
+from musae_tf.music.named_layouts import get_layout
 from musae_tf.music.song import Metre, Song, Tempo, Track
 from tests.corpus import four_voice_song
 from tests.waiting import LIMIT
@@ -106,7 +106,7 @@ STUCK = """
 import signal, sys
 from musae_tf.data.build import build
 from musae_tf.data.folder import FolderSource
-from musae_tf.music.layouts import get_layout
+from musae_tf.music.named_layouts import get_layout
 
 class Stuck(FolderSource):
     def load(self, item):

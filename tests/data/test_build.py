@@ -12,7 +12,7 @@ from musae_tf.data.info import check, describe, facts, list_labels
 from musae_tf.data.source import Piece
 from musae_tf.errors import DatasetError, MusicError
 from musae_tf.music import Metre, Song, Track
-from musae_tf.music.layouts import get_layout
+from musae_tf.music.named_layouts import get_layout
 from tests import corpus
 from tests.corpus import four_voice_song, notes
 from tests.data.makers import VOICES, build_voices, hidden, rejections, write_song, write_tree

@@ -10,7 +10,7 @@ from musae_tf.data.corpus import CorpusSource
 from musae_tf.data.source import Piece
 from musae_tf.errors import MusicError
 from musae_tf.music.grid import Grid, heads, tokenize
-from musae_tf.music.layouts import get_layout
+from musae_tf.music.named_layouts import get_layout
 from musae_tf.music.vocabulary import HOLD, REST
 
 pytestmark = pytest.mark.skipif(

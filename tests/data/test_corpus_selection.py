@@ -5,8 +5,8 @@ from musae_tf.data.corpus import Treatment, four_voices, to_song
 from musae_tf.errors import MusicError
 from musae_tf.music.grid import tokenize
 from musae_tf.music.kern import read_kern
-from musae_tf.music.layouts import get_layout
 from musae_tf.music.musicxml import read_musicxml
+from musae_tf.music.named_layouts import get_layout
 from musae_tf.music.score import TICKS, Score, ScorePart, Written
 from musae_tf.music.song import Song
 from tests.data.documents import attributes, kern, line, move, musicxml, note, quartet, rest

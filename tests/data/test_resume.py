@@ -88,7 +88,7 @@ import resource, sys
 from musae_tf.data.build import build
 from musae_tf.data.folder import FolderSource
 from musae_tf.errors import DatasetError
-from musae_tf.music.layouts import get_layout
+from musae_tf.music.named_layouts import get_layout
 
 if __name__ == "__main__":
     root, target, limit, workers = sys.argv[1:]

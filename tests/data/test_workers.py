@@ -12,7 +12,7 @@ from musae_tf.data import workers
 from musae_tf.data.build import build
 from musae_tf.data.folder import FolderSource
 from musae_tf.data.workers import FileLimits
-from musae_tf.music.layouts import get_layout
+from musae_tf.music.named_layouts import get_layout
 
 class Harmful(FolderSource):
     def load(self, item):
