@@ -178,8 +178,10 @@ def _add_every(
     every = parser.add_argument_group("options of every source")
     out = f"dataset folder (default: {folder or 'datasets/<name of DIR>'})"
     every.add_argument("--out", default=folder, metavar="PATH", help=out)
-    layouts = "track layout: voices, band, band_paper or lpd5 (default: the source's)"
+    layouts = "track layout: one of musae layouts, or a YAML file (default: the source's)"
     every.add_argument("--layout", metavar="NAME", help=layouts)
+    grid = "bars that are taken and their steps: 4/4x4, 3/4x4, 4/4x6, 6/8x6, ... (default: 4/4x4)"
+    every.add_argument("--grid", default="4/4x4", metavar="METRExSTEPS", help=grid)
     drums = "kit, or a single voice (default: kit)"
     every.add_argument("--drums", choices=("kit", "voice"), default="kit", help=drums)
     keep = "note that stays where several sound (default: the layout's, highest)"
@@ -219,7 +221,7 @@ def build_dataset(arguments: Namespace) -> None:
 
     source: Source = arguments.make_source(arguments)
     out = Path(arguments.out or Path("datasets") / Path(os.path.abspath(arguments.root)).name)
-    layout = get_layout(arguments.layout or source.layout, arguments.drums, arguments.keep)
+    layout = get_layout(arguments.layout or source.layout, arguments.drums, arguments.keep, arguments.grid)
     genres = _genres(arguments.genres)
     filters = Filters(arguments.filters, arguments.phrase_bars, arguments.off_grid)
     items = repr(source.items()).encode("utf-8", "surrogateescape")
@@ -270,6 +272,7 @@ def _print_training(dataset: "Dataset", drums: str) -> None:
         "data.path": (str(dataset.path), path),
         "music.layout": (dataset.layout.name, preset),
         "music.drums": (drums, "kit"),
+        "music.grid": (dataset.layout.time.name, "4/4x4"),
         "data.sounding": ("any" if lacks["all"] else "all", "all"),
     }
     sets = [word for key, (value, usual) in changes.items() if value != usual for word in ("--set", f"{key}={value}")]

@@ -189,13 +189,18 @@ def _new_folder(config: "Config") -> Path:
 def _check_fit(config: "Config", dataset: "Dataset", origin: str) -> None:
     from musae_tf.music import get_layout
 
-    layout = get_layout(config.music.layout, config.music.drums)
+    layout = get_layout(config.music.layout, config.music.drums, grid=config.music.grid)
     built = dataset.layout
     if (layout.name, layout.vocabulary_sizes) != (built.name, built.vocabulary_sizes):
         raise ConfigError(
-            f"{origin}: music.layout is {layout.name!r} with {layout.vocabulary_sizes} symbols a track, but "
+            f"{origin}: music.layout is {layout.name!r} with {layout.vocabulary_sizes} symbols a column, but "
             f"{dataset.path} was built for {built.name!r} with {built.vocabulary_sizes}; change music.layout and "
             "music.drums, or build the dataset with --layout and --drums"
+        )
+    if layout.time != built.time:
+        raise ConfigError(
+            f"{origin}: music.grid is {layout.time.name}, but {dataset.path} was built on {built.time.name}; change "
+            "music.grid, or build the dataset with --grid"
         )
     if lack := dataset.lacks(config.music.bars, config.data.sounding):
         hint = "; data.sounding=any asks for one track only" if config.data.sounding == "all" else ""

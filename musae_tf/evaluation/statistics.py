@@ -74,7 +74,7 @@ def measure_generation(context: "EvaluationContext") -> dict[str, Any]:
                 kind: generation_statistics(tokens, layout) for kind, tokens in kinds.items()
             }
         draws, others = (context.draw(np.full(_WALK_PHRASES, number), base + number) for base in (_WALK, _WALK_OTHER))
-        longer = context.decode(walk(draws, others)).reshape(-1, len(layout.tracks))
+        longer = context.decode(walk(draws, others)).reshape(-1, len(layout.columns))
         phrases = [context.clip("one phrase", phrase, genre) for phrase in samples[:2]]
         context.show("samples", context.clip(f"{genre}, {_WALK_PHRASES} phrases", longer, genre), *phrases)
     return result
@@ -171,7 +171,7 @@ def generation_statistics(tokens: np.ndarray, layout: Layout) -> dict[str, dict[
     eighth = steps_of_eighth(layout.time)
     melodic = [track for track, spec in enumerate(layout.tracks) if spec.vocabulary != KIT]
     classes = chroma(tokens, layout)
-    empty = (classes.sum(axis=-1) == 0).reshape(-1, len(layout.tracks))
+    empty = (classes.sum(axis=-1) == 0).reshape(-1, len(layout.columns))
     result: dict[str, dict[str, float]] = {"empty_bars": {}, "pitch_classes": {}, "qualified_notes": {}}
     lengths = note_lengths(tokens, layout)
     used = (classes > 0).sum(axis=-1).reshape(empty.shape)

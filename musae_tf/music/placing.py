@@ -62,6 +62,7 @@ class Placement:
 
     Attributes:
         bars: How many bars there are.
+        stretches: int64 [n, 3] of neighbouring bars: first tick, first bar among all that fit, bars.
     """
 
     def __init__(self, song: Song, layout: Layout, settled: bool = False) -> None:
@@ -98,6 +99,7 @@ class Placement:
         self._start = bars[first, 0]
         self._offset = np.cumsum(self._count) - self._count
         self.bars = int(self._count.sum())
+        self.stretches = np.stack([self._start, self._offset, self._count], axis=1)
         self._all_bars = len(bars)
         self._kits = np.array([spec.vocabulary == KIT for spec in layout.tracks])
         self._low = np.array([spec.keep == "lowest" for spec in layout.tracks])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from musae_tf.config import Config
+from musae_tf.config import Config, PhraseShape
 from musae_tf.models.autoregressive import DOUBTED, TRUSTED, AutoregressiveDecoder
 from musae_tf.models.relative import HIDDEN, SILENT, around_pitch, over_pitch, sounding
 from musae_tf.models.symbols import Known
@@ -15,7 +15,12 @@ from musae_tf.music import HOLD, REST
 from musae_tf.music.pieces import row_seeds
 
 STEPS, LATENT = 32, 16
-LAYOUTS = {"voices": (130, 130, 130), "band": (130, 512, 130), "kit": (512,)}
+LAYOUTS = {
+    "voices": (130, 130, 130),
+    "band": (130, 512, 130),
+    "kit": (512,),
+    "chords": (512, 9, 130, 130, 130, 130, 130, 9),
+}
 
 
 def decoder_of(
@@ -23,7 +28,7 @@ def decoder_of(
 ) -> AutoregressiveDecoder:
     keras.utils.set_random_seed(1)
     config = replace(Config().model, latent=latent, embedding=6, decoder_units=16, **sizes_of_model)
-    decoder = AutoregressiveDecoder(config, steps, sizes)
+    decoder = AutoregressiveDecoder(config, PhraseShape(steps // 16, steps // 4, 4), sizes)
     decoder.generate = tf.function(decoder.generate)
     return decoder
 
@@ -100,7 +105,7 @@ def test_no_logit_sees_its_own_symbol_or_a_later_one(decoder):
     tokens = music(decoder, 1)[0]
     step, track = 14, len(decoder.vocabulary_sizes) - 1
     changed = tokens.copy()
-    changed[0, step, track] = (changed[0, step, track] + 7) % 120
+    changed[0, step, track] = (changed[0, step, track] + 7) % min(120, decoder.vocabulary_sizes[track])
     before, after = (
         [logits.numpy()[0] for logits in decoder.taught(codes(1), tf.constant(history))[0]]
         for history in (tokens, changed)

@@ -19,7 +19,7 @@ def test_order_is_that_of_the_properties_that_are_measured(seed, held):
     tokens = np.where(event < held, HOLD, np.where(event > 0.98, REST, tokens))
     tokens[..., 0] = np.where(event[..., 0] < 0.6, 0, rng.integers(0, 512, tokens.shape[:-1]))
     tokens = np.stack([canonical(phrase, layout) for phrase in tokens]).reshape(3, 32, 4)
-    values, known = (tensor.numpy() for tensor in order_of(tf.constant(tokens, tf.int32), (True, False, False, False)))
+    values, known = (tensor.numpy() for tensor in order_of(tf.constant(tokens, tf.int32), layout.vocabulary_sizes))
     assert values.shape == known.shape == (3, 4, len(PROPERTIES))
     truth = phrase_properties(tokens, layout)
     truth[:, 0, 2] = (tokens[..., 0] > 0).sum(axis=1)  # steps with strokes, where the measured count all strokes

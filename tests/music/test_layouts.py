@@ -15,6 +15,10 @@ def test_built_in_layouts():
         "band": ("drums", "bass", "guitar", "strings"),
         "band_paper": ("drums", "bass", "guitar", "strings"),
         "lpd5": ("drums", "piano", "guitar", "bass", "strings"),
+        "band_full": ("drums", "bass", "guitar", "keys", "strings", "lead"),
+        "piano": ("piano",),
+        "pop909": ("melody", "bridge", "piano"),
+        "ensemble": tuple(f"part {number}" for number in range(1, 7)),
     }
     assert get_layout("band").vocabulary_sizes == (512, 130, 130, 130)
     assert get_layout("band", drums="voice").vocabulary_sizes == (130,) * 4

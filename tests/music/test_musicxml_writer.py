@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musae_tf.errors import MusicError
-from musae_tf.music import KIT, LAYOUTS, NOTE, Metre, Song, Tempo, Track, canonical, detokenize, tokenize
+from musae_tf.music import KIT, LAYOUTS, NOTE, VELOCITY, Metre, Song, Tempo, Track, canonical, detokenize, tokenize
 from musae_tf.music.reading import read_data
 from musae_tf.music.score import TICKS
 from musae_tf.music.writing import as_file
@@ -44,9 +44,11 @@ def tokens(draw):
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     steps = 16 * draw(st.integers(1, 4))
     columns = []
-    for spec in layout.tracks:
-        if spec.vocabulary == KIT:
+    for column in layout.columns:
+        if column.vocabulary == KIT:
             columns.append(random.integers(0, KIT.size, steps) * (random.random(steps) < 0.4))
+        elif column.vocabulary == VELOCITY:
+            columns.append(random.integers(0, VELOCITY.size, steps))
         else:
             onsets = random.integers(0, 129, steps)
             columns.append(np.where(random.random(steps) < draw(st.sampled_from((0, 0.3, 1))), onsets, 129))
