@@ -94,7 +94,7 @@ def _add_jsb(sources: Commands) -> None:
     own.add_argument("--file", required=True, metavar="JSON", help="train, valid and test: chorales, steps, pitches")
     grid = "sixteenth: four voices a step; quarter: a set of pitches a step (default: sixteenth)"
     own.add_argument("--grid", choices=("sixteenth", "quarter"), default="sixteenth", help=grid)
-    _add_every(parser, _jsb, "datasets/jsb")
+    _add_every(parser, _jsb, "datasets/jsb", grids=False)
 
 
 def _jsb(arguments: Namespace) -> "Source":
@@ -164,7 +164,11 @@ def _add_labels(own: argparse._ArgumentGroup) -> None:
 
 
 def _add_every(
-    parser: Parser, make: Callable[[Namespace], "Source"], folder: str | None = None, most_genres: str | None = None
+    parser: Parser,
+    make: Callable[[Namespace], "Source"],
+    folder: str | None = None,
+    most_genres: str | None = None,
+    grids: bool = True,
 ) -> None:
     """The options of every source.
 
@@ -173,15 +177,18 @@ def _add_every(
         make: makes the source from what was read.
         folder: where the dataset goes if nothing is said; None for the name of the folder that is read.
         most_genres: how many genres are kept if nothing is said; None for all.
+        grids: whether the source's songs may have other bars than 4/4.
     """
     parser.set_defaults(make_source=make)
     every = parser.add_argument_group("options of every source")
     out = f"dataset folder (default: {folder or 'datasets/<name of DIR>'})"
     every.add_argument("--out", default=folder, metavar="PATH", help=out)
-    layouts = "track layout: one of musae layouts, or a YAML file (default: the source's)"
+    layouts = "track layout, or a YAML file with one (default: the source's)"
     every.add_argument("--layout", metavar="NAME", help=layouts)
-    grid = "bars that are taken and their steps: 4/4x4, 3/4x4, 4/4x6, 6/8x6, ... (default: 4/4x4)"
-    every.add_argument("--grid", default="4/4x4", metavar="METRExSTEPS", help=grid)
+    grid = "metre, and steps of a beat: 3/4x4, 4/4x6, 6/8x6 (default: 4/4x4)"
+    if grids:
+        every.add_argument("--grid", default="4/4x4", metavar="GRID", help=grid, dest="time_grid")
+    parser.set_defaults(time_grid="4/4x4")
     drums = "kit, or a single voice (default: kit)"
     every.add_argument("--drums", choices=("kit", "voice"), default="kit", help=drums)
     keep = "note that stays where several sound (default: the layout's, highest)"
@@ -221,7 +228,7 @@ def build_dataset(arguments: Namespace) -> None:
 
     source: Source = arguments.make_source(arguments)
     out = Path(arguments.out or Path("datasets") / Path(os.path.abspath(arguments.root)).name)
-    layout = get_layout(arguments.layout or source.layout, arguments.drums, arguments.keep, arguments.grid)
+    layout = get_layout(arguments.layout or source.layout, arguments.drums, arguments.keep, arguments.time_grid)
     genres = _genres(arguments.genres)
     filters = Filters(arguments.filters, arguments.phrase_bars, arguments.off_grid)
     items = repr(source.items()).encode("utf-8", "surrogateescape")

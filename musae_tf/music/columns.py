@@ -77,7 +77,7 @@ def _lost(begin: list[int], finish: list[int], rank: list[int], winners: list[in
     return lost
 
 
-def lay_chords(flat: np.ndarray, start: np.ndarray, end: np.ndarray, pitch: np.ndarray) -> np.ndarray:
+def lay_chords(flat: np.ndarray, start: np.ndarray, end: np.ndarray, pitch: np.ndarray) -> int:
     """Write notes as onsets and holds, as many at a time as there are columns.
 
     A note keeps its column. Those that begin on a step go to the free columns, the highest to the first one. A note

@@ -144,14 +144,14 @@ def test_the_drum_pattern_is_that_of_pypianoroll_without_its_tolerance():
     hits = ((kit[..., np.newaxis] >> np.arange(9)) & 1).reshape(-1, 4, 9)
     expected = [pypianoroll.metrics.drum_in_pattern_rate(beats, 4, tolerance=0.0) for beats in hits if beats.any()]
     strokes = [beats.sum() for beats in hits if beats.any()]
-    assert drum_pattern(kit) == pytest.approx(np.average(expected, weights=strokes))
-    assert generation_statistics(tokens, layout)["drum_pattern"]["drums"] == drum_pattern(kit)
+    assert drum_pattern(kit, 16, 2) == pytest.approx(np.average(expected, weights=strokes))
+    assert generation_statistics(tokens, layout)["drum_pattern"]["drums"] == drum_pattern(kit, 16, 2)
     tolerant = [pypianoroll.metrics.drum_in_pattern_rate(beats, 4) for beats in hits if beats.any()]
-    assert np.average(tolerant, weights=strokes) > drum_pattern(kit) + 0.01
+    assert np.average(tolerant, weights=strokes) > drum_pattern(kit, 16, 2) + 0.01
     from musae_tf.music import tokenize
 
     rock = tokenize(drum_song(), layout).tokens[..., 0]
-    assert drum_pattern(rock.reshape(1, -1)) == 1.0
+    assert drum_pattern(rock.reshape(1, -1), 16, 2) == 1.0
 
 
 def test_tonal_distance_is_that_in_the_tonal_space_of_musegan(real):

@@ -90,7 +90,7 @@ BAR = np.full(64, 128, "<u2").tobytes()
         (packed(BAR, shape=[10**9, 16, 4]), "damaged"),
         (packed(BAR, tempo="fast"), "damaged"),
         (packed(BAR, programs=None), "damaged"),
-        (packed(BAR, shape=[2, 16, 2]), "has 2 tracks, the model has 4"),
+        (packed(BAR, shape=[2, 16, 2]), "has 2 columns of 16 steps a bar, the model has 4 of 16"),
         (packed(np.full(64, 999, "<u2").tobytes()), "does not fit the model"),
         (packed(BAR, tempo=-1.0), "does not fit the model"),
         (packed(BAR, programs=[52] * 3), "does not fit the model"),
