@@ -2,8 +2,9 @@
 
     python studies/frontier/run.py runs/ONE runs/OTHER        # runs that differ in their pull, or in their training
 
-Each run is measured at several temperatures, and for its samples with several `prior.sample_noise_scale`: how far the
-decoder is to trust a code. Writes results/frontier/frontier.json and frontier.png.
+Each run is measured at several temperatures, with several amounts of trust in its codes (see
+`AutoregressiveDecoder.generate`), and for its samples with several `prior.sample_noise_scale`. Writes
+results/frontier/frontier.json and frontier.png.
 """
 
 import argparse
@@ -12,7 +13,7 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 
@@ -37,9 +38,21 @@ from musae_tf.progress import progress
 from musae_tf.training import Run
 
 ROOT = Path(__file__).parent.parent.parent
-SCALES = (0.4, 1.0, 3.0, 6.0, 12.0)
 TEMPERATURES = {0.0: "-", 0.5: "--", 0.9: ":"}
 """And how they are drawn."""
+TRUSTS = (0.0, 0.5, 1.0)
+"""At every temperature, with the run's own noise."""
+SCALES = (0.4, 2.0, 12.0)
+"""At the first temperature, with all trust."""
+
+
+class Setting(NamedTuple):
+    """How music is made."""
+
+    temperature: float
+    trust: float
+    scale: float
+
 
 # Phrases of each genre that the test learns from and is asked about, and streams of random numbers for both.
 _COUNTS, _STREAMS = (400, 200), (81, 82)
@@ -82,42 +95,42 @@ def measure(run: Run, dataset: Dataset) -> dict[str, Any]:
     noise = shuffled_voices(real.tokens, context.layout, SEED)
     mean, deviation = inference.encode(context.model, known.tokens)
     points = []
-    own = context.model.config.prior.sample_mean_scale
-    with progress(total=len(TEMPERATURES) * len(SCALES), title=run.path.name, unit="points") as bar:
-        for temperature in TEMPERATURES:
-            rebuilt = _decode(context, context.codes, temperature, 0)
-            f1 = agreement(rebuilt, real.tokens, context.layout)["onset_f1"]["all"]
-            for scale in SCALES:
-                prior = FittedPrior(context.model.latent, genres, scale, own)
-                prior.fit(mean, deviation, known.genre)
-                seen, asked = (
-                    _samples(context, prior, count, temperature, stream)
-                    for count, stream in zip(_COUNTS, _STREAMS, strict=True)
-                )
-                above = TokenTest(learnt, seen, context.layout).above(real, asked)
-                auc = known_mean(np.array([known_mean(above[real.genre == genre]) for genre in range(genres)]))
-                kept = [_likeness(context, key, asked.tokens, real.tokens, noise) for key in BARS]
-                points.append(
-                    {"temperature": temperature, "scale": scale, "onset_f1": f1, "auc": auc, "grammar": min(kept)}
-                )
-                bar.update()
+    own = context.model.config.prior
+    settings = [Setting(heat, trust, own.sample_noise_scale) for heat in TEMPERATURES for trust in TRUSTS]
+    settings += [Setting(next(iter(TEMPERATURES)), 1.0, scale) for scale in SCALES]
+    for setting in progress(settings, title=run.path.name, unit="points"):
+        rebuilt = _decode(context, context.codes, setting, 0)
+        f1 = agreement(rebuilt, real.tokens, context.layout)["onset_f1"]["all"]
+        prior = FittedPrior(context.model.latent, genres, setting.scale, own.sample_mean_scale)
+        prior.fit(mean, deviation, known.genre)
+        seen, asked = (
+            _samples(context, prior, count, setting, stream) for count, stream in zip(_COUNTS, _STREAMS, strict=True)
+        )
+        above = TokenTest(learnt, seen, context.layout).above(real, asked)
+        auc = known_mean(np.array([known_mean(above[real.genre == genre]) for genre in range(genres)]))
+        kept = [_likeness(context, key, asked.tokens, real.tokens, noise) for key in BARS]
+        points.append({**setting._asdict(), "onset_f1": f1, "auc": auc, "grammar": min(kept)})
     facts = {key: run.facts.get(key) for key in ("command", "steps", "seconds", "versions", "revision", "machine")}
     schedule = [list(pair) for pair in run.config.regularisation.weight_schedule]
     return {**facts, "seed": run.config.seed, "weight_schedule": schedule, "points": points}
 
 
 def draw(found: dict[str, dict[str, Any]], path: Path) -> None:
-    """All points; those of one run and temperature are joined in the order of their noise."""
+    """All points; those of one run and temperature are joined in the order of their trust, the others are crosses."""
     figure, axes = pyplot.subplots(figsize=(7, 5))
     for number, (name, run) in enumerate(found.items()):
+        own = run["points"][0]["scale"]
         for temperature, style in TEMPERATURES.items():
-            here = [point for point in run["points"] if point["temperature"] == temperature]
+            here = [point for point in run["points"] if (point["temperature"], point["scale"]) == (temperature, own)]
             line = [point["auc"] for point in here], [point["onset_f1"] for point in here]
             axes.plot(*line, f"o{style}", color=f"C{number}", label=f"{name}, temperature {temperature:g}")
             for point in here:
-                axes.annotate(f"{point['scale']:g}", (point["auc"], point["onset_f1"]), fontsize=7, xytext=(2, 3),
-                              textcoords="offset points")  # fmt: skip
-    axes.set_xlabel("samples told from real music by counts, AUC (numbers: prior.sample_noise_scale)")
+                _note(axes, point, f"{point['trust']:g}")
+        for point in run["points"]:
+            if point["scale"] != own:
+                axes.plot(point["auc"], point["onset_f1"], "x", color=f"C{number}")
+                _note(axes, point, f"noise {point['scale']:g}")
+    axes.set_xlabel("samples told from real music by counts, AUC (numbers: trust; crosses: prior.sample_noise_scale)")
     axes.set_ylabel("onset F1 of reconstructions")
     axes.legend(fontsize=8)
     picture = io.BytesIO()
@@ -126,15 +139,20 @@ def draw(found: dict[str, dict[str, Any]], path: Path) -> None:
     write_bytes(path, picture.getvalue(), RunError)
 
 
-def _samples(context: EvaluationContext, prior: FittedPrior, count: int, temperature: float, stream: int) -> Music:
+def _note(axes: Any, point: dict[str, Any], text: str) -> None:
+    axes.annotate(text, (point["auc"], point["onset_f1"]), fontsize=7, xytext=(2, 3), textcoords="offset points")
+
+
+def _samples(context: EvaluationContext, prior: FittedPrior, count: int, setting: Setting, stream: int) -> Music:
     genre = np.repeat(np.arange(len(context.genres)), count)
     codes = prior.draw(genre, np.asarray(row_seeds(SEED, stream, 1))[0]).numpy()
     names = np.array([f"sample {number}" for number in range(len(genre))])
-    return Music(_decode(context, codes, temperature, stream), genre, names)
+    return Music(_decode(context, codes, setting, stream), genre, names)
 
 
-def _decode(context: EvaluationContext, codes: np.ndarray, temperature: float, stream: int) -> np.ndarray:
-    return inference.decode(context.model, codes, temperature, row_seeds(SEED, stream, len(codes)))
+def _decode(context: EvaluationContext, codes: np.ndarray, setting: Setting, stream: int) -> np.ndarray:
+    seeds = row_seeds(SEED, stream, len(codes))
+    return inference.decode(context.model, codes, setting.temperature, seeds, setting.trust)
 
 
 def _likeness(context: EvaluationContext, key: str, made: np.ndarray, real: np.ndarray, noise: np.ndarray) -> float:

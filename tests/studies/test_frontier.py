@@ -19,16 +19,17 @@ def finished(tiny_dataset, tmp_path_factory) -> Run:
     return run
 
 
-def test_every_temperature_and_noise_is_a_point(finished, tiny_dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(frontier, "SCALES", (1.0, 6.0))
+def test_every_temperature_trust_and_noise_is_a_point(finished, tiny_dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(frontier, "SCALES", (1.0,))
+    monkeypatch.setattr(frontier, "TRUSTS", (0.0, 1.0))
     monkeypatch.setattr(frontier, "TEMPERATURES", {0.0: "-", 0.9: ":"})
     monkeypatch.setattr(frontier, "_COUNTS", (12, 8))
     to = tmp_path / "results"
     assert frontier.main([str(finished.path), "--dataset", str(tiny_dataset.path), "--to", str(to)]) == 0
     written = json.loads((to / "frontier.json").read_text())
     row = written["runs"][finished.path.name]
-    assert {(point["temperature"], point["scale"]) for point in row["points"]} == {
-        (0.0, 1.0), (0.0, 6.0), (0.9, 1.0), (0.9, 6.0)
+    assert {(point["temperature"], point["trust"], point["scale"]) for point in row["points"]} == {
+        (0.0, 0.0, 6.0), (0.0, 1.0, 6.0), (0.9, 0.0, 6.0), (0.9, 1.0, 6.0), (0.0, 1.0, 1.0)
     }  # fmt: skip
     assert all(0 <= point["onset_f1"] <= 1 and 0.5 < point["auc"] <= 1 for point in row["points"])
     assert (row["steps"], row["seed"]) == (4, 1)
