@@ -20,6 +20,7 @@ import numpy as np
 from musae_tf.errors import InvalidRequestError, MusicError, UnknownAttributeError, UnknownGenreError
 from musae_tf.music.beat import has_another_beat, has_no_beat
 from musae_tf.music.grid import DEFAULT_TEMPO, Grid, cut, detokenize, join
+from musae_tf.music.in_place import in_place
 from musae_tf.music.layouts import Layout
 from musae_tf.music.roles import assign, left_out
 from musae_tf.music.song import Song, Tempo
@@ -170,9 +171,22 @@ def new_song(
     return song
 
 
-def changed_song(phrases: np.ndarray, form: Grid, name: str) -> Song:
-    """Phrases [n, T, K] as a song with the length, tempos and programs of the one that they were made from."""
-    return new_song(phrases, len(form.tokens), form.layout, form.tempos, name, form.programs)
+OTHER_BARS = ("keep", "drop")
+"""What to do with bars that the model cannot take: leave them as they are, or leave them out."""
+
+
+def changed_song(phrases: np.ndarray, form: Grid, name: str, song: Song | None = None) -> Song:
+    """Phrases [n, T, C] as a song with the tempos, programs and names of the one that they were made from.
+
+    With that song, what they were made from is replaced in it and the rest stays, see `in_place`; without it, only the
+    bars that the grid took are there.
+    """
+    made = new_song(phrases, len(form.tokens), form.layout, form.tempos, name, form.programs)
+    if song is not None:
+        return in_place(song, made, form)
+    for track, own in zip(made.tracks, form.names, strict=True):
+        track.name = own
+    return made
 
 
 def line(start: Grid, end: Grid, points: int) -> list[tuple[float, Grid]]:
@@ -192,7 +206,9 @@ def line(start: Grid, end: Grid, points: int) -> list[tuple[float, Grid]]:
         nearer = start if position <= 0.5 else end
         tempo = start.tempo * (end.tempo / start.tempo) ** position
         tempos = tuple(Tempo(tick, bpm * tempo / nearer.tempo) for tick, bpm in nearer.tempos)
-        forms.append((position, replace(longest, tempo=tempo, tempos=tempos, programs=nearer.programs)))
+        forms.append(
+            (position, replace(longest, tempo=tempo, tempos=tempos, programs=nearer.programs, names=nearer.names))
+        )
     return forms
 
 

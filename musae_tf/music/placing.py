@@ -8,7 +8,7 @@ import numpy as np
 
 from musae_tf.errors import MusicError
 from musae_tf.music.columns import lay_chords, lay_notes, lay_velocities
-from musae_tf.music.layouts import Layout
+from musae_tf.music.layouts import Layout, TrackSpec
 from musae_tf.music.roles import POOLED, split_chords
 from musae_tf.music.song import Metre, Song, Tempo, Track
 from musae_tf.music.vocabulary import KIT, KIT_BITS, STROKES
@@ -33,6 +33,9 @@ class Grid:
         tempos: All tempos of these bars, in ticks of `layout.time.ticks_per_step` a step from the first bar on, the
             first at 0.
         programs: General MIDI program of each track: that of its source with the most notes, or the layout's.
+        names: Name of each track, of the same source, or the layout's.
+        roles: int64 [source tracks], the track of the layout that took each, as `roles.assign` gives them.
+        stretches: int64 [n, 3]: of each run its first tick in the song, and as in `runs` its first bar and its bars.
         losses: What the grid could not hold. `notes` all notes of the song, of which `outside_layout` belong to no
             track or kit piece, `other_metre` start in a bar of another metre, `overlapped` lost to others that sound
             at once, `same_step` lost to one that they meet on a step by rounding alone, and the
@@ -48,6 +51,9 @@ class Grid:
     losses: dict[str, int]
     layout: Layout
     tempos: tuple[Tempo, ...]
+    names: tuple[str, ...]
+    roles: np.ndarray
+    stretches: np.ndarray
 
 
 # Source tracks that play one track of a layout: its number, the tracks, and those that are shared out chord by chord.
@@ -127,13 +133,16 @@ class Placement:
         runs = list(zip(self._offset.tolist(), self._count.tolist(), strict=True))
         tempo, tempos = self._tempo(), self._tempos()
         notes = sum(len(track.notes) for track in self._song.tracks)
-        for way in wanted:
+        for roles, way in zip(ways, wanted, strict=True):
             numbers = [rows[row] for row in way]
             columns = [column for number in numbers for column in range(first[number], first[number + 1])]
             inside, other_metre, off_grid, overlapped, same_step = losses[numbers].sum(axis=0).tolist()
             yield Grid(
                 tokens=np.ascontiguousarray(flat[columns].T).reshape(self.bars, self._steps, len(columns)),
-                programs=tuple(self._program(row) for row in way),
+                programs=tuple(self._busiest(row).program for row in way),
+                names=tuple(self._busiest(row).name or self._layout.names[row[0]] for row in way),
+                roles=np.array(roles, np.int64),
+                stretches=self.stretches,
                 losses={
                     "notes": notes,
                     "off_grid": off_grid,
@@ -290,11 +299,11 @@ class Placement:
         latest = sorted({tempo.tick: tempo for tempo in found}.values())
         return tuple(tempo for number, tempo in enumerate(latest) if not number or tempo.bpm != latest[number - 1].bpm)
 
-    def _program(self, row: _Row) -> int:
+    def _busiest(self, row: _Row) -> Track | TrackSpec:
+        """The source of a row with the most notes, or the layout's track."""
         track, sources, pool = row
         playing: list[Track] = [self._song.tracks[source] for source in (*sources, *pool)]
-        busiest = max(playing, key=lambda one: len(one.notes), default=self._layout.tracks[track])
-        return busiest.program
+        return max(playing, key=lambda one: len(one.notes), default=self._layout.tracks[track])
 
 
 def _regrouped(bars: np.ndarray, length: int) -> np.ndarray:

@@ -31,7 +31,8 @@ def grid_of(sounds, cuts, rng):
             tokens[bar, 0, track] = rng.integers(0, 128)
     edges = sorted({0, *cuts, len(sounds)})
     runs = [(first, last - first) for first, last in pairwise(edges)]
-    return Grid(tokens, runs, 120.0, (0, 33, 25, 48), {}, BAND, (Tempo(0, 120.0),))
+    nowhere = np.zeros((len(runs), 3), np.int64)
+    return Grid(tokens, runs, 120.0, (0, 33, 25, 48), {}, BAND, (Tempo(0, 120.0),), BAND.names, np.arange(4), nowhere)
 
 
 @given(st.data())
