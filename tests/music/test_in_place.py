@@ -39,7 +39,8 @@ def songs(draw) -> Song:
                         line.append((tick + start * quarter // 4, quarter // 2, pitch, 80))
             tick += length
     names = ("Violin I", "Violin II", "Viola", "Cello")
-    tracks = [Track(name, 40 + number, False, notes(*line)) for number, (name, line) in enumerate(zip(names, rows, strict=True))]
+    parts = zip(names, range(40, 44), rows, strict=True)
+    tracks = [Track(name, program, False, notes(*line)) for name, program, line in parts]
     return Song(quarter, tracks, [Tempo(0, 90.0), Tempo(tick // 2, 120.0)], metres, tick, "a quartet")
 
 
