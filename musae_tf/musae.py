@@ -61,6 +61,10 @@ class Musae(Verbs):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.description.name!r})"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the model's genres and tracks."""
+        return self.description._repr_html_()
+
     @classmethod
     def from_preset(cls, name: str = "voices") -> "Musae":
         """A trained model, kept in the user's cache from its first use on.

@@ -5,13 +5,11 @@ screen, and sound small enough to sit in a page.
 """
 
 import base64
-import io
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import soundfile
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -24,7 +22,7 @@ from musae_tf.evaluation.latent_order import STRENGTHS
 from musae_tf.evaluation.per_song import ALL
 from musae_tf.evaluation.realism import KINDS
 from musae_tf.music import KIT_PIECES, Layout, detokenize
-from musae_tf.music.audio import render
+from musae_tf.music.audio import to_mp3
 from musae_tf.music.grid import SILENT, lines_of, onsets, sounding_pitch
 from musae_tf.music.properties import PROPERTIES
 from musae_tf.music.vocabulary import KIT, STRUCK
@@ -51,9 +49,6 @@ _METRICS = {
 _DRAWS = 13
 # Pixels of a step and of a semitone.
 _STEP, _ROW = 6, 3
-_RATE = 22050
-# 0 is the best and largest, 1 the smallest.
-_COMPRESSION = 0.8
 
 
 def evaluation_page(context: EvaluationContext, result: dict[str, Any], comparison: Comparison) -> str:
@@ -168,7 +163,7 @@ def _draw(clip: Clip, layout: Layout, low: int, high: int) -> Drawn:
         else:
             boxes = _notes(pitch[:, track], begins[:, track], high)
         tracks.append("".join(boxes))
-    return Drawn(clip.title, width, height, bars, tracks, _mp3(clip, layout))
+    return Drawn(clip.title, width, height, bars, tracks, to_mp3(detokenize(clip.tokens, layout, clip.tempo)))
 
 
 def _notes(pitch: np.ndarray, begins: np.ndarray, high: int) -> list[str]:
@@ -188,14 +183,3 @@ def _strokes(symbols: np.ndarray, top: int) -> list[str]:
 
 def _box(x: int, y: int, width: int) -> str:
     return f"M{x} {y}h{width}v{_ROW - 1}h-{width}z"
-
-
-def _mp3(clip: Clip, layout: Layout) -> bytes:
-    """Mono, about 5 kB a second."""
-    sound = render(detokenize(clip.tokens, layout, clip.tempo), _RATE).mean(axis=1)
-    file = io.BytesIO()
-    soundfile.write(
-        file, sound, _RATE, format="MP3", subtype="MPEG_LAYER_III", compression_level=_COMPRESSION,
-        bitrate_mode="VARIABLE",
-    )  # fmt: skip
-    return file.getvalue()

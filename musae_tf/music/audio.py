@@ -20,6 +20,8 @@ PEAK = 0.9
 TAIL_SECONDS = 1.5
 MAX_SECONDS = 3600.0
 _SOUND_FONT = "TimGM6mb.sf2"
+_MP3_RATE = 22050
+_MP3_COMPRESSION = 0.8  # 0 is the largest file, 1 the smallest
 
 
 def render(song: Song, sample_rate: int = 44100) -> np.ndarray:
@@ -65,6 +67,21 @@ def to_wav(song: Song, sample_rate: int = 44100) -> bytes:
         file.setframerate(sample_rate)
         file.writeframes(samples.tobytes())
     return data.getvalue()
+
+
+def to_mp3(song: Song) -> bytes:
+    """The sound of a song as an MP3 file, mono, about 5 kB a second: small enough for a page.
+
+    Raises:
+        MusicError: As `render`, or soundfile is not installed.
+    """
+    soundfile = require("soundfile", "sound as MP3")
+    file = io.BytesIO()
+    soundfile.write(
+        file, render(song, _MP3_RATE).mean(axis=1), _MP3_RATE, format="MP3", subtype="MPEG_LAYER_III",
+        compression_level=_MP3_COMPRESSION, bitrate_mode="VARIABLE",
+    )  # fmt: skip
+    return file.getvalue()
 
 
 def write_wav(song: Song, path: str | os.PathLike, sample_rate: int = 44100) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, told apart by colour-blind eyes as well.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _BLACK_KEYS = (1, 3, 6, 8, 10)
 _DPI = 110
@@ -48,15 +48,15 @@ def pianoroll(music: Song | np.ndarray, layout: Layout | None = None, title: str
     """
     song = _song(music, layout)
     tracks = song.tracks or [Track("no tracks")]
-    edges = _edges(song)
-    spans = [_span(track) for track in tracks]
+    edges = bar_edges(song)
+    spans = [row_span(track) for track in tracks]
     heights = [max(0.9, 0.09 * (high - low + 1)) for low, high in spans]
     width = min(_MAX_WIDTH, max(7.0, 1.5 + 1.4 * (len(edges) - 1)))
     figure = _figure(width, sum(heights) + 0.25 * len(tracks) + 0.9)
     lanes = figure.subplots(len(tracks), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
     for index, (axes, track, (low, high)) in enumerate(zip(lanes, tracks, spans, strict=True)):
         _draw_background(axes, track.is_drum, low, high, edges, song.ticks_per_quarter)
-        _draw_notes(axes, track, _rows(track), _COLOURS[index % len(_COLOURS)])
+        _draw_notes(axes, track, note_rows(track), COLOURS[index % len(COLOURS)])
         axes.set_ylim(low - 0.5, high + 0.5)
         if track.is_drum:
             names = [piece.name for piece in KIT_PIECES] + ["other"]
@@ -104,7 +104,7 @@ def picture_grid(
             f"{'no' if titles is None else len(titles)} titles; needs phrases, columns and a title each or none"
         )
     songs = [detokenize(phrase, layout) for phrase in phrases]
-    spans = [_span(track) for song in songs for track in song.tracks if not track.is_drum and len(track.notes)]
+    spans = [row_span(track) for song in songs for track in song.tracks if not track.is_drum and len(track.notes)]
     low = min((span[0] for span in spans), default=60)
     high = max((span[1] for span in spans), default=72)
     columns = min(columns, len(songs))
@@ -118,15 +118,15 @@ def picture_grid(
     floor = low - len(KIT_PIECES) - 1 if drums else low
     ticks = [pitch for pitch in range(low, high + 1) if pitch % 12 == 0] or [low]
     for index, (axes, song) in enumerate(zip(sheet, songs, strict=False)):
-        _draw_background(axes, False, low, high, _edges(song), song.ticks_per_quarter)
+        _draw_background(axes, False, low, high, bar_edges(song), song.ticks_per_quarter)
         for number, track in enumerate(song.tracks):
-            place = _rows(track) + floor if track.is_drum else _rows(track)
-            _draw_notes(axes, track, place, _COLOURS[number % len(_COLOURS)], border=0.2)
+            place = note_rows(track) + floor if track.is_drum else note_rows(track)
+            _draw_notes(axes, track, place, COLOURS[number % len(COLOURS)], border=0.2)
         axes.set_ylim(floor - 0.5, high + 0.5)
         axes.set_yticks(ticks, [_pitch_name(pitch) for pitch in ticks], fontsize=7)
         if titles is not None:
             axes.set_title(titles[index], fontsize=9)
-        _label_bars(axes, _edges(song))
+        _label_bars(axes, bar_edges(song))
         axes.set_xlabel("")
     _legend(figure, layout)
     return _pixels(figure)
@@ -140,13 +140,13 @@ def _song(music: Song | np.ndarray, layout: Layout | None) -> Song:
     return detokenize(music, layout)
 
 
-def _edges(song: Song) -> np.ndarray:
+def bar_edges(song: Song) -> np.ndarray:
     """Ticks of the bar lines, the one at the end too."""
     bars = song.bars()
     return np.append(bars[:, 0], bars[-1].sum()) if len(bars) else np.array([0, 4 * song.ticks_per_quarter])
 
 
-def _rows(track: Track) -> np.ndarray:
+def note_rows(track: Track) -> np.ndarray:
     """Vertical place of every note: its pitch, in a drum track the row of its kit piece."""
     pitch = track.notes["pitch"].astype(np.int64)
     if not track.is_drum:
@@ -155,9 +155,9 @@ def _rows(track: Track) -> np.ndarray:
     return np.where(bits > 0, np.log2(np.maximum(bits, 1)).astype(np.int64), _OTHER_ROW)
 
 
-def _span(track: Track) -> tuple[int, int]:
+def row_span(track: Track) -> tuple[int, int]:
     """Lowest and highest row of a lane, inclusive."""
-    rows = _rows(track)
+    rows = note_rows(track)
     if track.is_drum:
         return 0, max(_OTHER_ROW - 1, int(rows.max(initial=0)))
     if len(rows) == 0:
@@ -201,7 +201,7 @@ def _label_bars(axes: "Axes", edges: np.ndarray) -> None:
 def _legend(figure: "Figure", layout: Layout) -> None:
     patches = require("matplotlib.patches", "drawing", "matplotlib")
     handles = [
-        patches.Patch(color=_COLOURS[index % len(_COLOURS)], label=name) for index, name in enumerate(layout.names)
+        patches.Patch(color=COLOURS[index % len(COLOURS)], label=name) for index, name in enumerate(layout.names)
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8, frameon=False)
 

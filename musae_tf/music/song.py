@@ -175,6 +175,12 @@ class Song:
 
         write_bytes(path, as_file(self, path), MusicError)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows, see `musae_tf.music.notebook`."""
+        from musae_tf.music.notebook import song_html
+
+        return song_html(self)
+
     def bars(self) -> np.ndarray:
         """Where the bars lie.
 

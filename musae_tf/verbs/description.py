@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -102,6 +103,28 @@ class Description:
     find_attributes: Callable[[], Attributes | None] = field(default=_unknown, repr=False, compare=False)
     find_plane: Callable[[], MapPlane | None] = field(default=_unknown, repr=False, compare=False)
     remedy: str = field(default="export it again where the dataset of its training is", repr=False, compare=False)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: genres and tracks. Attributes are not asked for, which may take a fit."""
+        genres = [
+            f"{escape(name)} ({self.tempos[name]:.0f} bpm)" if name in self.tempos else escape(name)
+            for name in self.genres
+        ]
+        tracks = [
+            f"{escape(track.name)} ({'drums' if track.is_drum else f'program {track.program}'})"
+            for track in self.layout.tracks
+        ]
+        rows = {
+            "genres": ", ".join(genres),
+            "tracks": ", ".join(tracks),
+            "phrase": f"{self.bars} bars of {self.steps // self.bars} steps",
+            "code": f"{self.latent} axes",
+        }
+        cells = "".join(
+            f'<tr><th style="text-align:left">{name}</th><td style="text-align:left">{value}</td></tr>'
+            for name, value in rows.items()
+        )
+        return f"<div><b>{escape(self.name)}</b><table>{cells}</table></div>"
 
     @property
     def attributes(self) -> Attributes | None:

@@ -7,13 +7,13 @@ from matplotlib.image import imread
 
 from musae_tf.errors import MusicError
 from musae_tf.music import LAYOUTS, REST, Song, Track, get_layout
-from musae_tf.music.picture import _COLOURS, pianoroll, picture_grid, write_png
+from musae_tf.music.picture import COLOURS, pianoroll, picture_grid, write_png
 from tests.corpus import BAR, notes, random_tokens, songs
 
 
 def colour_share(pixels, index):
     """Share of pixels in the colour of track `index`."""
-    return float((np.abs(pixels[..., :3] - to_rgb(_COLOURS[index])) < 0.02).all(axis=-1).mean())
+    return float((np.abs(pixels[..., :3] - to_rgb(COLOURS[index])) < 0.02).all(axis=-1).mean())
 
 
 def calm_tokens(layout, bars, seed=0):
@@ -55,7 +55,7 @@ def test_pictures_are_the_same_every_time():
 def test_higher_notes_are_drawn_higher_and_later_ones_further_right():
     rows = notes((0, 480, 60), (BAR, 480, 72))
     pixels = pixels_of(pianoroll(Song(tracks=[Track("a", 0, False, rows)])))
-    inked = np.argwhere((np.abs(pixels[..., :3] - to_rgb(_COLOURS[0])) < 0.02).all(axis=-1))
+    inked = np.argwhere((np.abs(pixels[..., :3] - to_rgb(COLOURS[0])) < 0.02).all(axis=-1))
     left, right = inked[inked[:, 1] < pixels.shape[1] / 2], inked[inked[:, 1] > pixels.shape[1] / 2]
     assert left[:, 0].min() > right[:, 0].max()
 
