@@ -10,6 +10,7 @@ import json
 import os
 import re
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -225,6 +226,19 @@ def _fetch(address: Address, commit: str, files: Sequence[_File], folder: Path) 
                     bar.update(len(chunk))
             if left or digest.hexdigest() != file.digest:
                 raise RunError(f"{where} is not the file that {api.endpoint} lists: its size or its checksum differs")
+            if path.suffix == ".npz":
+                _check_unpacked(path, where)
+
+
+def _check_unpacked(path: Path, where: str) -> None:
+    """Arrays may be compressed a thousand times; what the archive says of their sizes, its reader holds it to."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+    except zipfile.BadZipFile as cause:
+        raise RunError(f"{where} is no archive of arrays: {cause}") from cause
+    if size > MOST_BYTES_OF_TEXT:
+        raise RunError(f"{where} becomes {size:,} bytes, more than {MOST_BYTES_OF_TEXT:,}")
 
 
 def _digest(file: _File) -> "hashlib._Hash":

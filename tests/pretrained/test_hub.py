@@ -1,5 +1,6 @@
 """Models on a hub, which here is a server of the tests."""
 
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -175,6 +176,16 @@ def test_sizes_are_bounded_before_and_while_it_comes(hub, cache, monkeypatch):
     for sent in (SMALL[weights] + b"more", SMALL[weights][:-1], SMALL[weights][:-1] + b"x", bytes(50_000_000)):
         hub.served = {weights: sent}
         assert f"ann/tunes@{oid}/{weights} is not the file that {hub.url} lists" in fails("hf://ann/tunes")
+    assert [path.name for path in (cache / "hub").iterdir()] == [".lock"]
+
+
+def test_arrays_that_unpack_to_more_than_they_should_are_refused(hub, cache):
+    packed = io.BytesIO()
+    np.savez_compressed(packed, directions=np.zeros(5_000_000, np.float32))
+    assert len(packed.getvalue()) < 100_000
+    for content, words in ((packed.getvalue(), "becomes 20,000,"), (b"arrays", "is no archive of arrays")):
+        hub.put("ann/tunes", {**SMALL, "attributes.npz": content})
+        assert words in fails("hf://ann/tunes")
     assert [path.name for path in (cache / "hub").iterdir()] == [".lock"]
 
 
