@@ -39,6 +39,7 @@ PURPOSES = {
     "sound": ("midirenderer", "pretty_midi"),
     "pictures": ("matplotlib",),
     "corpus": ("music21",),
+    "score": ("verovio",),
     "studio": ("nicegui",),
     "hub": ("huggingface_hub",),
 }  # fmt: skip

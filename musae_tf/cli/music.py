@@ -21,6 +21,7 @@ from musae_tf.cli.shared import (
     open_dataset,
     print_next,
 )
+from musae_tf.errors import require
 
 if TYPE_CHECKING:
     from musae_tf.cli.output import MadePiece
@@ -112,6 +113,7 @@ def _add_first_bars(parser: Parser) -> None:
 @contextmanager
 def _open_run(arguments: Namespace) -> Iterator[Opened]:
     """The model of a run, or the one of the package."""
+    _check_engraver(arguments)
     path = find_run(arguments.run, arguments.pretrained)
     dataset = getattr(arguments, "dataset", None)
     if dataset is not None:
@@ -127,8 +129,17 @@ def _open_run(arguments: Namespace) -> Iterator[Opened]:
 
 @contextmanager
 def _open_server(arguments: Namespace) -> Iterator[Opened]:
+    _check_engraver(arguments)
     with open_client(arguments) as musae:
         yield Opened(musae, {"server": arguments.server}, Path("."), arguments.png)
+
+
+def _check_engraver(arguments: Namespace) -> None:
+    """Miss verovio before a model is loaded, if scores are to be engraved."""
+    if arguments.score:
+        from musae_tf.music.engraving import PURPOSE
+
+        require("verovio", PURPOSE)
 
 
 def open_client(arguments: Namespace) -> "MusaeClient":
@@ -315,7 +326,8 @@ def _write(made: Sequence["MadePiece"], opened: Opened, arguments: Namespace, **
     from musae_tf.cli import output
 
     layout = opened.musae.describe().layout
-    written = output.write_pieces(made, layout, arguments.out, opened.folder, opened.picture, arguments.wav)
+    also = (opened.picture, arguments.wav, arguments.score)
+    written = output.write_pieces(made, layout, arguments.out, opened.folder, *also)
     arguments.report = {**opened.report, **facts, "pieces": written}
 
 

@@ -14,6 +14,7 @@ from musae_tf.errors import MusicError
 from musae_tf.files import atomic_path, check_place
 from musae_tf.music import Layout, Metre, Song, Tempo, Track, tokenize
 from musae_tf.music.audio import write_wav
+from musae_tf.music.engraving import to_svg
 from musae_tf.music.picture import pianoroll
 from musae_tf.music.pieces import losses_in_words, sweep
 from musae_tf.music.reading import MIDI, file_of
@@ -146,7 +147,13 @@ def wanted(arguments: Namespace) -> dict[str, float]:
 
 
 def write_pieces(
-    pieces: Sequence[MadePiece], layout: Layout, out: str | None, folder: Path, picture: bool = True, wav: bool = False
+    pieces: Sequence[MadePiece],
+    layout: Layout,
+    out: str | None,
+    folder: Path,
+    picture: bool = True,
+    wav: bool = False,
+    engraved: bool = False,
 ) -> list[dict[str, str]]:
     """Write all pieces and print the paths. A full disk leaves none of them.
 
@@ -157,13 +164,14 @@ def write_pieces(
         folder: where to write if the user does not say.
         picture: whether to draw them too.
         wav: whether to write sound too.
+        engraved: whether to engrave scores too.
 
     Returns:
-        For each piece its `title` and its files: `midi` or, in another format, `score`, and `picture` and `sound` where
-        they were made.
+        For each piece its `title` and its files: `midi` or, in another format, `score`, and `picture`, `sound` and
+        `engraving` where they were made.
 
     Raises:
-        MusicError: a file cannot be written, or a package for pictures or sound is missing.
+        MusicError: a file cannot be written, or a package for pictures, sound or scores is missing.
     """
     paths = [Path(out)] if _is_file(out) else [Path(out or folder) / f"{piece.stem}.mid" for piece in pieces]
     written: list[dict[str, str]] = []
@@ -181,8 +189,10 @@ def write_pieces(
                 new("picture", path.with_suffix(".png")).write_bytes(pianoroll(song, layout, title=title))
             if wav:
                 _write_sound(song, new("sound", path.with_suffix(".wav")))
+            if engraved:
+                new("engraving", path.with_suffix(".svg")).write_bytes(to_svg(song))
     for files in written:
-        for kind in ("midi", "score", "picture", "sound"):
+        for kind in ("midi", "score", "picture", "sound", "engraving"):
             if kind in files:
                 print(files[kind])
     return written

@@ -59,6 +59,7 @@ def add_output(parser: Parser, folder: str) -> None:
     out = f"folder, or for one piece a file: .mid, .musicxml, .mxl, .abc (default: {folder})"
     parser.add_argument("--out", metavar="PATH", help=out)
     parser.add_argument("--wav", action="store_true", help="write sound as well")
+    parser.add_argument("--score", action="store_true", help="write an engraved score as well, SVG (needs verovio)")
 
 
 def add_server(parser: Parser, default: str | None = "localhost:8500") -> None:

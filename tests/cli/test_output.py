@@ -1,5 +1,7 @@
 """What commands that make music look at before they load a model."""
 
+import sys
+
 import pytest
 
 from musae_tf.cli import main
@@ -83,3 +85,18 @@ def test_a_score_that_is_read_is_not_written_over(tmp_path, capsys):
     assert main(["reconstruct", str(path), "--out", str(path)]) == 2
     assert "is the piece that is read" in capsys.readouterr().err
     assert path.read_bytes() == before
+
+
+def test_scores_are_engraved_beside_the_pieces(tmp_path):
+    pytest.importorskip("verovio")
+    pieces = [MadePiece("one", four_voice_song(2), "1"), MadePiece("two", four_voice_song(2), "2")]
+    written = write_pieces(pieces, get_layout("voices"), str(tmp_path), tmp_path, False, engraved=True)
+    assert [files["engraving"] for files in written] == [f"{tmp_path}/one.svg", f"{tmp_path}/two.svg"]
+    assert (tmp_path / "one.svg").read_bytes().startswith(b"<svg")
+
+
+@pytest.mark.parametrize("command", [["sample", "--pretrained"], ["request", "sample"]], ids=" ".join)
+def test_without_verovio_no_model_is_asked_for_a_score(command, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "verovio", None)
+    assert main([*command, "--score"]) == 2
+    assert "engraving scores needs verovio: run `pip install verovio`" in capsys.readouterr().err
