@@ -326,7 +326,7 @@ def _write(made: Sequence["MadePiece"], opened: Opened, arguments: Namespace, **
     from musae_tf.cli import output
 
     layout = opened.musae.describe().layout
-    also = (opened.picture, arguments.wav, arguments.score)
+    also = (opened.picture, arguments.wav, arguments.score, f".{arguments.format}")
     written = output.write_pieces(made, layout, arguments.out, opened.folder, *also)
     arguments.report = {**opened.report, **facts, "pieces": written}
 

@@ -20,6 +20,8 @@ from musae_tf.music.pieces import losses_in_words, sweep
 from musae_tf.music.reading import MIDI, file_of
 from musae_tf.music.writing import WRITERS, as_file, endings
 
+_LONGEST_STEM = 96  # bytes: with two of them and more a name still is one that disks take
+
 
 class MadePiece(NamedTuple):
     """A song to write: `stem` names its files, `title` stands over its picture."""
@@ -80,6 +82,12 @@ def plain(name: str) -> str:
     return re.sub(r"[^\w.-]+", "_", name).strip("._") or "genre"
 
 
+def _stem(source: Song) -> str:
+    """A song's name as part of a file name: the title of somebody's score may be long, and name other folders."""
+    name = re.sub(r"[\x00-\x1f/\\]+", "_", source.name).encode("utf-8", "replace")[:_LONGEST_STEM]
+    return name.decode("utf-8", "ignore").strip(". ") or "song"
+
+
 def sampled(genre: str, seed: int, song: Song) -> MadePiece:
     """A new piece of a genre."""
     return MadePiece(f"{plain(genre)}-{seed}", song, f"{genre}, seed {seed}")
@@ -87,7 +95,7 @@ def sampled(genre: str, seed: int, song: Song) -> MadePiece:
 
 def reconstructed(source: Song, song: Song) -> MadePiece:
     """A piece encoded and decoded again."""
-    return MadePiece(f"{source.name}-reconstructed", song, f"{source.name}, reconstructed")
+    return MadePiece(f"{_stem(source)}-reconstructed", song, f"{source.name}, reconstructed")
 
 
 def interpolated(start: Song, end: Song, songs: Sequence[Song]) -> list[MadePiece]:
@@ -95,7 +103,7 @@ def interpolated(start: Song, end: Song, songs: Sequence[Song]) -> list[MadePiec
     digits, last = len(str(len(songs))), len(songs) - 1
     return [
         MadePiece(
-            f"{start.name}-to-{end.name}-{point + 1:0{digits}d}",
+            f"{_stem(start)}-to-{_stem(end)}-{point + 1:0{digits}d}",
             song,
             f"{start.name} to {end.name}, {point / last:.0%} of the way",
         )
@@ -105,14 +113,16 @@ def interpolated(start: Song, end: Song, songs: Sequence[Song]) -> list[MadePiec
 
 def transferred(source: Song, origin: str, target: str, strength: float, song: Song) -> MadePiece:
     """A piece moved from one genre towards another."""
-    return MadePiece(f"{source.name}-to-{plain(target)}", song, f"{source.name}, {origin} to {target} by {strength:g}")
+    return MadePiece(
+        f"{_stem(source)}-to-{plain(target)}", song, f"{source.name}, {origin} to {target} by {strength:g}"
+    )
 
 
 def changed(source: Song, changes: Mapping[str, float], song: Song) -> MadePiece:
     """A piece with so many units more (or less, if negative) of some attributes."""
     words = [f"{'more' if math.copysign(1, units) > 0 else 'less'} {name}" for name, units in changes.items()]
     title = ", ".join(f"{word} by {abs(units):g}" for word, units in zip(words, changes.values(), strict=True))
-    return MadePiece(f"{source.name}-{plain('-'.join(words))}", song, f"{source.name}, {title}")
+    return MadePiece(f"{_stem(source)}-{plain('-'.join(words))}", song, f"{source.name}, {title}")
 
 
 def swept(source: Song, attribute: str, strength: float, songs: Sequence[Song]) -> list[MadePiece]:
@@ -120,7 +130,7 @@ def swept(source: Song, attribute: str, strength: float, songs: Sequence[Song]) 
     digits = len(str(len(songs)))
     return [
         MadePiece(
-            f"{source.name}-{plain(attribute)}-{number:0{digits}d}",
+            f"{_stem(source)}-{plain(attribute)}-{number:0{digits}d}",
             song,
             f"{source.name}, {attribute} by {amount:+g}",
         )
@@ -154,6 +164,7 @@ def write_pieces(
     picture: bool = True,
     wav: bool = False,
     engraved: bool = False,
+    ending: str = ".mid",
 ) -> list[dict[str, str]]:
     """Write all pieces and print the paths. A full disk leaves none of them.
 
@@ -165,6 +176,7 @@ def write_pieces(
         picture: whether to draw them too.
         wav: whether to write sound too.
         engraved: whether to engrave scores too.
+        ending: of the files in a folder.
 
     Returns:
         For each piece its `title` and its files: `midi` or, in another format, `score`, and `picture`, `sound` and
@@ -173,7 +185,7 @@ def write_pieces(
     Raises:
         MusicError: a file cannot be written, or a package for pictures, sound or scores is missing.
     """
-    paths = [Path(out)] if _is_file(out) else [Path(out or folder) / f"{piece.stem}.mid" for piece in pieces]
+    paths = [Path(out)] if _is_file(out) else [Path(out or folder) / f"{piece.stem}{ending}" for piece in pieces]
     written: list[dict[str, str]] = []
     with ExitStack() as stack:
 

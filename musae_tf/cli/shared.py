@@ -53,11 +53,14 @@ def add_dataset(parser: Parser) -> None:
 
 def add_output(parser: Parser, folder: str) -> None:
     """How pieces are drawn and where they go."""
-    temperature = "0 takes the most probable symbols, 1 draws as the model believes (default: 0)"
+    temperature = "0: the most probable symbols, 1: as the model believes (default: 0)"
     parser.add_argument("--temperature", type=number(0, 100), default=0.0, metavar="T", help=temperature)
     parser.add_argument("--seed", type=integer(0), default=0, metavar="N", help="same seed, same music (default: 0)")
     out = f"folder, or for one piece a file: .mid, .musicxml, .mxl, .abc (default: {folder})"
     parser.add_argument("--out", metavar="PATH", help=out)
+    kinds = ("mid", "musicxml", "mxl", "abc")
+    which = f"of the files in a folder: {', '.join(kinds)} (default: mid)"
+    parser.add_argument("--format", choices=kinds, default="mid", metavar="KIND", help=which)
     parser.add_argument("--wav", action="store_true", help="write sound as well")
     parser.add_argument("--score", action="store_true", help="write an engraved score as well, SVG (needs verovio)")
 

@@ -89,7 +89,7 @@ def _on_signs(track: Track, ticks_per_quarter: int, bars: list[WrittenBar]) -> T
 
 def _voice_head(number: int, track: Track) -> list[str]:
     pitch = track.notes["pitch"]
-    clef = "perc" if track.is_drum else "bass" if len(pitch) and pitch.mean() < 57 else "treble"
+    clef = "perc" if track.is_drum else "bass" if len(pitch) and pitch.mean() < 60 else "treble"
     velocity = int(np.median(track.notes["velocity"])) if len(pitch) else 80
     return [
         f'V:{number + 1} name="{_plain(track.name)}" clef={clef}',

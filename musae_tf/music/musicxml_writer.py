@@ -175,7 +175,7 @@ class _Part:
         if first:
             clef = _add(attributes, "clef")
             pitch = self.track.notes["pitch"]
-            low = len(pitch) > 0 and pitch.mean() < 57
+            low = len(pitch) > 0 and pitch.mean() < 60
             sign, line = ("percussion", None) if self.track.is_drum else ("F", 4) if low else ("G", 2)
             _add(clef, "sign", sign)
             if line:

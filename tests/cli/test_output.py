@@ -1,11 +1,21 @@
 """What commands that make music look at before they load a model."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from musae_tf.cli import main
-from musae_tf.cli.output import MadePiece, check_out, write_pieces
+from musae_tf.cli.output import (
+    MadePiece,
+    changed,
+    check_out,
+    interpolated,
+    reconstructed,
+    swept,
+    transferred,
+    write_pieces,
+)
 from musae_tf.errors import MusicError
 from musae_tf.music import Song, get_layout
 from tests.corpus import four_voice_song
@@ -100,3 +110,25 @@ def test_without_verovio_no_model_is_asked_for_a_score(command, monkeypatch, cap
     monkeypatch.setitem(sys.modules, "verovio", None)
     assert main([*command, "--score"]) == 2
     assert "engraving scores needs verovio: run `pip install verovio`" in capsys.readouterr().err
+
+
+def test_pieces_in_a_folder_have_the_format_that_is_asked_for(tmp_path):
+    pieces = [MadePiece("one", four_voice_song(2), "1"), MadePiece("two", four_voice_song(2), "2")]
+    written = write_pieces(pieces, get_layout("voices"), str(tmp_path), tmp_path, False, ending=".musicxml")
+    assert [files["score"] for files in written] == [f"{tmp_path}/one.musicxml", f"{tmp_path}/two.musicxml"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.musicxml", "two.musicxml"]
+
+
+def test_a_title_names_no_other_folder_and_no_endless_file(tmp_path):
+    source = four_voice_song(2)
+    for title in ("../../AC/DC", "\0", "..", "x" * 1000, "\U0001f3b5" * 1000):
+        source.name = title
+        made = [
+            reconstructed(source, source), transferred(source, "a", "b/c", 1.0, source),
+            changed(source, {"notes": 1.0}, source), *interpolated(source, source, [source] * 2),
+            *swept(source, "notes", 1.0, [source] * 2),
+        ]  # fmt: skip
+        for files in write_pieces(made, get_layout("voices"), str(tmp_path / "out"), tmp_path, False):
+            assert Path(files["midi"]).parent == tmp_path / "out"
+            assert Path(files["midi"]).is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
