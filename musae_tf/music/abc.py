@@ -23,7 +23,7 @@ _BARS_A_LINE = 4
 _TONICS = ("Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#", "G#", "D#")
 _FLAT_MOST = -6  # fifths of the first of them
 _ACCIDENTALS = {-2: "__", -1: "_", 0: "=", 1: "^", 2: "^^"}
-_VOICE = re.compile(r"^\s*(?:\[V:|V:)\s*([^\s\]%]+)([^\]%\n]*)", re.MULTILINE)
+_VOICE = re.compile(r"^[ \t]*(?:\[V:|V:)[ \t]*([^\s\]%]+)([^\]%\n]*)", re.MULTILINE)
 _NAME = re.compile(r"""\b(?:name|nm)\s*=\s*(?:"([^"]*)"|(\S+))""")
 
 

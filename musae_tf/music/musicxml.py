@@ -18,6 +18,7 @@ from musae_tf.music.score import TICKS, TIE_BACK, TIE_NEXT, VELOCITY, Score, Sco
 
 # The largest score of the collection unpacks to 11 MB; far more is a damaged or hostile file.
 LARGEST = 32 * 2**20
+MOST_BARS = 10**6  # of all parts together, filled up to the longest one
 
 STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 # Note types in parts of a quarter note.
@@ -114,6 +115,8 @@ class _Reader:
     def score(self) -> Score:
         parts = [self._part(part) for part in self.root.findall("part")]
         bars = max((len(part.bars) for part in parts), default=0)
+        if len(parts) * bars > MOST_BARS:
+            raise ValueError(f"{len(parts)} parts of {bars} bars; a score has at most {MOST_BARS:,} bars in all parts")
         metres = []
         metre = (4, 4)
         for bar in range(bars):

@@ -113,6 +113,10 @@ def _note(name: str) -> Track:
     return Track(name, 0, False, np.array([(0, 480, 60, 80)], NOTE))
 
 
+def test_names_are_found_in_no_more_time_than_the_text_is_long():
+    assert voice_names("\n" * 200_000 + " " * 200_000 + "V:1 nm=a") == ["a"]
+
+
 def test_tracks_without_notes_are_left_out():
     assert kinds(again(Song(tracks=[Track("silent"), _note("b")]))) == [("b", 0, False)]
     assert as_file(Song(), "x.abc").endswith(b"z16 |]\n")

@@ -230,3 +230,9 @@ def test_damaged_bytes_give_a_score_or_a_music_error(changes):
     except MusicError:
         return
     assert all(0 <= n.pitch <= 127 and n.duration > 0 for part in score.parts for bar in part.bars for n in bar)
+
+
+def test_a_few_long_parts_among_many_empty_ones_do_not_fill_the_memory():
+    data = musicxml({"A": [line("C4")] + [""] * 2000, **{f"empty {number}": [] for number in range(600)}})
+    with pytest.raises(MusicError, match="601 parts of 2001 bars; a score has at most 1,000,000 bars in all parts"):
+        read_musicxml(data, "test.xml")
