@@ -15,6 +15,7 @@ from musae_tf.cli.data import add_data
 from musae_tf.cli.doctor import add_doctor
 from musae_tf.cli.evaluate import add_compare, add_evaluate
 from musae_tf.cli.hub import add_hub
+from musae_tf.cli.layouts import add_layouts
 from musae_tf.cli.music import add_change, add_music, add_request
 from musae_tf.cli.parser import USAGE, Commands, Parser, command
 from musae_tf.cli.serve import add_export, add_serve
@@ -42,8 +43,8 @@ def build_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"musae-tf {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="name", title="commands")
     for add in (
-        add_data, add_configs, add_train, add_evaluate, add_compare, add_music, add_change, add_export, add_serve,
-        add_request, add_studio, add_hub, add_doctor,
+        add_data, add_layouts, add_configs, add_train, add_evaluate, add_compare, add_music, add_change, add_export,
+        add_serve, add_request, add_studio, add_hub, add_doctor,
     ):  # fmt: skip
         add(commands)
     _add_completion(commands, parser)

@@ -6,19 +6,28 @@ import json
 import os
 from argparse import Namespace
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musae_tf.cli.parser import Commands, Parser, add_json, command, group, integer
-from musae_tf.cli.shared import print_next
+from musae_tf.cli.proposal import print_training
 from musae_tf.errors import DatasetError
 from musae_tf.files import write_text
 
 if TYPE_CHECKING:
-    from musae_tf.data import Dataset, Source
+    from musae_tf.data import Source
+    from musae_tf.time_grid import TimeGrid
 
 SETTINGS = "build.json"
 """File in a dataset folder with what `musae data build` was asked for, so that it knows when there is nothing to do."""
+
+SIXTEENTHS = "4/4x4"
+AUTO = "auto"
+"""The grid that suits the songs."""
+
+LOOKED_AT = 200
+"""Songs, evenly spaced, that say which grid suits a source."""
 
 
 def add_build(kinds: Commands) -> None:
@@ -185,10 +194,10 @@ def _add_every(
     every.add_argument("--out", default=folder, metavar="PATH", help=out)
     layouts = "track layout, or a YAML file with one (default: the source's)"
     every.add_argument("--layout", metavar="NAME", help=layouts)
-    grid = "metre, and steps of a beat: 3/4x4, 4/4x6, 6/8x6 (default: 4/4x4)"
+    grid = "metre and steps of a beat: 3/4x4, 6/8x6 ...; or auto (default: 4/4x4)"
     if grids:
-        every.add_argument("--grid", default="4/4x4", metavar="GRID", help=grid, dest="time_grid")
-    parser.set_defaults(time_grid="4/4x4")
+        every.add_argument("--grid", default=SIXTEENTHS, metavar="GRID", help=grid, dest="time_grid")
+    parser.set_defaults(time_grid=SIXTEENTHS)
     drums = "kit, or a single voice (default: kit)"
     every.add_argument("--drums", choices=("kit", "voice"), default="kit", help=drums)
     keep = "note that stays where several sound (default: the layout's, highest)"
@@ -228,7 +237,8 @@ def build_dataset(arguments: Namespace) -> None:
 
     source: Source = arguments.make_source(arguments)
     out = Path(arguments.out or Path("datasets") / Path(os.path.abspath(arguments.root)).name)
-    layout = get_layout(arguments.layout or source.layout, arguments.drums, arguments.keep, arguments.time_grid)
+    layout = get_layout(arguments.layout or source.layout, arguments.drums, arguments.keep)
+    layout = replace(layout, time=_time(source, arguments))
     genres = _genres(arguments.genres)
     filters = Filters(arguments.filters, arguments.phrase_bars, arguments.off_grid)
     items = repr(source.items()).encode("utf-8", "surrogateescape")
@@ -246,6 +256,8 @@ def build_dataset(arguments: Namespace) -> None:
     if not arguments.force and _is_built(out, settings):
         print(f"{out} is already built from the same songs with the same settings (--force builds it again)\n")
     else:
+        if source.name == "folder" and arguments.time_grid != AUTO:
+            _say_misfits(source, arguments)
         build(
             source,
             out,
@@ -263,28 +275,30 @@ def build_dataset(arguments: Namespace) -> None:
     dataset = Dataset.open(out)
     arguments.report = facts(dataset) if arguments.json else {}
     print(describe(dataset), end="")
-    _print_training(dataset, arguments.drums)
+    print_training(dataset, arguments.layout or dataset.layout.name, arguments.drums)
 
 
-def _print_training(dataset: "Dataset", drums: str) -> None:
-    """Say how a model is trained on the dataset, or why none can be."""
-    from musae_tf.data.info import PHRASE_BARS
+def _time(source: "Source", arguments: Namespace) -> "TimeGrid":
+    """The grid that is asked for, or the one that suits the songs, with what was found out about them."""
+    from musae_tf.data.advice import in_a_line
+    from musae_tf.data.suitability import sample
+    from musae_tf.time_grid import TimeGrid
 
-    lacks = {sounding: dataset.lacks(PHRASE_BARS, sounding) for sounding in ("all", "any")}
-    if lacks["any"]:
-        print(f"\nnothing to train a model on yet: {lacks['any']}")
-        return
-    preset, path = ("band", "datasets/band") if dataset.layout.name == "band" else ("voices", "datasets/corpus")
-    changes = {
-        "data.path": (str(dataset.path), path),
-        "music.layout": (dataset.layout.name, preset),
-        "music.drums": (drums, "kit"),
-        "music.grid": (dataset.layout.time.name, "4/4x4"),
-        "data.sounding": ("any" if lacks["all"] else "all", "all"),
-    }
-    sets = [word for key, (value, usual) in changes.items() if value != usual for word in ("--set", f"{key}={value}")]
-    reason = ", on phrases in which any track sounds: those in which all do are too few" if lacks["all"] else ""
-    print_next((("train", preset, *sets), f"train a model on it{reason}"))
+    if arguments.time_grid != AUTO:
+        return TimeGrid.parse(arguments.time_grid)
+    found = sample(source, LOOKED_AT, arguments.workers)
+    print(f"{in_a_line(found)}\n")
+    return TimeGrid.parse(found.survey.best)
+
+
+def _say_misfits(source: "Source", arguments: Namespace) -> None:
+    """Say it before a long build if many bars will not be used."""
+    from musae_tf.data.advice import misfits_in_a_line
+    from musae_tf.data.suitability import sample
+
+    line = misfits_in_a_line(sample(source, LOOKED_AT, arguments.workers), arguments.time_grid)
+    if line:
+        print(f"{line}\n")
 
 
 def _genres(text: str | None) -> int | list[str] | None:

@@ -57,11 +57,11 @@ def fetch_collection(arguments: Namespace) -> None:
 
 
 def _add_info(kinds: Commands) -> None:
-    summary = "what a dataset holds, or what a layout takes of a music file"
+    summary = "what a dataset holds, or which grid and layout suit music before a dataset is made of it"
     parser = command(kinds, "info", info, summary, "musae data info datasets/corpus --labels")
-    parser.add_argument("dataset", metavar="PATH", help="dataset folder, or a music file")
-    layout = "of a music file: track layout voices, band, band_paper or lpd5 (default: band)"
-    parser.add_argument("--layout", default="band", metavar="NAME", help=layout)
+    parser.add_argument("dataset", metavar="PATH", help="dataset folder, a folder of music files, or a music file")
+    layout = "of music: this layout or YAML file only (default: compare all)"
+    parser.add_argument("--layout", metavar="NAME", help=layout)
     parser.add_argument("--rejected", action="store_true", help="list every file that was not used, and why")
     parser.add_argument("--labels", action="store_true", help="list which genres occur together")
     parser.add_argument("--duplicates", action="store_true", help="list songs that repeat another one")
@@ -70,22 +70,60 @@ def _add_info(kinds: Commands) -> None:
 
 def info(arguments: Namespace) -> None:
     """`musae data info PATH`."""
-    from musae_tf.data import describe
-    from musae_tf.data.info import (
-        describe_file,
-        facts,
-        label_counts,
-        list_duplicates,
-        list_labels,
-        list_rejected,
-        repeats,
-    )
-    from musae_tf.music import get_layout
+    from musae_tf.data.store import MANIFEST
     from musae_tf.music.reading import file_of
 
+    path = Path(arguments.dataset)
     if os.path.isfile(file_of(arguments.dataset)):
-        print(describe_file(Path(arguments.dataset), get_layout(arguments.layout)), end="")
-        return
+        _file_info(arguments)
+    elif path.is_dir() and not (path / MANIFEST).exists():
+        _folder_info(arguments)
+    else:
+        _dataset_info(arguments)
+
+
+def _file_info(arguments: Namespace) -> None:
+    from musae_tf.data.advice import describe_layouts, describe_survey
+    from musae_tf.data.info import describe_file
+    from musae_tf.data.suitability import as_numbers, candidates, recommended, retentions_of
+    from musae_tf.music import Song
+    from musae_tf.music.survey import Survey
+
+    song, survey = Song.read(arguments.dataset), Survey()
+    survey.add(song)
+    found = retentions_of(song, candidates(survey.best, arguments.layout))
+    arguments.report = {"path": arguments.dataset, **as_numbers(survey, found)}
+    print(f"{describe_file(arguments.dataset, song, recommended(found))}\n{describe_survey(survey)}")
+    print(describe_layouts(found), end="")
+
+
+def _folder_info(arguments: Namespace) -> None:
+    from musae_tf.data import FolderSource
+    from musae_tf.data.advice import describe_layouts, describe_sample, describe_survey
+    from musae_tf.data.suitability import as_numbers, candidates, recommended, retentions, sample
+
+    path = arguments.dataset
+    candidates("4/4x4", arguments.layout)  # it has to be there before anything is read
+    source = FolderSource(path)
+    seen = sample(source)
+    if not seen.files:
+        open_dataset(path)  # says why it is no dataset
+    print(describe_sample(seen, path))
+    if not seen.survey.songs:
+        raise DatasetError(f"{path} has no song that can be used: {seen.files:,} files found, see above")
+    found = retentions(source, seen.items, candidates(seen.survey.best, arguments.layout))
+    numbers = {"files": seen.files, "read": len(seen.items), "refused": seen.refused, "another_beat": seen.another_beat}
+    arguments.report = {"path": path, **numbers, **as_numbers(seen.survey, found)}
+    print(f"{describe_survey(seen.survey)}\n{describe_layouts(found)}", end="")
+    chosen = arguments.layout or recommended(found).name
+    words = ("data", "build", "folder", path, "--layout", chosen, "--grid", seen.survey.best)
+    print_next((words, "make a dataset of it"))
+
+
+def _dataset_info(arguments: Namespace) -> None:
+    from musae_tf.data import describe
+    from musae_tf.data.info import facts, label_counts, list_duplicates, list_labels, list_rejected, repeats
+
     dataset = open_dataset(arguments.dataset)
     if arguments.json:
         arguments.report = {

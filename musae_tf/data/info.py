@@ -3,7 +3,6 @@
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,27 +53,22 @@ def describe(dataset: Dataset) -> str:
     ]
     width = max(len(name) for name, _ in lines)
     sections = ["\n".join(f"{name:<{width}}  {value}" for name, value in lines)]
-    sections.append(_table(*_genres(dataset)))
+    sections.append(table(*_genres(dataset)))
     combined = sum(len(song["labels"]) > 1 for song in dataset.songs)
     if combined:
         sections.append(f"{combined:,} songs have several genres.")
-    sections.append(_table(("what the grid could not hold", "count"), _counted(manifest["losses"])))
+    sections.append(table(("what the grid could not hold", "count"), _counted(manifest["losses"])))
     if manifest.get("warnings"):
-        sections.append(_table(("what reading mended or ignored", "count"), _counted(manifest["warnings"])))
+        sections.append(table(("what reading mended or ignored", "count"), _counted(manifest["warnings"])))
     if manifest["rejected"]:
         total = sum(manifest["rejected"].values())
         header = (f"rejected, see {REJECTED}", f"{total:,}")
-        sections.append(_table(header, _counted(manifest["rejected"])))
+        sections.append(table(header, _counted(manifest["rejected"])))
     return "\n\n".join(sections) + "\n"
 
 
-def describe_file(path: Path, layout: Layout) -> str:
-    """What a music file holds and what of it a layout takes: tracks, tempos and metres, and what the grid loses.
-
-    Raises:
-        MusicError: It cannot be read.
-    """
-    song = Song.read(path)
+def describe_file(path: str, song: Song, layout: Layout) -> str:
+    """What the song of a music file holds and what a layout takes of it: tracks, tempos, metres, what is lost."""
     try:
         roles = assign(song, layout)
         taken, losses = roles.tolist(), losses_in_words(song, tokenize(song, layout, roles))
@@ -88,14 +82,14 @@ def describe_file(path: Path, layout: Layout) -> str:
     tempos = sorted({tempo.bpm for tempo in song.tempos}) or [120.0]
     metres = sorted({f"{metre.numerator}/{metre.denominator}" for metre in song.metres}) or ["4/4"]
     lines = [
-        ("file", str(path)),
+        ("file", path),
         ("bars", f"{len(song.bars()):,}"),
         ("tempo", f"{_first([f'{bpm:g}' for bpm in tempos])} quarters a minute"),
         ("metre", _first(metres)),
-        ("layout", f"{layout.name}: {losses or 'takes every note'}"),
+        ("layout", f"{layout.name} on {layout.time.name}: {losses or 'takes every note'}"),
     ]
     head = "\n".join(f"{name:<6}  {value}" for name, value in lines)
-    return printable(f"{head}\n\n{_table(('track', 'program', 'notes', 'plays'), rows)}\n")
+    return printable(f"{head}\n\n{table(('track', 'program', 'notes', 'plays'), rows)}\n")
 
 
 def _first(values: Sequence[str], most: int = 8) -> str:
@@ -133,7 +127,7 @@ def repeats(dataset: Dataset) -> list[tuple[str, str]]:
 def list_labels(dataset: Dataset) -> str:
     """`label_counts` as a table."""
     rows = [(labels, f"{count:,}") for labels, count in label_counts(dataset).items()]
-    return _table(("genres", "songs"), rows) + "\n"
+    return table(("genres", "songs"), rows) + "\n"
 
 
 def list_duplicates(dataset: Dataset) -> str:
@@ -195,7 +189,7 @@ def _counted(counts: dict[str, int]) -> list[Sequence[str]]:
     return [(name.replace("_", " "), f"{count:,}") for name, count in counts.items()]
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns as wide as they need to be: the first one to the left, numbers to the right."""
     lines = [header, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]

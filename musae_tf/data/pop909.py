@@ -42,7 +42,7 @@ class Pop909Source:
     licence = (
         "POP909 by Z. Wang, K. Chen, J. Jiang and others (2020), MIT licence; the songs have composers of their own."
     )
-    layout = "band"
+    layout = "pop909"
 
     def __init__(self, root: str | os.PathLike) -> None:
         self.root = Path(root)

@@ -63,7 +63,7 @@ class Filters:
         """Raises UnfitError if the notes of the song follow no beat and such songs are refused."""
         found = has_no_beat(song) if self.off_grid == "refuse" else ""
         if found:
-            raise UnfitError(f"{found} (--off-grid allow takes it as it is)", "without a beat")
+            raise UnfitError(f"{found} (--off-grid allow takes it as it is)", WITHOUT_BEAT)
 
     def select(self, grid: Grid, sounds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, int]]:
         """The bars of a song that are used.
@@ -113,6 +113,7 @@ def _stretches(wanted: np.ndarray, runs: np.ndarray) -> tuple[np.ndarray, np.nda
     return first, last - first + 1
 
 
+WITHOUT_BEAT = "without a beat"
 UNEXPECTED = "failed unexpectedly"
 MOST_BARS = 10_000
 """Bars of one song, all its combinations of tracks taken together. Ten thousand are five hours."""

@@ -1,6 +1,7 @@
 """Track layouts: which tracks a token array has and which instruments of a song each one takes."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -16,7 +17,7 @@ from musae_tf.time_grid import SIXTEENTHS, TimeGrid
 MOST_VOICES = 16
 """Of a track."""
 
-_SPANS = r"\d+-\d+(,\d+-\d+)*"
+_SPANS = r"\d{1,3}-\d{1,3}(,\d{1,3}-\d{1,3})*"
 _RULE = re.compile(rf"drums|register|others|named|programs {_SPANS}( or {_SPANS})*")
 
 
@@ -53,6 +54,13 @@ class TrackSpec:
                 f"layout track {self.name!r}: rule is {self.rule!r}, "
                 "must be 'drums', 'register', 'others', 'named' or 'programs A-B,C-D or E-F'"
             )
+        if self.rule.startswith("programs "):
+            for first, last in (map(int, span.split("-")) for span in re.split(",| or ", self.rule[9:])):
+                if not first <= last <= 127:
+                    raise MusicError(
+                        f"layout track {self.name!r}: rule is {self.rule!r}, "
+                        f"but {first}-{last} is no range of programs from 0 to 127"
+                    )
         if self.keep not in ("highest", "lowest"):
             raise MusicError(f"layout track {self.name!r}: keep is {self.keep!r}, must be 'highest' or 'lowest'")
         if self.vocabulary == KIT and not self.is_drum:
@@ -111,6 +119,10 @@ class Layout:
         names = [track.name.casefold() for track in self.tracks]
         if not names or len(set(names)) < len(names):
             raise MusicError(f"layout {self.name!r}: needs at least one track, each with its own name, got {names}")
+        columns = Counter(column.name.casefold() for column in self.columns)
+        twice, count = columns.most_common(1)[0]
+        if count > 1:
+            raise MusicError(f"layout {self.name!r}: two voices are called {twice!r}: give a track another name")
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -1,20 +1,14 @@
 """Layouts by name: those that come with the package, and those of files."""
 
-import json
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from musae_tf.errors import MusicError, require
+from musae_tf.errors import MusicError
+from musae_tf.music.layout_files import SUFFIXES, read_layout
 from musae_tf.music.layouts import Layout, TrackSpec
 from musae_tf.music.vocabulary import KIT, MELODIC
 from musae_tf.time_grid import SIXTEENTHS, TimeGrid
-
-SUFFIXES = (".yaml", ".yml")
-"""Of files with a layout."""
-
-_MOST_CHARACTERS = 100_000
 
 
 def _drums() -> TrackSpec:
@@ -130,63 +124,3 @@ def get_layout(
     if keep is not None:
         tracks = tuple(replace(track, keep=keep) for track in tracks)
     return Layout(layout.name, tracks, TimeGrid.parse(grid) if isinstance(grid, str) else grid)
-
-
-def read_layout(path: str | os.PathLike) -> Layout:
-    """Read a layout from a YAML file: `tracks`, a list of what `TrackSpec` has but the vocabulary.
-
-    A track needs `name`, `program` and `rule`; it may have `keep`, `voices`, `dynamics`. The layout is named after the
-    file.
-
-    Raises:
-        MusicError: It cannot be read, or is no layout: the file, and what is wrong with it.
-    """
-    yaml = require("yaml", "layouts from files", "pyyaml")
-    try:
-        with open(path, encoding="utf-8") as file:
-            tree = yaml.safe_load(file.read(_MOST_CHARACTERS))
-    except (OSError, UnicodeDecodeError) as cause:
-        reason = cause.strerror if isinstance(cause, OSError) else "it is not text"
-        raise MusicError(f"cannot read layout {path}: {reason}") from None
-    except RecursionError:
-        raise MusicError(f"layout {path} is no layout: it is nested without end") from None
-    except yaml.YAMLError as cause:
-        raise MusicError(f"layout {path} is no YAML: {' '.join(str(cause).split())}") from None
-    try:
-        return Layout(Path(path).stem, tuple(map(_track, _tracks(tree))))
-    except MusicError as cause:
-        raise MusicError(f"{path}: {cause}") from None
-
-
-def _tracks(tree: object) -> list[dict[str, Any]]:
-    if not isinstance(tree, dict) or list(tree) != ["tracks"] or not isinstance(tree["tracks"], list):
-        raise MusicError("a layout has the key 'tracks' with a list, and no other")
-    for number, track in enumerate(tree["tracks"], 1):
-        if not isinstance(track, dict):
-            raise MusicError(f"track {number} is {track!r}, must have keys and values such as 'name: bass'")
-        unknown, missing = set(map(str, track)) - _KEYS.keys(), {"name", "program", "rule"} - set(map(str, track))
-        if unknown or missing:
-            found = f"has the unknown key {min(unknown)!r}" if unknown else f"lacks the key {min(missing)!r}"
-            raise MusicError(f"track {number} {found}; allowed: {', '.join(_KEYS)}")
-        for key, value in track.items():
-            if type(value) is not _KEYS[key]:
-                raise MusicError(f"track {number}: {key} is {value!r}, must be {_WORDS[_KEYS[key]]}")
-    return tree["tracks"]
-
-
-def _track(values: dict[str, Any]) -> TrackSpec:
-    return TrackSpec(**values, vocabulary=KIT if values["rule"] == "drums" else MELODIC)
-
-
-_KEYS = {"name": str, "program": int, "rule": str, "keep": str, "voices": int, "dynamics": bool}
-_WORDS = {str: "text", int: "a whole number", bool: "true or false"}
-
-
-def to_yaml(layout: Layout) -> str:
-    """A layout as a file that `read_layout` takes."""
-    lines = ["tracks:"]
-    for track in layout.to_dict()["tracks"]:
-        del track["vocabulary"]
-        pairs = [f"{key}: {json.dumps(value)}" for key, value in track.items()]
-        lines += [f"  - {pairs[0]}", *(f"    {pair}" for pair in pairs[1:])]
-    return "\n".join(lines) + "\n"

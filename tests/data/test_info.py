@@ -60,12 +60,12 @@ def test_a_music_file_is_described_by_what_its_tracks_play(tmp_path, capsys):
     tracks = [Track(name, program, False, notes(*[(480 * i, 480, 60) for i in range(count)]))
               for name, program, count in (("Bass", 33, 8), ("Guitar", 25, 8), ("Bells", 9, 3))]  # fmt: skip
     Song(tracks=tracks, tempos=[Tempo(0, 90), Tempo(960, 120)]).write(tmp_path / "x.mid")
-    assert main(["data", "info", str(tmp_path / "x.mid")]) == 0
-    assert capsys.readouterr().out.split("\n")[1:] == [
+    assert main(["data", "info", str(tmp_path / "x.mid"), "--layout", "band"]) == 0
+    assert capsys.readouterr().out.split("\n")[1:11] == [
         "bars    2",
         "tempo   90, 120 quarters a minute",
         "metre   4/4",
-        "layout  band: 3 of 19 notes belong to none of the tracks drums, bass, guitar, strings: 3 of 'Bells' "
+        "layout  band on 4/4x4: 3 of 19 notes belong to none of the tracks drums, bass, guitar, strings: 3 of 'Bells' "
         "(program 9); "
         "tempos go from 90 to 120, most notes are played at 120",
         "",
@@ -76,9 +76,10 @@ def test_a_music_file_is_described_by_what_its_tracks_play(tmp_path, capsys):
         "",
     ]
     (tmp_path / "scale.abc").write_text("X:1\nT:t\nM:4/4\nL:1/4\nK:C\nCDEF|GABc|\n")
-    assert "voices" in describe_file(tmp_path / "scale.abc", get_layout("voices"))
-    Song(tracks=tracks[2:]).write(tmp_path / "bells.mid")
-    assert "no track fits the layout 'band'" in describe_file(tmp_path / "bells.mid", get_layout("band"))
+    scale = Song.read(tmp_path / "scale.abc")
+    assert "voices on 4/4x4: takes every note" in describe_file("scale.abc", scale, get_layout("voices"))
+    bells = describe_file("bells.mid", Song(tracks=tracks[2:]), get_layout("band"))
+    assert "no track fits the layout 'band'" in bells
 
 
 def test_what_is_printed_can_be_pasted(tmp_path, capsys):
