@@ -1,5 +1,6 @@
 """The studio as a web server: the page, the files that arrive, the files that leave."""
 
+import asyncio
 import socket
 from contextlib import closing
 
@@ -8,6 +9,7 @@ from fastapi.responses import PlainTextResponse, Response
 from nicegui import app, ui
 
 from musae_tf.errors import MusaeError, StudioError
+from musae_tf.music.writing import as_file
 from musae_tf.studio.embedded import ModelSource
 from musae_tf.studio.page import Page
 from musae_tf.studio.recipe import MAX_BYTES
@@ -18,6 +20,9 @@ FAVICON = (
     '<g fill="#fff"><rect x="6" y="19" width="9" height="4" rx="1"/><rect x="12" y="13" width="9" height="4" rx="1"/>'
     '<rect x="18" y="7" width="8" height="4" rx="1"/></g></svg>'
 )
+
+_MEDIA_TYPES = {"mid": "audio/midi", "musicxml": "application/vnd.recordare.musicxml+xml", "wav": "audio/wav"}
+"""What leaves, by the endings of its files."""
 
 
 def run(server: ModelSource, model: str, deadline: float, host: str, port: int, browser: bool) -> None:
@@ -67,17 +72,20 @@ async def receive(service: Service, request: Request) -> Response:
 
 
 async def send(service: Service, key: str, name: str) -> Response:
-    """The MIDI or WAV file of a result, or a sentence."""
+    """The MIDI, MusicXML or WAV file of a result, or a sentence."""
     result = service.results.get(key)
     kind = name.rpartition(".")[2]
-    if result is None or kind not in ("mid", "wav"):
+    if result is None or kind not in _MEDIA_TYPES:
         return PlainTextResponse("this result is not kept any longer: make it again.", 404)
     try:
-        data = result.song.to_bytes() if kind == "mid" else await service.results.wav(result)
+        if kind == "wav":
+            data = await service.results.wav(result)
+        else:
+            data = await asyncio.to_thread(as_file, result.song, f"{result.stem}.{kind}")
     except MusaeError as error:
         return PlainTextResponse(str(error), 500)
     headers = {"Content-Disposition": f'attachment; filename="{result.stem}.{kind}"', "Cache-Control": "no-store"}
-    return Response(data, media_type={"mid": "audio/midi", "wav": "audio/wav"}[kind], headers=headers)
+    return Response(data, media_type=_MEDIA_TYPES[kind], headers=headers)
 
 
 def check_port(host: str, port: int) -> None:

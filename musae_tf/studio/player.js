@@ -34,6 +34,7 @@ export default {
       </div>
       <div class="files">
         <a :href="address('mid')" :download="result.stem + '.mid'">MIDI</a>
+        <a :href="address('musicxml')" :download="result.stem + '.musicxml'">Score</a>
         <a :href="address('wav')" :download="result.stem + '.wav'">WAV</a>
         <button type="button" @click="copy">{{ copied ? 'Copied' : 'Copy link' }}</button>
         <span class="note" role="status">{{ copied ? 'The link is in the clipboard.' : '' }}</span>

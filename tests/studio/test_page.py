@@ -128,6 +128,10 @@ def test_sample_play_stop_and_take_away(hand, musae, genres, tmp_path):
     assert path.name == f"{genres[1]}-11.mid"
     assert same_music(Song.read(path), song, musae.describe().layout)
 
+    path = saved(page, "Score", tmp_path)
+    assert path.name == f"{genres[1]}-11.musicxml"
+    assert same_music(Song.read(path), song, musae.describe().layout)
+
     with wave.open(str(saved(page, "WAV", tmp_path))) as sound:
         assert sound.getnchannels() == 2
         length = sound.getnframes() / sound.getframerate()
