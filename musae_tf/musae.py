@@ -19,8 +19,8 @@ import numpy as np
 
 from musae_tf.errors import InvalidRequestError, RunError
 from musae_tf.verbs.description import Attributes, Description, MapPlane, attributes_of, plane_of
-from musae_tf.verbs.functions import Steps
 from musae_tf.verbs.methods import Verbs
+from musae_tf.verbs.steps import Steps
 
 if TYPE_CHECKING:
     from musae_tf.client import MusaeClient

@@ -36,7 +36,7 @@ SLOW = (
     "models/test_recurrence.py", "models/test_systems.py", "server/test_fuzz.py", "server/test_load.py",
     "server/test_other_clients.py", "server/test_robustness.py", "server/test_soak.py", "studies/test_claims.py",
     "serving/test_compose.py", "studies/test_frontier.py", "data/test_workers.py", "cli/test_early.py",
-    "examples/test_tutorial.py",
+    "examples/test_tutorial.py", "test_trust.py",
 )  # fmt: skip
 """Files of which every test has the mark `slow`; single tests of others have it themselves."""
 
@@ -111,6 +111,57 @@ def tiny_run(shared, tiny_dataset):
         assert train(run, tiny_dataset, QuickEvaluator(run, tiny_dataset)) == 0
 
     return Run.open(shared("run", make))
+
+
+@pytest.fixture(scope="session")
+def autoregressive_run(shared, tiny_dataset):
+    """A run as `tiny_run` with the decoder that listens to itself, untrained, and with attribute vectors at random.
+
+    Tests must leave it as it is.
+    """
+    from musae_tf.training import Run
+
+    def make(folder: Path) -> None:
+        import numpy as np
+        import tensorflow as tf
+
+        from musae_tf.config import load_config
+        from musae_tf.latent import AttributeVectors
+        from musae_tf.latent.of_run import attributes_path
+        from musae_tf.music.properties import attribute_names
+
+        options = [f"data.path={tiny_dataset.path}", "model.decoder=autoregressive"]
+        run = Run.create(folder, load_config(CONFIGS / "tiny.yaml", options), tiny_dataset)
+        tf.train.Checkpoint(model=run.build_model()).save(str(run.checkpoints / "step"))
+        names = attribute_names(run.layout)
+        directions = np.random.default_rng(1).normal(size=(len(names), run.config.model.latent)).astype(np.float32)
+        AttributeVectors(names, directions, np.ones(len(names), np.float32)).save(attributes_path(run))
+
+    return Run.open(shared("autoregressive-run", make))
+
+
+@pytest.fixture(scope="session")
+def autoregressive_folder(shared, autoregressive_run) -> Path:
+    """A model folder with one version, of `autoregressive_run`. Tests must leave it as it is."""
+
+    def make(folder: Path) -> None:
+        from musae_tf.export import ModelSignatures
+        from musae_tf.export.version import DESCRIPTION, describe
+        from musae_tf.latent import AttributeVectors
+        from musae_tf.latent.of_run import attributes_path
+
+        run, attributes = autoregressive_run, AttributeVectors.load(attributes_path(autoregressive_run))
+        # Not checked in a fresh process, as `export_run` does: for tests of exports there is `model_folder`.
+        servable = ModelSignatures(
+            run.load_model(),
+            lambda signatures: describe(run, "listener", 1, signatures, None, attributes),
+            attributes=attributes,
+        )
+        servable.save(folder / "1")
+        (folder / "1" / DESCRIPTION).parent.mkdir()
+        (folder / "1" / DESCRIPTION).write_text(servable.metadata, encoding="utf-8")
+
+    return shared("listener", make)
 
 
 @pytest.fixture(scope="session")

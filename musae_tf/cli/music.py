@@ -184,7 +184,7 @@ def sample(arguments: Namespace) -> None:
         for genre in genres:
             model.genre_number(genre)
         output.check_out(arguments.out, len(genres))
-        how = (arguments.bars, arguments.temperature, arguments.seed, arguments.tempo)
+        how = (arguments.bars, arguments.temperature, arguments.seed, arguments.tempo, arguments.trust)
         made = [output.sampled(genre, arguments.seed, opened.musae.sample(genre, *how)) for genre in genres]
         _write(made, opened, arguments)
     if opened.called is not None:
@@ -216,7 +216,7 @@ def reconstruct(arguments: Namespace) -> None:
     (song,) = output.read_sources(arguments, 1, arguments.song)
     with arguments.open(arguments) as opened:
         output.say_losses(arguments.song, song, opened.musae.describe().layout)
-        rebuilt = opened.musae.reconstruct(song, arguments.temperature, arguments.seed)
+        rebuilt = opened.musae.reconstruct(song, arguments.temperature, arguments.seed, arguments.trust)
         _write([output.reconstructed(song, rebuilt)], opened, arguments)
 
 
@@ -245,7 +245,7 @@ def interpolate(arguments: Namespace) -> None:
     with arguments.open(arguments) as opened:
         for path, song in zip(ends, (start, end), strict=True):
             output.say_losses(path, song, opened.musae.describe().layout)
-        how = (arguments.points, arguments.temperature, arguments.seed, arguments.path)
+        how = (arguments.points, arguments.temperature, arguments.seed, arguments.path, arguments.trust)
         songs = opened.musae.interpolate(start, end, *how)
         _write(output.interpolated(start, end, songs), opened, arguments)
 
@@ -278,7 +278,7 @@ def transfer(arguments: Namespace) -> None:
         source = arguments.source or opened.musae.infer_genre(song)
         if not arguments.source:
             print(f"{arguments.song}: taken for {source}; --source names another genre")
-        how = (arguments.strength, arguments.temperature, arguments.seed)
+        how = (arguments.strength, arguments.temperature, arguments.seed, arguments.trust)
         moved = opened.musae.transfer(song, arguments.to, source, *how)
         piece = output.transferred(song, source, arguments.to, arguments.strength, moved)
         _write([piece], opened, arguments, source=source, to=arguments.to)
@@ -312,7 +312,7 @@ def change(arguments: Namespace) -> None:
         model = opened.musae.describe()
         output.say_losses(arguments.song, song, model.layout)
         model.amounts(changes or {arguments.sweep: 0.0})
-        how = (arguments.temperature, arguments.seed)
+        how = (arguments.temperature, arguments.seed, arguments.trust)
         if changes:
             made = [output.changed(song, changes, opened.musae.change(song, changes, *how))]
         else:

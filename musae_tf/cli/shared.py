@@ -55,6 +55,8 @@ def add_output(parser: Parser, folder: str) -> None:
     """How pieces are drawn and where they go."""
     temperature = "0: the most probable symbols, 1: as the model believes (default: 0)"
     parser.add_argument("--temperature", type=number(0, 100), default=0.0, metavar="T", help=temperature)
+    trust = "0 to 1, how far to follow the code (default: what suits the command)"
+    parser.add_argument("--trust", type=number(0, 1), metavar="X", help=trust)
     parser.add_argument("--seed", type=integer(0), default=0, metavar="N", help="same seed, same music (default: 0)")
     out = f"folder, or for one piece a file: .mid, .musicxml, .mxl, .abc (default: {folder})"
     parser.add_argument("--out", metavar="PATH", help=out)

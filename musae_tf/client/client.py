@@ -14,8 +14,8 @@ from musae_tf.client.connection import Connection, Tls, from_status
 from musae_tf.client.exchange import Call, Calls, ClientSession, Pause, VersionStatus
 from musae_tf.errors import ClientError
 from musae_tf.verbs.description import Description
-from musae_tf.verbs.functions import Steps
 from musae_tf.verbs.methods import AsyncVerbs, Verbs
+from musae_tf.verbs.steps import Steps
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider

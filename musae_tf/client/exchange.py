@@ -40,7 +40,7 @@ from musae_tf.protocol.messages import (
 )
 from musae_tf.protocol.services import GET_MODEL_STATUS, PREDICT, Method
 from musae_tf.verbs.description import Description
-from musae_tf.verbs.functions import Steps
+from musae_tf.verbs.steps import Steps
 
 MAX_ROWS = 64
 """Phrases of one request. A longer song takes several requests, so that it does not keep others waiting."""

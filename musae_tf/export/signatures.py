@@ -21,6 +21,7 @@ import tensorflow as tf
 from musae_tf.errors import ExportError
 from musae_tf.latent import AttributeVectors
 from musae_tf.models import MusAE
+from musae_tf.models.autoregressive import AutoregressiveDecoder
 from musae_tf.models.layers import recurrences_of
 from musae_tf.verbs.description import LatentMap
 
@@ -108,13 +109,13 @@ class ModelSignatures:
             self.add_description(describe)
 
     def _signatures(self) -> dict[str, SignatureFunction]:
-        """Those of every model."""
+        """Those of every model, and `decode_trusted` if its decoder knows trust."""
         tokens, code, number, genre, sampling = self._tokens, self._code, self._number, self._genre, self._sampling
         posterior = {"mean": code, "log_variance": code, "genre_scores": _rows(tf.float32, len(self._model.genres))}
         drawn = {"tokens": tokens, "log_probability": number}
         ends = {"start": tokens, "end": tokens, "position": number, **sampling}
         moved = {"tokens": tokens, "source": genre, "target": genre, "strength": number, **sampling}
-        return {
+        signatures = {
             "encode": SignatureFunction({"tokens": tokens}, posterior, self._encode),
             "decode": SignatureFunction({"latent": code, **sampling}, drawn, self._decode),
             "sample": SignatureFunction({"genre": genre, **sampling}, self._music, self._sample),
@@ -123,6 +124,11 @@ class ModelSignatures:
             ARC: SignatureFunction(ends, self._music, partial(self._interpolate, "spherical")),
             "transfer": SignatureFunction(moved, self._music, self._transfer),
         }
+        if isinstance(self._model.decoder, AutoregressiveDecoder):
+            # Not an input of the others: a server wants every input of a signature, and their callers know none.
+            trusted = {"latent": code, "trust": number, **sampling}
+            signatures["decode_trusted"] = SignatureFunction(trusted, drawn, self._decode)
+        return signatures
 
     def add_attributes(self, attributes: AttributeVectors) -> None:
         """Add the signature `change`, which moves along these vectors."""
@@ -203,8 +209,11 @@ class ModelSignatures:
             "genre_scores": self._scores_block(mean),
         }
 
-    def _decode(self, latent: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor) -> Tensors:
-        tokens, log_probability = self._decode_block(latent, temperature, seed, tf.ones_like(temperature))
+    def _decode(
+        self, latent: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor, trust: tf.Tensor | None = None
+    ) -> Tensors:
+        trust = tf.ones_like(temperature) if trust is None else trust
+        tokens, log_probability = self._decode_block(latent, temperature, seed, trust)
         return {"tokens": tokens, "log_probability": log_probability}
 
     def _sample(self, genre: tf.Tensor, **sampling: tf.Tensor) -> Tensors:
@@ -241,9 +250,7 @@ class ModelSignatures:
         return {name: tf.gather(tf.constant(column), point) for name, column in columns.items()}
 
     def _made(self, latent: tf.Tensor, sampling: Tensors, trust: tf.Tensor | None = None) -> Tensors:
-        trust = tf.ones_like(sampling["temperature"]) if trust is None else trust
-        tokens, _ = self._decode_block(latent, sampling["temperature"], sampling["seed"], trust)
-        return {"tokens": tokens, "latent": latent}
+        return {"tokens": self._decode(latent, **sampling, trust=trust)["tokens"], "latent": latent}
 
 
 def _rows(dtype: tf.DType, *shape: int) -> tf.TensorSpec:
@@ -275,6 +282,7 @@ def _limits(model: MusAE) -> dict[str, _Limits]:
         "source": _Limits(-1, genres - 1, f"from 0 to {genres - 1}, or -1 for the likeliest"),
         **dict.fromkeys(("latent", "position", "strength", "amounts"), finite),
         "temperature": _Limits(0.0, MAXIMUM_TEMPERATURE, f"from 0 to {MAXIMUM_TEMPERATURE:g}"),
+        "trust": _Limits(0.0, 1.0, "from 0 to 1"),
     }
 
 

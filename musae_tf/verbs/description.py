@@ -196,6 +196,19 @@ class Description:
         """
         return pieces.genre_number(self.genres, genre)
 
+    def require(self, signature: str, hint: str = "export it again with this version of musae-tf") -> None:
+        """See to it that the model has a signature.
+
+        Args:
+            signature: its name.
+            hint: what to do if it has not; for the message.
+
+        Raises:
+            WrongModelError: it has not.
+        """
+        if signature not in self.signatures:
+            raise WrongModelError(f"the model {self.name!r} has no signature {signature!r}", hint=hint)
+
     def amounts(self, changes: Mapping[str, float]) -> np.ndarray:
         """What the signature `change` takes, float32 [A], for so much of the named attributes and 0 of all others.
 

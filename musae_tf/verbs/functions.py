@@ -8,43 +8,20 @@ out phrase by phrase, see `musae_tf.music.pieces`.
 
 # ruff: noqa: D417  (these become the docstrings of methods, which are not given the description)
 
-import os
-from collections.abc import Generator, Mapping, Sequence
-from typing import NamedTuple, TypeAlias, TypeVar
+from collections.abc import Mapping
 
 import numpy as np
 
-from musae_tf.errors import InvalidRequestError, MusicError, WrongModelError
-from musae_tf.music import Grid, Song, pieces, tokenize
+from musae_tf.errors import InvalidRequestError, WrongModelError
+from musae_tf.music import Song, pieces
 from musae_tf.music.grid import DEFAULT_TEMPO
 from musae_tf.music.pieces import Music
 from musae_tf.verbs import arguments
 from musae_tf.verbs.description import Description, Encoding, LatentMap
-
-T = TypeVar("T")
-
-
-class SignatureCall(NamedTuple):
-    """Ask the model: the generator gets sent the outputs, in the order of their names.
-
-    Attributes:
-        signature: its name, see `musae_tf.export.signatures`.
-        inputs: arrays with the same number of rows, 1 or more, in dimension 0.
-        outputs: names of those that are wanted; they have as many rows.
-    """
-
-    signature: str
-    inputs: Mapping[str, np.ndarray]
-    outputs: tuple[str, ...]
-
-
-Steps: TypeAlias = Generator[SignatureCall, list[np.ndarray], T]
+from musae_tf.verbs.steps import SignatureCall, Steps, changed, decoded, likeliest, made, read, row_seeds, sampling
 
 TEMPERATURE = 0.0
 """Of every verb: the most probable symbols, which measure better than draws of today's models do."""
-
-
-# --- the verbs --------------------------------------------------------------------------------------------------------
 
 
 def sample(
@@ -54,6 +31,7 @@ def sample(
     temperature: float = TEMPERATURE,
     seed: int = 0,
     tempo: float | None = None,
+    trust: float | None = None,
 ) -> Steps[Song]:
     """A new piece of a genre: a walk through its part of the latent space.
 
@@ -63,39 +41,46 @@ def sample(
         temperature: 0 takes the most probable symbols, 1 draws as the model believes.
         seed: 0 or more; the same seed gives the same piece.
         tempo: quarter notes a minute; None for what is usual in the genre.
+        trust: how far to follow the codes, see `decode`; None for 1.
 
     Raises:
         UnknownGenreError: the model has no such genre; the message lists those it has.
+        WrongModelError: a trust is given, and the model cannot take one.
     """
     arguments.whole("bars", bars, 1, arguments.MOST_BARS)
     number = model.genre_number(genre)
     tempo = arguments.tempo(model.tempos.get(genre, DEFAULT_TEMPO) if tempo is None else tempo)
     rows = pieces.phrase_count(bars, model.bars)
-    seeds = [_seeds(seed, stream, rows) for stream in (pieces.CODES, pieces.OTHER_CODES)]
+    drawing = sampling(model, temperature, seed, trust, rows)
+    seeds = [row_seeds(seed, stream, rows) for stream in (pieces.CODES, pieces.OTHER_CODES)]
     inputs = {
         "genre": np.full(2 * rows, number, np.int32),
         "temperature": np.zeros(2 * rows, np.float32),
         "seed": np.concatenate(seeds),
     }
     (draws,) = yield SignatureCall("sample", inputs, ("latent",))
-    tokens = yield from _tokens(pieces.walk(draws[:rows], draws[rows:]), temperature, seed)
+    tokens = yield from decoded(pieces.walk(draws[:rows], draws[rows:]), drawing)
     return pieces.new_song(tokens, bars, model.layout, tempo, genre)
 
 
-def reconstruct(model: Description, music: Music, temperature: float = TEMPERATURE, seed: int = 0) -> Steps[Song]:
+def reconstruct(
+    model: Description, music: Music, temperature: float = TEMPERATURE, seed: int = 0, trust: float | None = None
+) -> Steps[Song]:
     """The music as the model reads and writes it, with the source's tempo and programs.
 
     Args:
         music: the piece.
         temperature: 0 takes the most probable symbols, 1 draws as the model believes.
         seed: 0 or more.
+        trust: how far to follow the codes, see `decode`; None for 1.
 
     Raises:
         MusicError: it has none of the layout's tracks or no bar of 16 sixteenths.
+        WrongModelError: a trust is given, and the model cannot take one.
     """
-    song, grid, phrases = _read(model, music)
-    inputs = {"tokens": phrases, **_sampling(temperature, seed, len(phrases))}
-    (tokens,) = yield SignatureCall("reconstruct", inputs, ("tokens",))
+    song, grid, phrases = read(model, music)
+    drawing = sampling(model, temperature, seed, trust, len(phrases))
+    tokens = yield from made("reconstruct", {"tokens": phrases}, drawing)
     return pieces.changed_song(tokens, grid, song.name)
 
 
@@ -107,6 +92,7 @@ def interpolate(
     temperature: float = TEMPERATURE,
     seed: int = 0,
     path: str = "linear",
+    trust: float | None = None,
 ) -> Steps[list[Song]]:
     """Songs on the way from one to another; the first and the last are the reconstructions of both.
 
@@ -120,19 +106,20 @@ def interpolate(
         temperature: 0 takes the most probable symbols, 1 draws as the model believes.
         seed: 0 or more, the same for all songs: what changes along the way is the position, not the draws.
         path: "linear", straight or nearly so (see `MusAE.interpolate_latent`), or "spherical", along great arcs.
+        trust: how far to follow the codes, see `decode`; None for 1 at both ends and less between them.
 
     Raises:
         MusicError: one of the two has none of the layout's tracks or no bar of 16 sixteenths.
+        WrongModelError: the model has no such path, or a trust is given and it cannot take one.
     """
     arguments.whole("points", points, 2, arguments.MOST_POINTS)
     if path not in pieces.PATHS:
         raise InvalidRequestError(f"path is {path!r}, must be one of {', '.join(pieces.PATHS)}")
     signature = "interpolate" if path == "linear" else f"interpolate_{path}"
-    if path != "linear" and signature not in model.signatures:
-        sentence = f"the model {model.name!r} has no signature {signature!r}"
-        raise WrongModelError(sentence, hint="export it again with this version of musae-tf")
-    first, first_grid, first_phrases = _read(model, start)
-    last, last_grid, last_phrases = _read(model, end)
+    if path != "linear":
+        model.require(signature)
+    first, first_grid, first_phrases = read(model, start)
+    last, last_grid, last_phrases = read(model, end)
     rows = max(len(first_phrases), len(last_phrases))
     line = pieces.line(first_grid, last_grid, points)
     positions = np.array([position for position, _ in line], np.float32)
@@ -140,9 +127,8 @@ def interpolate(
         "start": np.tile(pieces.repeated(first_phrases, rows), (points, 1, 1)),
         "end": np.tile(pieces.repeated(last_phrases, rows), (points, 1, 1)),
         "position": np.repeat(positions, rows),
-        **{name: np.concatenate([values] * points) for name, values in _sampling(temperature, seed, rows).items()},
     }
-    (tokens,) = yield SignatureCall(signature, inputs, ("tokens",))
+    tokens = yield from made(signature, inputs, sampling(model, temperature, seed, trust, rows, points))
     name = f"{first.name} to {last.name}"
     parts = tokens.reshape(points, rows, *tokens.shape[1:])
     return [pieces.changed_song(part, form, name) for part, (_, form) in zip(parts, line, strict=True)]
@@ -156,6 +142,7 @@ def transfer(
     strength: float = 1.0,
     temperature: float = TEMPERATURE,
     seed: int = 0,
+    trust: float | None = None,
 ) -> Steps[Song]:
     """The music moved towards another genre, along the difference of the two genres' means in the latent space.
 
@@ -166,31 +153,38 @@ def transfer(
         strength: 0 stays, 1 goes `prior.transfer_scale` of the training times the way between the genres' means.
         temperature: 0 takes the most probable symbols, 1 draws as the model believes.
         seed: 0 or more.
+        trust: how far to follow the codes, see `decode`; None for less the further they move, 0 from strength 1 on.
 
     Raises:
         UnknownGenreError: the model has no such genre; the message lists those it has.
         MusicError: the music has none of the layout's tracks or no bar of 16 sixteenths.
+        WrongModelError: a trust is given, and the model cannot take one.
     """
     target = model.genre_number(to)
     origin = None if source is None else model.genre_number(source)
     arguments.number("strength", strength)
-    song, grid, phrases = _read(model, music)
-    if origin is None:
-        origin = yield from _likeliest(phrases)
+    song, grid, phrases = read(model, music)
     rows = len(phrases)
+    drawing = sampling(model, temperature, seed, trust, rows)
+    if origin is None:
+        origin = yield from likeliest(phrases)
     inputs = {
         "tokens": phrases,
         "source": np.full(rows, origin, np.int32),
         "target": np.full(rows, target, np.int32),
         "strength": np.full(rows, strength, np.float32),
-        **_sampling(temperature, seed, rows),
     }
-    (tokens,) = yield SignatureCall("transfer", inputs, ("tokens",))
+    tokens = yield from made("transfer", inputs, drawing)
     return pieces.changed_song(tokens, grid, f"{song.name} to {to}")
 
 
 def change(
-    model: Description, music: Music, changes: Mapping[str, float], temperature: float = TEMPERATURE, seed: int = 0
+    model: Description,
+    music: Music,
+    changes: Mapping[str, float],
+    temperature: float = TEMPERATURE,
+    seed: int = 0,
+    trust: float | None = None,
 ) -> Steps[Song]:
     """The music with more or less of some attributes: `change("mine.mid", {"soprano:notes": 1, "length": -0.5})`.
 
@@ -200,13 +194,14 @@ def change(
             `describe().attributes` has the names.
         temperature: 0 takes the most probable symbols, 1 draws as the model believes.
         seed: 0 or more.
+        trust: how far to follow the codes, see `decode`; None for 1.
 
     Raises:
         UnknownAttributeError: the model has no such attribute; the message lists those it has.
-        WrongModelError: the model has no attribute vectors.
+        WrongModelError: the model has no attribute vectors, or a trust is given and it cannot take one.
         MusicError: the music has none of the layout's tracks or no bar of 16 sixteenths.
     """
-    (song,) = yield from _changed(model, music, [arguments.changes(changes)], temperature, seed)
+    (song,) = yield from changed(model, music, [arguments.changes(changes)], temperature, seed, trust)
     return song
 
 
@@ -218,6 +213,7 @@ def sweep(
     strength: float = 2.0,
     temperature: float = TEMPERATURE,
     seed: int = 0,
+    trust: float | None = None,
 ) -> Steps[list[Song]]:
     """The music with less and less, and more and more, of one attribute; see `change`.
 
@@ -228,15 +224,16 @@ def sweep(
         strength: from so many standard deviations less to so many more, in equal steps.
         temperature: 0 takes the most probable symbols, 1 draws as the model believes.
         seed: 0 or more, the same for all pieces.
+        trust: how far to follow the codes, see `decode`; None for 1.
 
     Raises:
         UnknownAttributeError: the model has no such attribute; the message lists those it has.
-        WrongModelError: the model has no attribute vectors.
+        WrongModelError: the model has no attribute vectors, or a trust is given and it cannot take one.
         MusicError: the music has none of the layout's tracks or no bar of 16 sixteenths.
     """
     arguments.whole("points", points, 2, arguments.MOST_POINTS)
     amounts = pieces.sweep(points, arguments.number("strength", strength))
-    return (yield from _changed(model, music, [{attribute: amount} for amount in amounts], temperature, seed))
+    return (yield from changed(model, music, [{attribute: amount} for amount in amounts], temperature, seed, trust))
 
 
 def infer_genre(model: Description, music: Music) -> Steps[str]:
@@ -245,8 +242,8 @@ def infer_genre(model: Description, music: Music) -> Steps[str]:
     Raises:
         MusicError: the music has none of the layout's tracks or no bar of 16 sixteenths.
     """
-    _, _, phrases = _read(model, music)
-    return model.genres[(yield from _likeliest(phrases))]
+    _, _, phrases = read(model, music)
+    return model.genres[(yield from likeliest(phrases))]
 
 
 def encode(model: Description, music: Music) -> Steps[Encoding]:
@@ -255,7 +252,7 @@ def encode(model: Description, music: Music) -> Steps[Encoding]:
     Raises:
         MusicError: the music has none of the layout's tracks or no bar of 16 sixteenths.
     """
-    _, _, phrases = _read(model, music)
+    _, _, phrases = read(model, music)
     outputs = ("mean", "log_variance", "genre_scores")
     mean, log_variance, genre_scores = yield SignatureCall("encode", {"tokens": phrases}, outputs)
     return Encoding(mean, np.exp(log_variance / 2), genre_scores)
@@ -268,6 +265,7 @@ def decode(
     seed: int = 0,
     bars: int | None = None,
     tempo: float = DEFAULT_TEMPO,
+    trust: float | None = None,
 ) -> Steps[Song]:
     """The song whose phrases have some codes.
 
@@ -277,9 +275,13 @@ def decode(
         seed: 0 or more.
         bars: length, where the song is cut off; None for all of its phrases.
         tempo: quarter notes a minute.
+        trust: how far the decoder follows the codes where they look like those of music, 0 to 1; None for 1. More is
+            closer to what was encoded; less is more grammatical music that has less of it.
 
     Raises:
         InvalidRequestError: the codes have another shape, or there are fewer of them than the bars need.
+        WrongModelError: a trust is given, and the model cannot take one: it has no autoregressive decoder, or was
+            exported by an earlier version.
     """
     codes = arguments.codes(latent, model.latent)
     most = len(codes) * model.bars
@@ -287,7 +289,7 @@ def decode(
     if arguments.whole("bars", bars, 1) > most:
         raise InvalidRequestError(f"bars is {bars}, must be at most {most} with {len(codes)} codes")
     arguments.tempo(tempo)
-    tokens = yield from _tokens(codes, temperature, seed)
+    tokens = yield from decoded(codes, sampling(model, temperature, seed, trust, len(codes)))
     return pieces.new_song(tokens, bars, model.layout, tempo)
 
 
@@ -311,56 +313,3 @@ def latent_map(model: Description) -> Steps[LatentMap]:
     position, genre, title, latent = yield SignatureCall("map", inputs, outputs)
     titles = tuple(text.decode("utf-8", "replace") for text in title)
     return LatentMap(model.points_of, plane[0], plane[1:], position, genre, titles, latent)
-
-
-# --- what they share --------------------------------------------------------------------------------------------------
-
-
-def _read(model: Description, music: Music) -> tuple[Song, Grid, np.ndarray]:
-    """The song, its grid and its phrases int32 [n, T, K]."""
-    song = pieces.as_song(music, model.layout)
-    try:
-        grid = tokenize(song, model.layout)
-    except MusicError as error:
-        if isinstance(music, (str, os.PathLike)):
-            raise MusicError(f"{os.fspath(music)}: {error}") from None
-        raise
-    return song, grid, pieces.phrases_of(grid, model.bars)
-
-
-def _changed(
-    model: Description, music: Music, many: Sequence[Mapping[str, float]], temperature: float, seed: int
-) -> Steps[list[Song]]:
-    """The song changed in several ways."""
-    amounts = np.stack([model.amounts(changes) for changes in many])
-    song, grid, phrases = _read(model, music)
-    rows, ways = len(phrases), len(many)
-    inputs = {
-        "tokens": np.tile(phrases, (ways, 1, 1)),
-        "amounts": np.repeat(amounts, rows, axis=0),
-        **{name: np.concatenate([values] * ways) for name, values in _sampling(temperature, seed, rows).items()},
-    }
-    (tokens,) = yield SignatureCall("change", inputs, ("tokens",))
-    return [pieces.changed_song(part, grid, song.name) for part in tokens.reshape(ways, rows, *tokens.shape[1:])]
-
-
-def _tokens(codes: np.ndarray, temperature: float, seed: int) -> Steps[np.ndarray]:
-    """Phrases int32 [n, T, K] of codes [n, D]."""
-    (tokens,) = yield SignatureCall(
-        "decode", {"latent": codes, **_sampling(temperature, seed, len(codes))}, ("tokens",)
-    )
-    return tokens
-
-
-def _likeliest(phrases: np.ndarray) -> Steps[int]:
-    (scores,) = yield SignatureCall("encode", {"tokens": phrases}, ("genre_scores",))
-    return pieces.likeliest(scores)
-
-
-def _sampling(temperature: float, seed: int, rows: int) -> dict[str, np.ndarray]:
-    checked = arguments.number("temperature", temperature, 0, 100)
-    return {"temperature": np.full(rows, checked, np.float32), "seed": _seeds(seed, pieces.TOKENS, rows)}
-
-
-def _seeds(seed: int, stream: int, rows: int) -> np.ndarray:
-    return pieces.row_seeds(arguments.whole("seed", seed, 0), stream, rows)

@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, get_args
 
 from musae_tf.verbs import functions
 from musae_tf.verbs.description import Description
-from musae_tf.verbs.functions import Steps
+from musae_tf.verbs.steps import Steps
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from musae_tf.protocol import services
 from musae_tf.protocol.codec import to_array
+from musae_tf.protocol.messages import ModelServerConfig
 from musae_tf.server import ModelServer, Options
 from musae_tf.server.options import one_model, read_batching
 from tests.server.client import Client, model_inputs, predict_request
@@ -17,51 +19,62 @@ from tests.server.conftest import ROOT
 ROWS = 32
 BATCHING = ROOT / "serving" / "config" / "batching.config"
 SIGNATURES = ("encode", "decode", "sample", "reconstruct", "interpolate", "interpolate_spherical", "transfer", "change")
+ASKED = [("tunes", name) for name in SIGNATURES] + [("listener", "decode_trusted"), ("listener", "transfer")]
+"""Models and their signatures; the second one hears what it has written."""
+
+
+def facts_of(folder: Path) -> dict:
+    return json.loads((folder / "1" / "assets.extra" / "musae.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
 def facts(model_folder) -> dict:
-    return json.loads((model_folder / "1" / "assets.extra" / "musae.json").read_text(encoding="utf-8"))
+    return facts_of(model_folder)
 
 
 @pytest.fixture(scope="module")
-def batched(model_folder) -> Iterator[ModelServer]:
+def models(model_folder, autoregressive_folder) -> ModelServerConfig:
+    config = one_model("tunes", str(model_folder))
+    config.model_config_list.config.extend(one_model("listener", str(autoregressive_folder)).model_config_list.config)
+    return config
+
+
+@pytest.fixture(scope="module")
+def batched(models) -> Iterator[ModelServer]:
     """With the batching of serving/config."""
     batching = read_batching(BATCHING, False)
-    options = Options(one_model("tunes", str(model_folder)), port=0, rest_port=None, warm_up=False, batching=batching)
-    with ModelServer(options) as server:
+    with ModelServer(Options(models, port=0, rest_port=None, warm_up=False, batching=batching)) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def plain(model_folder, batched) -> Iterator[Client]:
+def plain(models, batched) -> Iterator[Client]:
     """A client of a server without batching, whose engine has as many threads: its sums add in the same order."""
-    options = Options(
-        one_model("tunes", str(model_folder)), port=0, rest_port=None, warm_up=False,
-        intra_op_threads=batched.options.engine_threads,
-    )  # fmt: skip
+    threads = batched.options.engine_threads
+    options = Options(models, port=0, rest_port=None, warm_up=False, intra_op_threads=threads)
     with ModelServer(options) as server, Client(server.port) as client:
         yield client
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.9])
-@pytest.mark.parametrize("signature", SIGNATURES)
+@pytest.mark.parametrize(("model", "signature"), ASKED)
 def test_a_row_is_the_same_alone_in_a_batch_and_through_the_batching_server(
-    plain, batched, facts, signature, temperature
+    plain, batched, model_folder, autoregressive_folder, model, signature, temperature
 ):
-    inputs = model_inputs(facts, signature, ROWS, temperature)
+    folder = autoregressive_folder if model == "listener" else model_folder
+    inputs = model_inputs(facts_of(folder), signature, ROWS, temperature)
 
     def row(number: int) -> dict[str, np.ndarray]:
         return {name: array[number : number + 1] for name, array in inputs.items()}
 
-    together = plain.predict(signature, "tunes", timeout=120, **inputs)
+    together = plain.predict(signature, model, timeout=120, **inputs)
     runs = batched.core.metrics.wrapped_run_count.first()
     with Client(batched.port) as client:
         stub = client.stub(services.PREDICT)
-        calls = [stub.future(predict_request(signature, "tunes", **row(number)), timeout=120) for number in range(ROWS)]
+        calls = [stub.future(predict_request(signature, model, **row(number)), timeout=120) for number in range(ROWS)]
         joined = [{name: to_array(tensor) for name, tensor in call.result().outputs.items()} for call in calls]
     assert batched.core.metrics.wrapped_run_count.first() - runs < ROWS, "no two requests were joined"
-    alone = [plain.predict(signature, "tunes", timeout=120, **row(number)) for number in (0, 17, ROWS - 1)]
+    alone = [plain.predict(signature, model, timeout=120, **row(number)) for number in (0, 17, ROWS - 1)]
     for name, array in together.items():
         # To the last bit, log-probabilities too: the graph computes in blocks of one size whatever the batch is.
         np.testing.assert_array_equal(np.concatenate([answer[name] for answer in joined]), array)

@@ -1,0 +1,115 @@
+"""What verbs have in common: how they ask a model, read music, and have a model make some."""
+
+import os
+from collections.abc import Generator, Mapping, Sequence
+from typing import NamedTuple, TypeAlias, TypeVar
+
+import numpy as np
+
+from musae_tf.errors import MusicError
+from musae_tf.music import Grid, Song, pieces, tokenize
+from musae_tf.music.pieces import Music
+from musae_tf.verbs import arguments
+from musae_tf.verbs.description import Description
+
+T = TypeVar("T")
+
+Arrays: TypeAlias = Mapping[str, np.ndarray]
+
+
+class SignatureCall(NamedTuple):
+    """Ask the model: the generator gets sent the outputs, in the order of their names.
+
+    Attributes:
+        signature: its name, see `musae_tf.export.signatures`.
+        inputs: arrays with the same number of rows, 1 or more, in dimension 0.
+        outputs: names of those that are wanted; they have as many rows.
+    """
+
+    signature: str
+    inputs: Arrays
+    outputs: tuple[str, ...]
+
+
+Steps: TypeAlias = Generator[SignatureCall, list[np.ndarray], T]
+
+
+def read(model: Description, music: Music) -> tuple[Song, Grid, np.ndarray]:
+    """The song, its grid and its phrases int32 [n, T, K].
+
+    Raises:
+        MusicError: it has none of the layout's tracks or no bar of 16 sixteenths; a file is named.
+    """
+    song = pieces.as_song(music, model.layout)
+    try:
+        grid = tokenize(song, model.layout)
+    except MusicError as error:
+        if isinstance(music, (str, os.PathLike)):
+            raise MusicError(f"{os.fspath(music)}: {error}") from None
+        raise
+    return song, grid, pieces.phrases_of(grid, model.bars)
+
+
+def sampling(
+    model: Description, temperature: float, seed: int, trust: float | None, rows: int, times: int = 1
+) -> dict[str, np.ndarray]:
+    """How `rows` phrases are drawn, `times` over: temperatures, seeds and, unless it is left to the verb, trust.
+
+    Raises:
+        InvalidRequestError: a value is impossible.
+        WrongModelError: a trust is given, and the model cannot take one.
+    """
+    found = {
+        "temperature": np.full(rows, arguments.number("temperature", temperature, 0, 100), np.float32),
+        "seed": row_seeds(seed, pieces.TOKENS, rows),
+    }
+    if trust is not None:
+        found["trust"] = np.full(rows, arguments.number("trust", trust, 0, 1), np.float32)
+        hint = "models with an autoregressive decoder have it, if they are exported with this version of musae-tf"
+        model.require("decode_trusted", hint)
+    return {name: np.concatenate([values] * times) for name, values in found.items()}
+
+
+def row_seeds(seed: int, stream: int, rows: int) -> np.ndarray:
+    """Seeds int32 [rows, 2] of one stream of a caller's seed."""
+    return pieces.row_seeds(arguments.whole("seed", seed, 0), stream, rows)
+
+
+def made(signature: str, inputs: Arrays, drawing: Arrays) -> Steps[np.ndarray]:
+    """Phrases int32 [n, T, K] that a signature makes, drawn as `sampling` says; if that has a trust, of its codes."""
+    asked = {**inputs, **{name: array for name, array in drawing.items() if name != "trust"}}
+    if "trust" not in drawing:
+        (tokens,) = yield SignatureCall(signature, asked, ("tokens",))
+        return tokens
+    (codes,) = yield SignatureCall(signature, asked, ("latent",))
+    return (yield from decoded(codes, drawing))
+
+
+def decoded(codes: np.ndarray, drawing: Arrays) -> Steps[np.ndarray]:
+    """Phrases int32 [n, T, K] of codes [n, D], drawn as `sampling` says."""
+    signature = "decode_trusted" if "trust" in drawing else "decode"
+    (tokens,) = yield SignatureCall(signature, {"latent": codes, **drawing}, ("tokens",))
+    return tokens
+
+
+def changed(
+    model: Description,
+    music: Music,
+    many: Sequence[Mapping[str, float]],
+    temperature: float,
+    seed: int,
+    trust: float | None,
+) -> Steps[list[Song]]:
+    """The song changed in several ways, each as much more of some attributes."""
+    amounts = np.stack([model.amounts(changes) for changes in many])
+    song, grid, phrases = read(model, music)
+    rows, ways = len(phrases), len(many)
+    inputs = {"tokens": np.tile(phrases, (ways, 1, 1)), "amounts": np.repeat(amounts, rows, axis=0)}
+    tokens = yield from made("change", inputs, sampling(model, temperature, seed, trust, rows, ways))
+    return [pieces.changed_song(part, grid, song.name) for part in tokens.reshape(ways, rows, *tokens.shape[1:])]
+
+
+def likeliest(phrases: np.ndarray) -> Steps[int]:
+    """The number of the genre that the model takes phrases int32 [n, T, K] for."""
+    (scores,) = yield SignatureCall("encode", {"tokens": phrases}, ("genre_scores",))
+    return pieces.likeliest(scores)
