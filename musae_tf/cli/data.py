@@ -87,10 +87,11 @@ def _file_info(arguments: Namespace) -> None:
     from musae_tf.data.info import describe_file
     from musae_tf.data.suitability import as_numbers, candidates, recommended, retentions_of
     from musae_tf.music import Song
+    from musae_tf.music.beat import has_another_beat
     from musae_tf.music.survey import Survey
 
     song, survey = Song.read(arguments.dataset), Survey()
-    survey.add(song)
+    survey.add(song, on_beat=not has_another_beat(song))
     found = retentions_of(song, candidates(survey.best, arguments.layout))
     arguments.report = {"path": arguments.dataset, **as_numbers(survey, found)}
     print(f"{describe_file(arguments.dataset, song, recommended(found))}\n{describe_survey(survey)}")

@@ -21,13 +21,21 @@ def print_training(dataset: "Dataset", layout: str, drums: str) -> None:
         layout: name or file of its layout.
         drums: as `get_layout` takes it.
     """
+    from musae_tf.config import load_config
     from musae_tf.data.info import PHRASE_BARS
 
     lacks = {sounding: dataset.lacks(PHRASE_BARS, sounding) for sounding in ("all", "any")}
     if lacks["any"]:
         print(f"\nnothing to train a model on yet: {lacks['any']}")
         return
-    preset = _preset(dataset)
+    sounding = "any" if lacks["all"] else "all"
+    reason = ", on phrases in which any track sounds: those in which all do are too few" if lacks["all"] else ""
+    tiny, real = (_line(dataset, config, layout, drums, sounding) for config in (load_config("tiny"), _preset(dataset)))
+    print_next((tiny, "see that it can be trained on"), (real, f"train a model on it{reason}"))
+
+
+def _line(dataset: "Dataset", preset: "Config", layout: str, drums: str, sounding: str) -> list[str]:
+    """`train` with a preset and all that has to be changed of it."""
     changes = {
         "data.path": (str(dataset.path), preset.data.path),
         "music.layout": (layout, preset.music.layout),
@@ -36,10 +44,9 @@ def print_training(dataset: "Dataset", layout: str, drums: str) -> None:
         "model.latent": (_latent(dataset, preset), preset.model.latent),
     }
     if preset.data.sounding == "all":
-        changes["data.sounding"] = ("any" if lacks["all"] else "all", "all")
+        changes["data.sounding"] = (sounding, "all")
     sets = [word for key, (value, now) in changes.items() if value != now for word in ("--set", f"{key}={value}")]
-    reason = ", on phrases in which any track sounds: those in which all do are too few" if lacks["all"] else ""
-    print_next((("train", preset.name, *sets), f"train a model on it{reason}"))
+    return ["train", preset.name, *sets]
 
 
 def _preset(dataset: "Dataset") -> "Config":

@@ -23,7 +23,7 @@ def describe_sample(found: Sample, root: object) -> str:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(found.refused.items()))
         lines.append(f"not used: {kinds}")
     if found.another_beat:
-        lines.append(f"with another beat than their tempo track: {found.another_beat:,}")
+        lines.append(f"with another beat than their tempo track, so that no grid suits them: {found.another_beat:,}")
     if found.another_beat or found.refused[WITHOUT_BEAT]:
         lines.append("a file of its beats beside a song, song.beats.txt, puts it on them")
     return printable("\n".join(lines) + "\n")
@@ -42,10 +42,9 @@ def describe_survey(survey: Survey) -> str:
         for grid in survey.grids
         if survey.taken[grid.partition("x")[0]] >= _WORTH_SAYING * notes
     ]
-    return (
-        f"{table(('metre', 'bars', 'share', f'on {survey.best}'), bars)}\n\n"
-        f"{table(('grid', 'notes of its metre off it'), off)}\n\ngrid: {survey.best} (as --grid auto takes it)\n"
-    )
+    metres = table(("metre", "bars", "share", f"on {survey.best}"), bars)
+    grids = f"{table(('grid', 'notes of its metre off it'), off)}\n\n" if off else ""
+    return f"{metres}\n\n{grids}grid: {survey.best} (as --grid auto takes it)\n"
 
 
 def describe_layouts(found: Sequence[Retention]) -> str:
@@ -60,11 +59,14 @@ def describe_layouts(found: Sequence[Retention]) -> str:
         for retention in found
     ]
     header = ("layout", "notes kept", "outside it", "other metre", "beyond its voices", "same step", "columns")
-    text = f"{table(header, rows)}\n"
-    if len(found) == 1:
-        return text
-    near = f"the fewest columns of those that keep within {100 * WITHIN:.0f} points of the most"
-    return f"{text}\nlayout: {recommended(found).name} ({near})\n"
+    layout = recommended(found)
+    near = f" (the fewest columns of those that keep within {100 * WITHIN:.0f} points of the most)"
+    columns, steps = len(layout.columns), layout.bar_steps
+    return (
+        f"{table(header, rows)}\n\nlayout: {layout.name}{near if len(found) > 1 else ''}\n"
+        f"a bar has {columns} x {steps} = {columns * steps:,} symbols, which training time grows with; four voices in "
+        f"sixteenths have 64\n"
+    )
 
 
 def in_a_line(found: Sample) -> str:
@@ -74,9 +76,8 @@ def in_a_line(found: Sample) -> str:
     bars = ", ".join(f"{count / every:.0%} {name}" for name, count in survey.bars.most_common(_FEW))
     metre = survey.best.partition("x")[0]
     off = ", ".join(f"{survey.share_off(grid.name):.0%} of {grid.name}" for grid in grids_of(metre))
-    return (
-        f"grid {survey.best}, by {len(found.items):,} of {found.files:,} songs: bars {bars}; notes off the grid {off}"
-    )
+    notes = f"notes off the grid {off}" if survey.taken else "no song follows the beat of its bars"
+    return f"grid {survey.best}, by {len(found.items):,} of {found.files:,} songs: bars {bars or 'none'}; {notes}"
 
 
 def misfits_in_a_line(found: Sample, grid: str) -> str:

@@ -51,7 +51,7 @@ class Sample:
         files: How many keys the source has.
         survey: Their metres and grids.
         refused: By kind, those that a build would refuse whatever the layout.
-        another_beat: How many follow another beat than their tempo track.
+        another_beat: How many follow another beat than their tempo track; their notes are not asked for grids.
     """
 
     items: Sequence[Hashable]
@@ -195,9 +195,9 @@ class _Looker(Reader):
 
 
 def _metres(piece: Piece) -> dict[str, Any]:
-    found = Survey()
-    found.add(piece.song)
-    return {"counts": found.to_dict(), "another_beat": not piece.settled and bool(has_another_beat(piece.song))}
+    found, another_beat = Survey(), not piece.settled and bool(has_another_beat(piece.song))
+    found.add(piece.song, on_beat=not another_beat)
+    return {"counts": found.to_dict(), "another_beat": another_beat}
 
 
 def _taken(piece: Piece, layouts: Sequence[Layout]) -> dict[str, Any]:

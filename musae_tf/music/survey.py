@@ -32,7 +32,7 @@ class Survey:
         songs: How many.
         bars: Bars by metre, such as "4/4"; bars that are cut off count as of their metre.
         notes: Notes that begin in bars of each metre.
-        taken: By metre, notes in bars of it and in those that make it up.
+        taken: By metre, notes in bars of it and in those that make it up, of songs that follow the beat of their bars.
         off: By the name of a grid, those of the notes `taken` by its metre that lie off its steps.
     """
 
@@ -42,8 +42,8 @@ class Survey:
     taken: Counter[str] = field(default_factory=Counter)
     off: Counter[str] = field(default_factory=Counter)
 
-    def add(self, song: Song) -> None:
-        """Count a song.
+    def add(self, song: Song, on_beat: bool = True) -> None:
+        """Count a song; one that has another beat than its bars says nothing of grids.
 
         Raises:
             MusicError: It has too many bars.
@@ -63,6 +63,8 @@ class Survey:
             name, mine = kinds[number], place[of_bar[bar] == number]
             self.bars[name] += int((of_bar == number).sum())
             self.notes[name] += len(mine)
+            if not on_beat:
+                continue
             for metre in {name, "4/4"} if fits(name, "4/4") else {name}:
                 self.taken[metre] += len(mine)
                 for grid in grids_of(metre):

@@ -26,12 +26,14 @@ def _elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def proposed(capsys, *build: str) -> list[str]:
-    """Build a dataset; the words of the line that is printed last, from `train` on."""
+def proposed(capsys, *build: str) -> tuple[list[str], list[str]]:
+    """Build a dataset; the words of the two trainings that are proposed, from `train` on."""
     assert main(["data", "build", *build, "--workers", "1"]) == 0
-    words = shlex.split(capsys.readouterr().out.splitlines()[-1])
-    assert words[:2] == ["musae", "train"]
-    return words[1:]
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    tiny, real = (shlex.split(line)[1:] for line in lines if line.startswith("musae train "))
+    assert shlex.split(lines[-1])[1:] == real
+    assert tiny[:2] == ["train", "tiny"]
+    return tiny, real
 
 
 def in_three(song: Song) -> Song:
@@ -60,11 +62,12 @@ def test_what_is_proposed_fits(layout, grid, preset, sets, capsys):
         (in_three(song) if grid.startswith("3/4") else song).write(f"songs/{number}.mid")
     main(["layouts", "band_full"])
     Path("mine.yaml").write_text(capsys.readouterr().out)
-    words = proposed(capsys, "folder", "songs", "--layout", layout, "--grid", grid, "--out", "made")
-    assert words[1] == preset
-    changed = [word for word in words[2:] if word != "--set"]
+    tiny, real = proposed(capsys, "folder", "songs", "--layout", layout, "--grid", grid, "--out", "made")
+    assert real[1] == preset
+    changed = [word for word in real[2:] if word != "--set"]
     assert {change.partition("=")[0] for change in changed} - {"data.sounding"} == sets
-    _check_fit(load_config(preset, changed), Dataset.open("made"), preset)
+    for words in (tiny, real):
+        _check_fit(load_config(words[1], [word for word in words[2:] if word != "--set"]), Dataset.open("made"), "")
 
 
 @pytest.mark.slow
@@ -76,7 +79,8 @@ def test_what_is_proposed_trains(grid, capsys):
         if grid == "3/4x4":
             times = [line.split()[0] for line in marks.read_text().splitlines()]
             marks.write_text("\n".join(f"{time} {int(at % 3 == 0)}" for at, time in enumerate(times)))
-    words = proposed(capsys, "pop909", "--dir", "POP909", "--grid", "auto")
+    tiny, real = proposed(capsys, "pop909", "--dir", "POP909", "--grid", "auto")
     assert Dataset.open("datasets/pop909").layout.time.name == grid
     small = [word for key, value in SMALL.items() for word in ("--set", f"{key}={value}")]
-    assert main([*words, *small, "--run", "run", "--no-evaluate"]) == 0
+    assert main([*real, *small, "--run", "run", "--no-evaluate"]) == 0
+    assert main([*tiny, "--set", "training.steps=2", "--run", "tiny", "--no-evaluate"]) == 0

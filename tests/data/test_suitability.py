@@ -70,7 +70,7 @@ def test_a_layout_of_ones_own_is_proposed_by_its_file(mixed, capsys):
     Path("mine.yaml").write_text(capsys.readouterr().out)
     assert main(["data", "info", "songs", "--layout", "mine.yaml"]) == 0
     shown = capsys.readouterr().out
-    assert "layout:" not in shown
+    assert "layout: mine\na bar has 7 x 16 = 112 symbols" in shown
     assert shown.splitlines()[-1] == "  musae data build folder songs --layout mine.yaml --grid 4/4x4"
 
 
@@ -83,6 +83,23 @@ def test_a_file_says_it_too(tmp_path, capsys):
     assert "layout: voices (" in shown
     assert main(["data", "info", str(tmp_path / "waltz.mid"), "--layout", "piano", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["layouts"].keys() == {"piano"}
+
+
+def test_a_song_with_another_beat_is_asked_for_no_grid(tmp_path, capsys):
+    song = four_voice_song(16)
+    for track in song.tracks:
+        track.notes["start"] += 60  # half a sixteenth
+    song.write(tmp_path / "music" / "late.mid")
+    for path in ("music", "music/late.mid"):
+        assert main(["data", "info", str(tmp_path / path)]) == 0
+        shown = capsys.readouterr().out
+        assert "has another beat than its tempo track" in shown or "no grid suits them: 1" in shown
+        assert "notes of its metre off it" not in shown
+        assert "grid: 4/4x4 (" in shown
+    out = ["--grid", "auto", "--out", str(tmp_path / "made"), "--layout", "voices", "--workers", "1"]
+    assert main(["data", "build", "folder", str(tmp_path / "music"), *out]) == 0
+    sentence = "grid 4/4x4, by 1 of 1 songs: bars 100% 4/4; no song follows the beat of its bars\n"
+    assert capsys.readouterr().out.startswith(sentence)
 
 
 def test_folders_without_music(tmp_path, capsys):

@@ -72,6 +72,14 @@ def test_metres_are_counted_by_bars_and_by_what_takes_them():
     assert found.grids[:3] == ["4/4x4", "4/4x6", "4/4x12"]
 
 
+def test_songs_with_another_beat_say_nothing_of_grids():
+    found = survey([even((4, 4), 120)])
+    found.add(even((3, 4), 40, 1000), on_beat=False)
+    assert (found.best, found.grids) == ("4/4x4", ["4/4x4", "4/4x6", "4/4x12"])
+    assert found.songs == 2
+    assert found.bars["3/4"] > found.bars["4/4"]
+
+
 def test_surveys_are_joined_and_survive_json():
     one, other = survey([four_voice_song(8)]), survey([waltz(6), even((6, 8), 160)])
     both = survey([four_voice_song(8), waltz(6), even((6, 8), 160)])
