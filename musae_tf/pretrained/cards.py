@@ -9,6 +9,7 @@ import numpy as np
 from musae_tf.config import config_hash
 from musae_tf.data import Dataset
 from musae_tf.evaluation.headlines import HEADLINES
+from musae_tf.time_grid import TimeGrid
 from musae_tf.training import Run
 
 
@@ -90,7 +91,7 @@ intervals are 95 %, over songs.
 {note}## Limits
 
 - It knows the genres named above and nothing else. Other music is read as if it were one of them.
-- Bars of 16 sixteenths, one note at a time in each track, no dynamics; tempo and instruments are not learnt.
+- {_music(run)}; tempo and instruments are not learnt.
 - A piece is a walk through the latent space, in phrases of {config.music.bars} bars: neighbours are alike, but there
   is no form beyond that.
 - The table says what does not work well: a row near its reference is no better than the reference.
@@ -104,6 +105,17 @@ _KINDS = {
     "cvae": "A variational autoencoder with a Gaussian a genre",
     "autoencoder": "An autoencoder",
 }
+
+
+def _music(run: Run) -> str:
+    """What a phrase can hold."""
+    time, tracks = TimeGrid.parse(run.config.music.grid), run.layout.tracks
+    most = max(track.voices for track in tracks)
+    notes = "one note" if most == 1 else f"{most} notes at most"
+    dynamic = [track.name for track in tracks if track.dynamics]
+    dynamics = f"dynamics of {', '.join(dynamic)}" if dynamic else "no dynamics"
+    bars = f"Bars of {time.numerator}/{time.denominator} in {time.steps} steps"
+    return f"{bars}, {notes} at a time in each melodic track, {dynamics}"
 
 
 def _by_genre(run: Run, dataset: Dataset) -> str:

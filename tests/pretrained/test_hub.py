@@ -92,6 +92,7 @@ def test_what_is_pushed_is_a_model_with_a_card_and_no_music(pushed, evaluated_ru
     f1 = yaml.safe_load(pushed["evaluation/evaluation.json"])["headlines"]["onset_f1"]["value"]
     assert found["onset_f1"] == pytest.approx(f1, abs=1e-4)
     assert "musae pull ann/tunes" in card
+    assert "- Bars of 4/4 in 16 steps, one note at a time in each melodic track, no dynamics;" in card
     assert tiny_dataset.manifest["licence"] in card.replace("\n", " ")
     contents = b"".join(pushed.values())
     assert str(tiny_dataset.path.parent).encode() not in contents
