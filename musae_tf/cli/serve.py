@@ -43,12 +43,16 @@ def add_export(commands: Commands) -> None:
     parser.add_argument("--to", metavar="DIR", help=to)
     keep = "keep the newest N versions and remove older ones (default: keep all)"
     parser.add_argument("--keep", type=integer(1), metavar="N", help=keep)
+    kind = "SavedModel for servers, or files for LiteRT in a new folder (default: savedmodel)"
+    parser.add_argument("--format", choices=("savedmodel", "litert"), default="savedmodel", help=kind)
     add_json(parser)
 
 
 def export(arguments: Namespace) -> None:
     """`musae export RUN`."""
     path = find_run(arguments.run)
+    if arguments.format == "litert":
+        return _export_litert(path, arguments)
     if arguments.to is not None:
         check_model_folder(arguments.to)
     load_tensorflow()
@@ -71,6 +75,17 @@ def export(arguments: Namespace) -> None:
     mount = shlex.quote(f"{base.resolve()}:/models/{name}:ro")
     print("  # or with the container of TensorFlow Serving")
     print(f"  docker run -p 8500:8500 -p 8501:8501 -e MODEL_NAME={shlex.quote(name)} -v {mount} tensorflow/serving")
+
+
+def _export_litert(path: Path, arguments: Namespace) -> None:
+    if arguments.keep is not None:
+        raise RunError("--keep is for versions, and files for LiteRT have none: leave it out")
+    to = path / "export" / "litert" if arguments.to is None else Path(arguments.to)
+    load_tensorflow()
+    from musae_tf.export.litert import export_litert
+    from musae_tf.training import Run
+
+    arguments.report = {"folder": str(export_litert(Run.open(path), to))}
 
 
 _MOST = 2**31 - 1

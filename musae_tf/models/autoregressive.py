@@ -281,6 +281,7 @@ class AutoregressiveDecoder(keras.layers.Layer):
         seed: tf.Tensor,
         known: Known | None = None,
         trust: tf.Tensor | None = None,
+        chances: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Draw music symbol by symbol; a row is the same whatever it is batched with.
 
@@ -290,6 +291,7 @@ class AutoregressiveDecoder(keras.layers.Layer):
             seed: int32 [B, 2], stateless.
             known: symbols that are kept as they are.
             trust: float32 [B], 0 to 1: how far to trust a code that looks as if it had no extra noise; 1 if left out.
+            chances: float32 [B, T, C], uniform numbers instead of those that are made of the seed.
 
         Returns:
             tokens int32 [B, T, K] and their log-probability float32 [B] at temperature 1, with the draft counted as it
@@ -300,7 +302,9 @@ class AutoregressiveDecoder(keras.layers.Layer):
         trusted = (1.0 - tf.sigmoid(self.noisy(latent))) * (1.0 if trust is None else trust)
         weight = DOUBTED + (TRUSTED - DOUBTED) * trusted[:, tf.newaxis, tf.newaxis]
         draft, plan = self._drafted(plan) * weight, tf.transpose(plan, [1, 0, 2])
-        chances = tf.transpose(chances_of_steps(self.steps, self.vocabulary_sizes, temperature, seed), [1, 0, 2])
+        if chances is None:
+            chances = chances_of_steps(self.steps, self.vocabulary_sizes, temperature, seed)
+        chances = tf.transpose(chances, [1, 0, 2])
         draft = tf.transpose(draft, [1, 0, 2])
         given = None if known is None else [tf.transpose(part, [1, 0, 2]) for part in known]
         states = [tf.zeros([rows, self.units]) for _ in tf.nest.flatten(self._recurrence.cell.state_size)]
@@ -356,7 +360,7 @@ class AutoregressiveDecoder(keras.layers.Layer):
                 tf.fill([rows, self.tracks], SILENT),
                 tf.zeros([rows, 2, 12]),
                 tf.zeros([rows]),
-                tf.TensorArray(tf.int32, self.steps, element_shape=[None, self.tracks]),
+                tf.TensorArray(tf.int32, self.steps, element_shape=[latent.shape[0], self.tracks]),
             ),
             maximum_iterations=self.beats,
         )

@@ -32,8 +32,12 @@ class GenrePrior(keras.layers.Layer, abc.ABC):
         return self.component(genre).sample(seed=seed)
 
     def draw(self, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Codes to make music of, as `sample`; a fitted prior may draw them nearer to the posterior means."""
-        return self.sample(genre, seed)
+        """Codes to make music of, as `sample`, of `drawn`."""
+        return self.drawn(genre).sample(seed=seed)
+
+    def drawn(self, genre: tf.Tensor) -> tfd.Distribution:
+        """What music is drawn from, as `component`; a fitted prior may be nearer to the posterior means there."""
+        return self.component(genre)
 
     def genre_logits(self, latent: tf.Tensor) -> tf.Tensor:
         """Log-probability of codes [B, D] in each genre's Gaussian: float32 [B, G]."""
@@ -255,10 +259,10 @@ class FittedPrior(GenrePrior):
     def component(self, genre: tf.Tensor) -> tfd.Distribution:
         return self._gaussians(self.means, self.scales, genre)
 
-    def draw(self, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def drawn(self, genre: tf.Tensor) -> tfd.Distribution:
         centre = tf.reduce_mean(self.means, axis=0)
         means = centre + self.sample_mean_scale * (self.means - centre)
-        return self._gaussians(means, self.drawn_scales, genre).sample(seed=seed)
+        return self._gaussians(means, self.drawn_scales, genre)
 
     def _gaussians(self, means: tf.Tensor, scales: keras.Variable, genre: tf.Tensor) -> tfd.Distribution:
         return tfd.MultivariateNormalTriL(tf.gather(means, genre), tf.gather(scales, genre))
