@@ -115,9 +115,7 @@ def test_what_is_no_trust_is_refused_before_anything_is_asked(trust):
 
 
 def test_a_model_that_cannot_take_it_says_which_can(tiny_run, tmp_path):
-    sentence = (
-        "has no signature 'decode_trusted'; models with an autoregressive decoder have it, if they are exported with"
-    )
+    sentence = "has no signature 'decode_trusted'; export it again .* only models with an autoregressive decoder take"
     with tarfile.open(Path(__file__).parent / "fixtures" / "before_0_2" / "old.tar.xz") as archive:
         archive.extractall(tmp_path, filter="data")
     for folder in (tiny_run.path, tmp_path / "exports" / "old"):

@@ -65,7 +65,7 @@ def sampling(
     }
     if trust is not None:
         found["trust"] = np.full(rows, arguments.number("trust", trust, 0, 1), np.float32)
-        hint = "models with an autoregressive decoder have it, if they are exported with this version of musae-tf"
+        hint = "export it again with this version of musae-tf; only models with an autoregressive decoder take a trust"
         model.require("decode_trusted", hint)
     return {name: np.concatenate([values] * times) for name, values in found.items()}
 
