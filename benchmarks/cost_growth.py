@@ -1,9 +1,9 @@
-"""Claim: the cost of a phrase grows no faster than its length, and genres cost next to nothing.
+"""Claim: the cost of a phrase grows no faster than its length and its columns, and genres cost next to nothing.
 
     python -m benchmarks.cost_growth
 
-One thing varies at a time, the rest is the preset `voices`: length 2 to 16 bars, batch 16 to 512, tracks 4 to 8, genres
-4 to 256. Time and memory are those of one training step, divided by its phrases; memory is how far the resident set of
+One thing varies at a time, the rest is the preset `voices_one_pass`: length 2 to 16 bars, batch 16 to 512, tracks 4 to 8,
+genres 4 to 256; and columns 4 to 24 with the preset `voices`, whose decoder hears what it has written. Time and memory are those of one training step, divided by its phrases; memory is how far the resident set of
 the process rises during a step (Linux only). The configurations of a row take turns. Lengths are measured for both
 recurrences, over beats and over steps.
 """
@@ -30,9 +30,10 @@ ROWS = {
     "bars, core step": ((2, 4, 8, 16), lambda value: [f"music.bars={value}", "model.core=step", "critic.steps=1"]),
     "batch": ((16, 64, 128, 512), lambda value: [f"training.batch_size={value}"]),
     "tracks": ((4, 6, 8), lambda value: []),
+    "columns": ((4, 8, 12, 24), lambda value: []),
     "genres": ((4, 32, 256), lambda value: []),
 }
-LIMITS = {"bars": 1.0, "bars, core step": 1.0, "tracks": 1.0}
+LIMITS = {"bars": 1.0, "bars, core step": 1.0, "tracks": 1.0, "columns": 1.0}
 """Largest allowed exponent of growth; a measurement may be off by SLACK."""
 
 SLACK, GENRES = 0.1, 1.05
@@ -41,8 +42,9 @@ SLACK, GENRES = 0.1, 1.05
 def step_of(row: str, value: int, quick: bool) -> TrainingStep:
     """The training step of one measurement."""
     changes = [*ROWS[row][1](value), "prior.axes=1", *([*TOY, "model.latent=256", "critic.steps=1"] if quick else [])]
-    config = load_config(CONFIGS / "voices_one_pass.yaml", changes)
-    return TrainingStep(config, (130,) * (value if row == "tracks" else 4), value if row == "genres" else 4)
+    config = load_config(CONFIGS / ("voices.yaml" if row == "columns" else "voices_one_pass.yaml"), changes)
+    columns = value if row in ("tracks", "columns") else 4
+    return TrainingStep(config, (130,) * columns, value if row == "genres" else 4)
 
 
 def measure(row: str, rounds: int, quick: bool) -> dict[int, dict[str, float]]:
@@ -106,7 +108,7 @@ def main() -> None:
     """Measure all rows."""
     arguments = parser(__doc__, quick=True).parse_args()
     report, rows = Report("cost_growth", arguments), {}
-    for row in ("bars", "genres") if arguments.quick else ROWS:
+    for row in ("bars", "columns", "genres") if arguments.quick else ROWS:
         rows[row] = found = measure(row, 1 if arguments.quick else arguments.rounds, arguments.quick)
         lines = [(value, point["milliseconds"], point["megabytes"]) for value, point in found.items()]
         print(tabulate(lines, (row, "ms a phrase", "MB a phrase"), floatfmt=".3f"), flush=True)

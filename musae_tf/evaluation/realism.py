@@ -24,6 +24,7 @@ from musae_tf.evaluation.prior_match import MINIMUM_CODES, share_above
 from musae_tf.evaluation.statistics import known_mean
 from musae_tf.evaluation.token_network import TokenNetwork
 from musae_tf.music import Layout
+from musae_tf.music.grid import lines_of
 
 if TYPE_CHECKING:
     from musae_tf.evaluation.context import EvaluationContext
@@ -145,15 +146,17 @@ class TokenTest(PhraseTest):
 
 
 class NetworkTest(PhraseTest):
-    """By `TokenNetwork`."""
+    """By `TokenNetwork`, of the notes alone."""
 
     def __init__(self, real: Music, made: Music, layout: Layout):
         """Learn from real and made phrases, of which no song may be asked about later."""
-        self._network = TokenNetwork(real.tokens, made.tokens, layout.vocabulary_sizes)
+        self._layout = layout
+        lines = (lines_of(music.tokens, layout)[0] for music in (real, made))
+        self._network = TokenNetwork(*lines, layout.lines.vocabulary_sizes)
 
     def scores(self, music: Music) -> np.ndarray:
         """See `PhraseTest`."""
-        return self._network.scores(music.tokens)
+        return self._network.scores(lines_of(music.tokens, self._layout)[0])
 
 
 def tell_apart(real: Music, made: Music, layout: Layout, seed: int = 0) -> float:

@@ -41,7 +41,7 @@ def test_arithmetic(quick):
 
 def test_cost_growth(quick, tmp_path):
     report = quick(cost_growth)
-    assert set(report["rows"]) == {"bars", "genres"}
+    assert set(report["rows"]) == {"bars", "columns", "genres"}
     assert (tmp_path / "cost_growth.png").read_bytes().startswith(b"\x89PNG")
 
 
