@@ -1,6 +1,7 @@
 // One result: piano roll, cursor, play and stop, position, files, link. All text goes through Vue, which escapes it.
 const ROW = 7; // pixels of a semitone
-const BAR = 4; // quarters
+const QUARTER = 21; // pixels, at least
+const FAINT = 0.3; // how opaque the softest note is
 const DRUM_ROWS = [36, 38, 42, 46, 45, 48, 50, 49, 51]; // pitches of the kit, the kick at the bottom
 
 export default {
@@ -15,7 +16,8 @@ export default {
           <line v-for="line in beats" :x1="line.x" :x2="line.x" y1="0" :y2="height" :class="line.kind" />
           <text v-for="line in labels" :x="line.x + 4" y="11" class="bar-number">{{ line.text }}</text>
           <g v-for="(track, number) in drawn" :class="'track-' + (number % 7)">
-            <rect v-for="note in track" :x="note.x" :y="note.y" :width="note.width" :height="note.height" rx="2" />
+            <rect v-for="note in track" :x="note.x" :y="note.y" :width="note.width" :height="note.height" rx="2"
+                  :opacity="note.opacity" />
           </g>
         </svg>
         <div ref="cursor" class="cursor"></div>
@@ -52,7 +54,7 @@ export default {
       return `Piano roll. ${notes}. Space plays and stops, arrows move by a bar.`;
     },
     width() {
-      return Math.max(this.room, (this.result.quarters / BAR) * 84);
+      return Math.max(this.room, this.result.quarters * QUARTER);
     },
     scale() {
       return this.width / this.result.quarters;
@@ -83,21 +85,29 @@ export default {
     },
     beats() {
       const found = [];
-      for (let quarter = 0; quarter < this.result.quarters; quarter++)
-        found.push({ x: quarter * this.scale, kind: quarter % BAR ? "beat" : "bar" });
+      this.result.bars.forEach((start, bar) => {
+        const end = this.result.bars[bar + 1] ?? this.result.quarters;
+        for (let quarter = start; quarter < end; quarter++)
+          found.push({ x: quarter * this.scale, kind: quarter === start ? "bar" : "beat" });
+      });
       return found;
     },
     labels() {
-      const bars = Math.ceil(this.result.quarters / BAR);
-      return Array.from({ length: bars }, (_, bar) => ({ x: bar * BAR * this.scale, text: bar + 1 }));
+      return this.result.bars.map((start, bar) => ({ x: start * this.scale, text: bar + 1 }));
+    },
+    // Where all notes are equally loud, none is drawn as soft.
+    dynamic() {
+      const loud = this.result.tracks.flatMap((track) => track.notes.map((note) => note[3]));
+      return loud.some((velocity) => velocity !== loud[0]);
     },
     drawn() {
       return this.result.tracks.map((track) =>
-        track.notes.map(([start, length, pitch]) => ({
+        track.notes.map(([start, length, pitch, velocity]) => ({
           x: start * this.scale + 0.5,
           y: (track.drums ? this.drum(pitch) : this.row(pitch)) + 0.5,
           width: Math.max(length * this.scale - 1, 2),
           height: ROW - 1,
+          opacity: this.dynamic ? FAINT + ((1 - FAINT) * velocity) / 127 : 1,
         })),
       );
     },
@@ -201,8 +211,13 @@ export default {
       if (this.$refs.audio && this.sound) this.$refs.audio.currentTime = this.time;
       this.draw(false);
     },
-    move(bars) {
-      this.seek((this.time || 0) + (bars * BAR * this.result.seconds) / this.result.quarters);
+    // To the next bar line, or the one before.
+    move(way) {
+      const { bars, quarters, seconds } = this.result;
+      const now = ((this.time || 0) * quarters) / seconds;
+      const next = bars.filter((start) => (way > 0 ? start > now + 0.01 : start < now - 0.01));
+      const place = way > 0 ? (next[0] ?? quarters) : (next[next.length - 1] ?? 0);
+      this.seek((place * seconds) / quarters);
     },
     point(event) {
       const left = event.currentTarget.getBoundingClientRect().left;

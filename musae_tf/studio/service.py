@@ -54,14 +54,18 @@ class Result:
         quarter = self.song.ticks_per_quarter
         tracks = []
         for track in self.song.tracks:
-            notes = zip(track.notes["start"] / quarter, track.notes["duration"] / quarter, track.notes["pitch"],
-                        strict=True)  # fmt: skip
-            rows = [[round(float(start), 4), round(float(length), 4), int(pitch)] for start, length, pitch in notes]
+            notes = track.notes
+            columns = (notes["start"] / quarter, notes["duration"] / quarter, notes["pitch"], notes["velocity"])
+            rows = [
+                [round(float(start), 4), round(float(length), 4), int(pitch), int(velocity)]
+                for start, length, pitch, velocity in zip(*columns, strict=True)
+            ]
             tracks.append({"name": track.name, "drums": track.is_drum, "notes": rows})
         return {
             "key": self.key,
             "stem": self.stem,
             "tracks": tracks,
+            "bars": [round(start / quarter, 4) for start in self.song.bars()[:, 0].tolist()],
             "quarters": self.song.end / quarter,
             "seconds": seconds(self.song),
         }

@@ -9,7 +9,7 @@ import pytest
 from musae_tf.music.audio import TAIL_SECONDS, seconds
 from musae_tf.studio import service
 from musae_tf.studio.service import Results
-from tests.corpus import band_song, four_voice_song
+from tests.corpus import band_song, changing_metre_song, four_voice_song
 
 
 def test_the_oldest_make_room(monkeypatch):
@@ -46,6 +46,13 @@ def test_what_the_player_gets():
     assert facts["seconds"] == pytest.approx(seconds(song))
     for track, shown in zip(song.tracks, facts["tracks"], strict=True):
         assert (shown["name"], shown["drums"], len(shown["notes"])) == (track.name, track.is_drum, len(track.notes))
-        start, length, pitch = shown["notes"][0]
+        start, length, *sound = shown["notes"][0]
         note = track.notes[0]
-        assert (start * 480, length * 480, pitch) == (note["start"], note["duration"], note["pitch"])
+        assert (start * 480, length * 480) == (note["start"], note["duration"])
+        assert sound == [note["pitch"], note["velocity"]]
+    assert facts["bars"] == [0, 4]
+
+
+def test_bars_lie_where_the_metres_put_them():
+    facts = Results().add(changing_metre_song(), "a").to_dict()
+    assert facts["bars"] == [start / 480 for start in changing_metre_song().bars()[:, 0].tolist()]

@@ -1,0 +1,121 @@
+"""The whole chain on music in 3/4 with chords and dynamics: dataset, training, export, server, client, studio."""
+
+import numpy as np
+import pytest
+
+from musae_tf.client import MusaeClient
+from musae_tf.config import load_config
+from musae_tf.data import Dataset, FolderSource, build
+from musae_tf.musae import Musae
+from musae_tf.music import Metre, Song, Tempo, Track
+from musae_tf.music.named_layouts import get_layout
+from musae_tf.studio.embedded import MODEL
+from musae_tf.training import Run, train
+from tests.conftest import CONFIGS
+from tests.corpus import notes
+from tests.studio.driver import Studio
+
+LAYOUT = """
+tracks:
+  - {name: drums, program: 0, rule: drums, dynamics: true}
+  - {name: piano, program: 0, rule: others, voices: 3, dynamics: true}
+"""
+BAR = 1440
+
+
+def waltz(seed: int, bars: int = 8) -> Song:
+    """A bass note and chords on the piano, louder in each bar's first beat, a kick and two hi-hats."""
+    rng = np.random.default_rng(seed)
+    piano, drums = [], []
+    for bar in range(bars):
+        start, root = bar * BAR, int(rng.integers(40, 60))
+        piano.append((start, 480, root - 12, 110))
+        for beat in (1, 2):
+            chord = root + np.cumsum(rng.integers(2, 6, 3))
+            piano += [(start + beat * 480, 240, int(pitch), int(rng.integers(30, 60))) for pitch in chord]
+        drums += [(start, 120, 36, 120), *((start + beat * 480, 120, 42, 50) for beat in (1, 2))]
+    tracks = [Track("kit", 0, True, notes(*drums)), Track("piano", 0, False, notes(*piano))]
+    return Song(480, tracks, [Tempo(0, 150.0)], [Metre(0, 3, 4)], bars * BAR, f"waltz {seed}")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Run:
+    folder = tmp_path_factory.mktemp("chords")
+    (folder / "own.yaml").write_text(LAYOUT)
+    for number in range(12):
+        path = folder / "songs" / ("vienna" if number % 2 else "paris") / f"{number}.mid"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        waltz(number).write(path)
+    layout = get_layout(folder / "own.yaml", grid="3/4x4")
+    build(FolderSource(folder / "songs"), folder / "dataset", layout, workers=1)
+    dataset = Dataset.open(folder / "dataset", verify=True)
+    assert dataset.tokens.shape[1:] == (12, 6)
+    changes = [
+        f"data.path={dataset.path}", f"music.layout={folder / 'own.yaml'}", "music.grid=3/4x4", "training.steps=6",
+        "model.decoder=autoregressive", "model.latent=12", "training.evaluate_phrases=8", "prior.fitted=true",
+    ]  # fmt: skip
+    config = load_config(CONFIGS / "tiny.yaml", changes)
+    from musae_tf.evaluation import QuickEvaluator
+
+    run = Run.create(folder / "run", config, dataset)
+    assert train(run, dataset, QuickEvaluator(run, dataset)) == 0
+    return run
+
+
+@pytest.fixture(scope="module")
+def folder(run, tmp_path_factory):
+    from musae_tf.export import export_run
+
+    folder = tmp_path_factory.mktemp("export") / "waltzes"
+    export_run(run, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def studio(folder):
+    one = Studio(str(folder))
+    try:
+        yield one.wait()
+    finally:
+        one.close()
+
+
+def test_an_evaluation_reports_tracks_and_voices(run):
+    from musae_tf.evaluation import evaluate_run
+
+    result = evaluate_run(run, Dataset.open(run.config.data.path), quick=True, log=lambda text: None)
+    assert set(result["reconstruction"]["model"]["onset_f1"]) == {"all", "drums", "piano"}
+
+
+def test_the_music_is_the_same_here_and_on_the_server(run, studio, tmp_path):
+    waltz(99).write(tmp_path / "mine.mid")
+    here = Musae.from_run(run.path)
+    with MusaeClient(studio.socket, MODEL) as there:
+        one, other = (musae.sample("paris", bars=4, temperature=1.0, seed=3) for musae in (here, there))
+        assert one == other
+        assert one.metres == [Metre(0, 3, 4)]
+        one, other = (musae.reconstruct(tmp_path / "mine.mid", temperature=0.5, seed=1) for musae in (here, there))
+        assert one == other
+        layout = there.describe().layout
+    assert (layout.time.name, layout.tracks[1].voices) == ("3/4x4", 3)
+    assert [track.name for track in one.tracks] == ["kit", "piano"]
+
+
+def test_the_page_shows_chords_and_how_loud_they_are(studio, browser):
+    page = browser.new_page()
+    page.set_default_timeout(180_000)
+    try:
+        page.goto(studio.url)
+        page.get_by_role("slider", name="Temperature").fill("1")
+        page.get_by_role("button", name="Sample", exact=True).click()
+        page.locator(".player svg g rect").first.wait_for()
+        address = page.get_by_role("link", name="MIDI").get_attribute("href")
+        data = page.evaluate("async (url) => [...new Uint8Array(await (await fetch(url)).arrayBuffer())]", address)
+        song = Song.read(bytes(data))
+        shown = page.eval_on_selector_all(".player g rect", "all => all.map((one) => +one.getAttribute('opacity'))")
+        heard = np.concatenate([track.notes["velocity"] for track in song.tracks])
+        assert len(set(heard.tolist())) > 1
+        np.testing.assert_allclose(shown, 0.3 + 0.7 * heard / 127, atol=1e-6)
+        assert page.locator(".player .bar-number").all_text_contents() == [str(bar + 1) for bar in range(8)]
+    finally:
+        page.close()
