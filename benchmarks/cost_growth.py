@@ -2,10 +2,11 @@
 
     python -m benchmarks.cost_growth
 
-One thing varies at a time, the rest is the preset `voices_one_pass`: length 2 to 16 bars, batch 16 to 512, tracks 4 to 8,
-genres 4 to 256; and columns 4 to 24 with the preset `voices`, whose decoder hears what it has written. Time and memory are those of one training step, divided by its phrases; memory is how far the resident set of
-the process rises during a step (Linux only). The configurations of a row take turns. Lengths are measured for both
-recurrences, over beats and over steps.
+One thing varies at a time, the rest is the preset `voices_one_pass`: length 2 to 16 bars, batch 16 to 512, tracks 4
+to 8, genres 4 to 256; and columns 4 to 24 with the preset `voices`, whose decoder hears what it has written. Time and
+memory are those of one training step, divided by its phrases; memory is how far the resident set of the process rises
+during a step (Linux only). The configurations of a row take turns. Lengths are measured for both recurrences, over
+beats and over steps.
 """
 
 import ctypes

@@ -27,13 +27,13 @@ def old(tmp_path_factory) -> Path:
 
 
 def written(song: Song) -> dict:
-    """A song as the fixtures have it."""
+    """A song as the fixtures have it, the names of its tracks in small letters: they are the source's now."""
     return {
         "ticks_per_quarter": song.ticks_per_quarter,
         "end": int(song.end),
         "tempo": round(float(song.tempos[0][1]), 3),
         "tracks": [
-            [track.name, int(track.program),
+            [track.name.lower(), int(track.program),
              [[int(note["start"]), int(note["pitch"]), int(note["duration"])] for note in track.notes]]
             for track in song.tracks
         ],

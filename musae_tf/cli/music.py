@@ -205,6 +205,7 @@ def _add_reconstruct(commands: Commands, call: str, add_model: AddModel) -> Pars
     parser = command(commands, "reconstruct", reconstruct, summary, f"{call.format('reconstruct')} mine.mid")
     add_model(parser)
     parser.add_argument("song", metavar="SONG.mid", help="the piece")
+    _add_other_bars(parser)
     _add_first_bars(parser)
     return parser
 
@@ -216,7 +217,7 @@ def reconstruct(arguments: Namespace) -> None:
     (song,) = output.read_sources(arguments, 1, arguments.song)
     with arguments.open(arguments) as opened:
         output.say_losses(arguments.song, song, opened.musae.describe().layout)
-        rebuilt = opened.musae.reconstruct(song, arguments.temperature, arguments.seed, arguments.trust)
+        rebuilt = opened.musae.reconstruct(song, *_drawing(arguments))
         _write([output.reconstructed(song, rebuilt)], opened, arguments)
 
 
@@ -261,6 +262,7 @@ def _add_transfer(commands: Commands, call: str, add_model: AddModel) -> Parser:
     parser.add_argument("--source", metavar="GENRE", help="genre that the piece is in (default: the model decides)")
     amount = "0 stays, 1 goes prior.transfer_scale times the way between the genres (default: 1)"
     parser.add_argument("--strength", type=number(0, 10), default=1.0, metavar="X", help=amount)
+    _add_other_bars(parser)
     _add_first_bars(parser)
     return parser
 
@@ -278,7 +280,7 @@ def transfer(arguments: Namespace) -> None:
         source = arguments.source or opened.musae.infer_genre(song)
         if not arguments.source:
             print(f"{arguments.song}: taken for {source}; --source names another genre")
-        how = (arguments.strength, arguments.temperature, arguments.seed, arguments.trust)
+        how = (arguments.strength, *_drawing(arguments))
         moved = opened.musae.transfer(song, arguments.to, source, *how)
         piece = output.transferred(song, source, arguments.to, arguments.strength, moved)
         _write([piece], opened, arguments, source=source, to=arguments.to)
@@ -290,7 +292,7 @@ def _add_change(commands: Commands, call: str, add_model: AddModel) -> Parser:
     parser = command(commands, "change", change, summary, example)
     add_model(parser)
     parser.add_argument("song", metavar="SONG.mid", help="the piece")
-    what = "notes, register or length of all tracks, or of one as in soprano:notes; may be repeated"
+    what = "notes, register, length, or soprano:notes; repeatable (default: none)"
     for flag in ("--more", "--less"):
         parser.add_argument(flag, action="append", default=[], metavar="NAME", help=what)
     parser.add_argument("--sweep", metavar="NAME", help="several pieces, from less to more of NAME (default: none)")
@@ -298,6 +300,7 @@ def _add_change(commands: Commands, call: str, add_model: AddModel) -> Parser:
     parser.add_argument("--points", type=integer(2, 256), default=5, metavar="N", help=points)
     units = "in standard deviations over the training music (default: 2)"
     parser.add_argument("--strength", type=number(0, 10), default=2.0, metavar="X", help=units)
+    _add_other_bars(parser)
     _add_first_bars(parser)
     return parser
 
@@ -312,7 +315,7 @@ def change(arguments: Namespace) -> None:
         model = opened.musae.describe()
         output.say_losses(arguments.song, song, model.layout)
         model.amounts(changes or {arguments.sweep: 0.0})
-        how = (arguments.temperature, arguments.seed, arguments.trust)
+        how = _drawing(arguments)
         if changes:
             made = [output.changed(song, changes, opened.musae.change(song, changes, *how))]
         else:
@@ -320,6 +323,16 @@ def change(arguments: Namespace) -> None:
             made = output.swept(song, arguments.sweep, arguments.strength, songs)
         wish = {"changes": changes} if changes else {"sweep": arguments.sweep}
         _write(made, opened, arguments, **wish)
+
+
+def _add_other_bars(parser: Parser) -> None:
+    bars = "bars that the model cannot take: as they are, or left out (default: keep)"
+    parser.add_argument("--other-bars", choices=("keep", "drop"), default="keep", metavar="keep|drop", help=bars)
+
+
+def _drawing(arguments: Namespace) -> tuple[float, int, float | None, str]:
+    """How a piece is made from another."""
+    return arguments.temperature, arguments.seed, arguments.trust, arguments.other_bars
 
 
 def _write(made: Sequence["MadePiece"], opened: Opened, arguments: Namespace, **facts: object) -> None:

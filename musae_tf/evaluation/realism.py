@@ -151,8 +151,8 @@ class NetworkTest(PhraseTest):
     def __init__(self, real: Music, made: Music, layout: Layout):
         """Learn from real and made phrases, of which no song may be asked about later."""
         self._layout = layout
-        lines = (lines_of(music.tokens, layout)[0] for music in (real, made))
-        self._network = TokenNetwork(*lines, layout.lines.vocabulary_sizes)
+        ours, theirs = (lines_of(music.tokens, layout)[0] for music in (real, made))
+        self._network = TokenNetwork(ours, theirs, layout.lines.vocabulary_sizes)
 
     def scores(self, music: Music) -> np.ndarray:
         """See `PhraseTest`."""

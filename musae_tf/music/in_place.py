@@ -2,49 +2,50 @@
 
 import numpy as np
 
+from musae_tf.music.grid import detokenize, heads
 from musae_tf.music.placing import Grid
 from musae_tf.music.roles import POOLED, split_chords
 from musae_tf.music.song import NOTE, Metre, Song, Tempo, Track
 from musae_tf.time_grid import TICKS_PER_QUARTER
 
 
-def in_place(song: Song, made: Song, grid: Grid) -> Song:
+def in_place(song: Song, tokens: np.ndarray, grid: Grid) -> Song:
     """A song with other music in the bars that its grid took.
 
     Tempos, metres and length are the song's, programs and names those of the tracks that were taken. Outside these
     bars the tracks of the layout have the notes of the song that they would take; a note that lasts into such a bar
-    ends there.
+    ends there. Where tokens hold a note from one stretch of bars into the next, it begins anew.
 
     Args:
         song: The song.
-        made: What is to stand in the bars of `grid.tokens`, one after the other, as `detokenize` makes it.
+        tokens: int [bars, S, C], what is to stand in the bars of `grid.tokens`.
         grid: The song on the grid.
 
     Returns:
-        A song of `TICKS_PER_QUARTER`, with the name of `made`.
+        A song of `TICKS_PER_QUARTER`.
     """
     time, layout = grid.layout.time, grid.layout
-    bar = time.steps * time.ticks_per_step
-    # Of each stretch: its first tick in the song and in what comes out, and its end in the song.
+    # Of each stretch: its first tick in the song, and its end.
     first = grid.stretches[:, 0]
     until = first + np.rint(grid.stretches[:, 2] * time.quarters * song.ticks_per_quarter).astype(np.int64)
-    moved_by = _scaled(first, song) - grid.stretches[:, 1] * bar
     half = time.ticks_per_step * song.ticks_per_quarter // (2 * TICKS_PER_QUARTER)
     left = _left_bars(song, grid, first, until, half)
-    tracks = []
-    for number, track in enumerate(made.tracks):
-        notes = track.notes.copy()
-        stretch = np.searchsorted(grid.stretches[:, 1] * bar, notes["start"], side="right") - 1
-        notes["start"] += moved_by[stretch].astype(np.int32)
-        name = grid.names[number]
-        tracks.append(Track(name, track.program, layout.tracks[number].is_drum, np.concatenate([notes, left[number]])))
+    parts = [[notes] for notes in left]
+    begin = heads(tokens, [(0, len(tokens))], layout)
+    for tick, bar, bars in grid.stretches.tolist():
+        stretch = np.array(tokens[bar : bar + bars])
+        stretch[0, 0] = begin[bar]
+        for own, track in zip(parts, detokenize(stretch, layout).tracks, strict=True):
+            track.notes["start"] += _scaled(tick, song).astype(np.int32)
+            own.append(track.notes)
+    kinds = zip(grid.names, grid.programs, layout.tracks, parts, strict=True)
+    tracks = [Track(name, program, spec.is_drum, np.concatenate(own)) for name, program, spec, own in kinds]
     return Song(
         TICKS_PER_QUARTER,
         tracks,
         [Tempo(int(_scaled(tempo.tick, song)), tempo.bpm) for tempo in song.tempos],
         [Metre(int(_scaled(tick, song)), numerator, denominator) for tick, numerator, denominator in song.metres],
         max(int(_scaled(song.end, song)), int(_scaled(until.max(), song))),
-        made.name,
     )
 
 

@@ -181,9 +181,12 @@ def changed_song(phrases: np.ndarray, form: Grid, name: str, song: Song | None =
     With that song, what they were made from is replaced in it and the rest stays, see `in_place`; without it, only the
     bars that the grid took are there.
     """
-    made = new_song(phrases, len(form.tokens), form.layout, form.tempos, name, form.programs)
     if song is not None:
-        return in_place(song, made, form)
+        tokens = join(phrases)[: len(form.tokens) * form.layout.bar_steps].reshape(form.tokens.shape)
+        made = in_place(song, tokens, form)
+        made.name = name
+        return made
+    made = new_song(phrases, len(form.tokens), form.layout, form.tempos, name, form.programs)
     for track, own in zip(made.tracks, form.names, strict=True):
         track.name = own
     return made

@@ -1,7 +1,7 @@
 """What a caller gives a verb, checked before anything is computed or sent: one sentence for each mistake."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,17 @@ def number(name: str, value: Any, least: float = -math.inf, most: float = math.i
     if not (known and math.isfinite(value) and least <= value <= most):
         raise InvalidRequestError(f"{name} is {value!r}, must be {allowed}")
     return float(value)
+
+
+def choice(name: str, value: Any, allowed: Sequence[str]) -> str:
+    """One of some words.
+
+    Raises:
+        InvalidRequestError: it is none of them.
+    """
+    if value not in allowed:
+        raise InvalidRequestError(f"{name} is {value!r}, must be one of {', '.join(allowed)}")
+    return str(value)
 
 
 def tempo(value: Any) -> float:

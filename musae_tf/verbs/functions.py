@@ -64,24 +64,31 @@ def sample(
 
 
 def reconstruct(
-    model: Description, music: Music, temperature: float = TEMPERATURE, seed: int = 0, trust: float | None = None
+    model: Description,
+    music: Music,
+    temperature: float = TEMPERATURE,
+    seed: int = 0,
+    trust: float | None = None,
+    other_bars: str = "keep",
 ) -> Steps[Song]:
-    """The music as the model reads and writes it, with the source's tempo and programs.
+    """The music as the model reads and writes it, with the source's tempos, metres, programs and names.
 
     Args:
         music: the piece.
         temperature: 0 takes the most probable symbols, 1 draws as the model believes.
         seed: 0 or more.
         trust: how far to follow the codes, see `decode`; None for 1.
+        other_bars: "keep" leaves bars that the model cannot take as they are, "drop" leaves them out.
 
     Raises:
         MusicError: it has none of the layout's tracks or no bar of 16 sixteenths.
         WrongModelError: a trust is given, and the model cannot take one.
     """
+    arguments.choice("other_bars", other_bars, pieces.OTHER_BARS)
     song, grid, phrases = read(model, music)
     drawing = sampling(model, temperature, seed, trust, len(phrases))
     tokens = yield from made("reconstruct", {"tokens": phrases}, drawing)
-    return pieces.changed_song(tokens, grid, song.name)
+    return pieces.changed_song(tokens, grid, song.name, song if other_bars == "keep" else None)
 
 
 def interpolate(
@@ -113,8 +120,7 @@ def interpolate(
         WrongModelError: the model has no such path, or a trust is given and it cannot take one.
     """
     arguments.whole("points", points, 2, arguments.MOST_POINTS)
-    if path not in pieces.PATHS:
-        raise InvalidRequestError(f"path is {path!r}, must be one of {', '.join(pieces.PATHS)}")
+    arguments.choice("path", path, pieces.PATHS)
     signature = "interpolate" if path == "linear" else f"interpolate_{path}"
     if path != "linear":
         model.require(signature)
@@ -143,6 +149,7 @@ def transfer(
     temperature: float = TEMPERATURE,
     seed: int = 0,
     trust: float | None = None,
+    other_bars: str = "keep",
 ) -> Steps[Song]:
     """The music moved towards another genre, along the difference of the two genres' means in the latent space.
 
@@ -154,6 +161,7 @@ def transfer(
         temperature: 0 takes the most probable symbols, 1 draws as the model believes.
         seed: 0 or more.
         trust: how far to follow the codes, see `decode`; None for less the further they move, 0 from strength 1 on.
+        other_bars: "keep" leaves bars that the model cannot take as they are, "drop" leaves them out.
 
     Raises:
         UnknownGenreError: the model has no such genre; the message lists those it has.
@@ -163,6 +171,7 @@ def transfer(
     target = model.genre_number(to)
     origin = None if source is None else model.genre_number(source)
     arguments.number("strength", strength)
+    arguments.choice("other_bars", other_bars, pieces.OTHER_BARS)
     song, grid, phrases = read(model, music)
     rows = len(phrases)
     drawing = sampling(model, temperature, seed, trust, rows)
@@ -175,7 +184,7 @@ def transfer(
         "strength": np.full(rows, strength, np.float32),
     }
     tokens = yield from made("transfer", inputs, drawing)
-    return pieces.changed_song(tokens, grid, f"{song.name} to {to}")
+    return pieces.changed_song(tokens, grid, f"{song.name} to {to}", song if other_bars == "keep" else None)
 
 
 def change(
@@ -185,6 +194,7 @@ def change(
     temperature: float = TEMPERATURE,
     seed: int = 0,
     trust: float | None = None,
+    other_bars: str = "keep",
 ) -> Steps[Song]:
     """The music with more or less of some attributes: `change("mine.mid", {"soprano:notes": 1, "length": -0.5})`.
 
@@ -195,13 +205,14 @@ def change(
         temperature: 0 takes the most probable symbols, 1 draws as the model believes.
         seed: 0 or more.
         trust: how far to follow the codes, see `decode`; None for 1.
+        other_bars: "keep" leaves bars that the model cannot take as they are, "drop" leaves them out.
 
     Raises:
         UnknownAttributeError: the model has no such attribute; the message lists those it has.
         WrongModelError: the model has no attribute vectors, or a trust is given and it cannot take one.
         MusicError: the music has none of the layout's tracks or no bar of 16 sixteenths.
     """
-    (song,) = yield from changed(model, music, [arguments.changes(changes)], temperature, seed, trust)
+    (song,) = yield from changed(model, music, [arguments.changes(changes)], temperature, seed, trust, other_bars)
     return song
 
 
@@ -214,6 +225,7 @@ def sweep(
     temperature: float = TEMPERATURE,
     seed: int = 0,
     trust: float | None = None,
+    other_bars: str = "keep",
 ) -> Steps[list[Song]]:
     """The music with less and less, and more and more, of one attribute; see `change`.
 
@@ -225,6 +237,7 @@ def sweep(
         temperature: 0 takes the most probable symbols, 1 draws as the model believes.
         seed: 0 or more, the same for all pieces.
         trust: how far to follow the codes, see `decode`; None for 1.
+        other_bars: "keep" leaves bars that the model cannot take as they are, "drop" leaves them out.
 
     Raises:
         UnknownAttributeError: the model has no such attribute; the message lists those it has.
@@ -233,7 +246,11 @@ def sweep(
     """
     arguments.whole("points", points, 2, arguments.MOST_POINTS)
     amounts = pieces.sweep(points, arguments.number("strength", strength))
-    return (yield from changed(model, music, [{attribute: amount} for amount in amounts], temperature, seed, trust))
+    return (
+        yield from changed(
+            model, music, [{attribute: amount} for amount in amounts], temperature, seed, trust, other_bars
+        )
+    )
 
 
 def infer_genre(model: Description, music: Music) -> Steps[str]:

@@ -99,14 +99,17 @@ def changed(
     temperature: float,
     seed: int,
     trust: float | None,
+    other_bars: str,
 ) -> Steps[list[Song]]:
     """The song changed in several ways, each as much more of some attributes."""
     amounts = np.stack([model.amounts(changes) for changes in many])
+    arguments.choice("other_bars", other_bars, pieces.OTHER_BARS)
     song, grid, phrases = read(model, music)
     rows, ways = len(phrases), len(many)
     inputs = {"tokens": np.tile(phrases, (ways, 1, 1)), "amounts": np.repeat(amounts, rows, axis=0)}
     tokens = yield from made("change", inputs, sampling(model, temperature, seed, trust, rows, ways))
-    return [pieces.changed_song(part, grid, song.name) for part in tokens.reshape(ways, rows, *tokens.shape[1:])]
+    whole, parts = song if other_bars == "keep" else None, tokens.reshape(ways, rows, *tokens.shape[1:])
+    return [pieces.changed_song(part, grid, song.name, whole) for part in parts]
 
 
 def likeliest(phrases: np.ndarray) -> Steps[int]:

@@ -191,7 +191,8 @@ def test_codes(musae, model, layout):
     assert np.allclose(found.genre_scores, model.prior.genre_scores(mean), atol=1e-4)
     assert np.allclose(found.genre_scores.sum(axis=1), 1, atol=1e-5)
     rebuilt = musae.decode(found.mean, tempo=96.0)
-    assert rebuilt.to_bytes() == musae.reconstruct(song).to_bytes()
+    for made, track in zip(rebuilt.tracks, musae.reconstruct(song).tracks, strict=True):
+        assert np.array_equal(made.notes, track.notes)
     shorter = musae.decode(found.mean, temperature=1.0, seed=3, bars=5, tempo=96.0)
     assert len(shorter.bars()) == 5
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musae_tf.music import Metre, Song, Tempo, Track, detokenize, get_layout, tokenize
+from musae_tf.music import HOLD, Metre, Song, Tempo, Track, get_layout, tokenize
 from musae_tf.music.in_place import in_place
 from tests.corpus import notes
 
@@ -51,7 +51,7 @@ def test_a_song_that_is_put_back_is_itself(song):
         return
     roles = np.arange(4)
     grid = tokenize(song, VOICES, roles)
-    back = in_place(song, detokenize(grid.tokens, VOICES, grid.tempos, grid.programs), grid)
+    back = in_place(song, grid.tokens, grid)
     assert quarters(back) == quarters(song)
     scale = song.ticks_per_quarter
     for own, other in ((song.tempos, back.tempos), (song.metres, back.metres)):
@@ -69,8 +69,8 @@ def test_other_music_stands_in_the_bars_that_fit_and_nowhere_else():
     other = grid.tokens.copy()
     other[:] = [column.vocabulary.rest for column in layout.columns]
     other[0, 4, [0, 6]] = 72, 5
-    back = in_place(song, detokenize(other, layout), grid)
-    assert quarters(back) == [("flute", 0, [(0, 1, 60), (1, 2, 62), (4, 0.25, 72), (7, 1, 65)])]
+    back = in_place(song, other, grid)
+    assert quarters(back) == [("flute", 73, [(0, 1, 60), (1, 2, 62), (4, 0.25, 72), (7, 1, 65)])]
 
 
 def test_a_note_that_lasts_into_a_bar_that_is_made_anew_ends_there():
@@ -78,5 +78,14 @@ def test_a_note_that_lasts_into_a_bar_that_is_made_anew_ends_there():
     song = Song(480, [Track("flute", 73, False, notes((960, 1920, 60), (1440, 480, 67)))], metres=metres)
     layout = get_layout("piano")
     grid = tokenize(song, layout)
-    made = detokenize(grid.tokens, layout, programs=grid.programs)
-    assert quarters(in_place(song, made, grid)) == [("flute", 73, [(2, 1, 60), (3, 1, 67)])]
+    assert quarters(in_place(song, grid.tokens, grid)) == [("flute", 73, [(2, 1, 60), (3, 1, 67)])]
+
+
+def test_a_note_held_over_bars_that_stay_begins_anew_after_them():
+    metres = [Metre(0, 4, 4), Metre(1920, 3, 4), Metre(1920 + 1440, 4, 4)]
+    song = Song(480, [Track("flute", 73, False, notes((0, 480, 60), (3360, 480, 62)))], metres=metres)
+    layout = get_layout("piano")
+    grid = tokenize(song, layout)
+    held = grid.tokens.copy()
+    held[:, :, 0], held[0, 0, 0] = HOLD, 60
+    assert quarters(in_place(song, held, grid)) == [("flute", 73, [(0, 4, 60), (7, 4, 60)])]
