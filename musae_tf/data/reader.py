@@ -223,7 +223,8 @@ class Reader:
         sounds = sounding_bars(grid.tokens, self.layout)
         if not sounds.any():
             raise MusicError(
-                f"{piece.source}: no note lies on a track of layout {self.layout.name} in a bar of 16 sixteenths"
+                f"{piece.source}: no note lies on a track of layout {self.layout.name} in a bar of its grid, "
+                f"{self.layout.time.name}"
             )
         tokens, heads, runs, cut = self.filters.select(grid, sounds)
         prints = fingerprints(tokens, heads, runs, self.layout)

@@ -1,8 +1,8 @@
 """Whole songs phrase by phrase: what is the same whether the model is in this process or behind a server.
 
 A song is cut into phrases of the model's length, and what comes back from the model is joined. The last phrase, if it
-is incomplete, is filled with rests and cut again to the length of the source. Bars that the grid cannot hold (another
-metre than 16 sixteenths) are left out, as `tokenize` counts them.
+is incomplete, is filled with rests and cut again to the length of the source. Bars that the grid cannot hold (in
+another metre) are left out, as `tokenize` counts them.
 
 Every phrase has seeds of its own, made from the seed of the song and the number of the phrase, so that the same seed
 gives the same song.
@@ -24,6 +24,7 @@ from musae_tf.music.in_place import in_place
 from musae_tf.music.layouts import Layout
 from musae_tf.music.roles import assign, left_out
 from musae_tf.music.song import Song, Tempo
+from musae_tf.time_grid import SIXTEENTHS
 
 if TYPE_CHECKING:
     from music21.stream import Stream
@@ -132,12 +133,17 @@ def losses_in_words(song: Song, grid: Grid) -> str:
     silent = left_out(song, assign(song, grid.layout))
     which = f": {', '.join(silent)}" if silent else ""
     tempos = _played_tempos(song)
+    time, chords = grid.layout.time, any(spec.voices > 1 for spec in grid.layout.tracks)
+    bar, step = f"in {time.numerator}/{time.denominator}", f"step of {time.name}"
+    if time == SIXTEENTHS:
+        bar, step = "16 sixteenths long", "sixteenth"
+    held = "have no voice left on their track" if chords else "are lost, since a track plays one note at a time"
     parts = (
-        ("bars_other_metre", f"of {losses['bars']} bars are not 16 sixteenths long and are left out"),
+        ("bars_other_metre", f"of {losses['bars']} bars are not {bar} and are left out"),
         ("outside_layout", f"of {losses['notes']} notes belong to none of the tracks {names}{which}"),
-        ("overlapped", "notes are lost, since a track plays one note at a time"),
-        ("same_step", "notes are lost, since they fall on one sixteenth with another"),
-        ("off_grid", "notes are moved to the nearest sixteenth"),
+        ("overlapped", f"notes {held}"),
+        ("same_step", f"notes are lost, since they fall on one {step} with another"),
+        ("off_grid", f"notes are moved to the nearest {step}"),
     )
     found = [f"{losses[key]} {words}" for key, words in parts if losses[key]]
     if len(tempos) > 1:

@@ -81,7 +81,7 @@ def reconstruct(
         other_bars: "keep" leaves bars that the model cannot take as they are, "drop" leaves them out.
 
     Raises:
-        MusicError: it has none of the layout's tracks or no bar of 16 sixteenths.
+        MusicError: it has none of the layout's tracks or no bar of its metre.
         WrongModelError: a trust is given, and the model cannot take one.
     """
     arguments.choice("other_bars", other_bars, pieces.OTHER_BARS)
@@ -116,7 +116,7 @@ def interpolate(
         trust: how far to follow the codes, see `decode`; None for 1 at both ends and less between them.
 
     Raises:
-        MusicError: one of the two has none of the layout's tracks or no bar of 16 sixteenths.
+        MusicError: one of the two has none of the layout's tracks or no bar of its metre.
         WrongModelError: the model has no such path, or a trust is given and it cannot take one.
     """
     arguments.whole("points", points, 2, arguments.MOST_POINTS)
@@ -165,7 +165,7 @@ def transfer(
 
     Raises:
         UnknownGenreError: the model has no such genre; the message lists those it has.
-        MusicError: the music has none of the layout's tracks or no bar of 16 sixteenths.
+        MusicError: the music has none of the layout's tracks or no bar of its metre.
         WrongModelError: a trust is given, and the model cannot take one.
     """
     target = model.genre_number(to)
@@ -210,7 +210,7 @@ def change(
     Raises:
         UnknownAttributeError: the model has no such attribute; the message lists those it has.
         WrongModelError: the model has no attribute vectors, or a trust is given and it cannot take one.
-        MusicError: the music has none of the layout's tracks or no bar of 16 sixteenths.
+        MusicError: the music has none of the layout's tracks or no bar of its metre.
     """
     (song,) = yield from changed(model, music, [arguments.changes(changes)], temperature, seed, trust, other_bars)
     return song
@@ -242,7 +242,7 @@ def sweep(
     Raises:
         UnknownAttributeError: the model has no such attribute; the message lists those it has.
         WrongModelError: the model has no attribute vectors, or a trust is given and it cannot take one.
-        MusicError: the music has none of the layout's tracks or no bar of 16 sixteenths.
+        MusicError: the music has none of the layout's tracks or no bar of its metre.
     """
     arguments.whole("points", points, 2, arguments.MOST_POINTS)
     amounts = pieces.sweep(points, arguments.number("strength", strength))
@@ -257,7 +257,7 @@ def infer_genre(model: Description, music: Music) -> Steps[str]:
     """The genre that the model takes the music for: the one whose codes explain those of all its phrases best.
 
     Raises:
-        MusicError: the music has none of the layout's tracks or no bar of 16 sixteenths.
+        MusicError: the music has none of the layout's tracks or no bar of its metre.
     """
     _, _, phrases = read(model, music)
     return model.genres[(yield from likeliest(phrases))]
@@ -267,7 +267,7 @@ def encode(model: Description, music: Music) -> Steps[Encoding]:
     """The phrases of the music in the latent space.
 
     Raises:
-        MusicError: the music has none of the layout's tracks or no bar of 16 sixteenths.
+        MusicError: the music has none of the layout's tracks or no bar of its metre.
     """
     _, _, phrases = read(model, music)
     outputs = ("mean", "log_variance", "genre_scores")

@@ -38,7 +38,7 @@ def read(model: Description, music: Music) -> tuple[Song, Grid, np.ndarray]:
     """The song, its grid and its phrases int32 [n, T, K].
 
     Raises:
-        MusicError: it has none of the layout's tracks or no bar of 16 sixteenths; a file is named.
+        MusicError: it has none of the layout's tracks or no bar of its metre; a file is named.
     """
     song = pieces.as_song(music, model.layout)
     try:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from musae_tf.errors import UnknownGenreError
-from musae_tf.music import REST, Metre, Song, Tempo, get_layout, pieces, tokenize
-from tests.corpus import changing_metre_song, four_voice_song
+from musae_tf.music import REST, Metre, Song, Tempo, Track, get_layout, pieces, tokenize
+from tests.corpus import changing_metre_song, four_voice_song, notes
 
 VOICES = get_layout("voices")
 
@@ -119,3 +119,15 @@ def test_genres_by_name():
         pieces.genre_number(("dances", "hymns"), "hymms")
     with pytest.raises(UnknownGenreError, match=r"genre 0.*dances, hymns"):
         pieces.genre_number(("dances", "hymns"), 0)
+
+
+def test_losses_are_named_by_the_grid_and_the_voices_of_the_layout():
+    chord = notes(*((0, 480, pitch) for pitch in range(60, 68)), (1920, 100, 60), (2040, 100, 60))
+    song = Song(480, [Track("a", 0, False, chord)], metres=[Metre(0, 4, 4), Metre(3840, 3, 4)], end=3840 + 1440)
+    said = pieces.losses_in_words(song, tokenize(song, get_layout("piano", grid="4/4x3")))
+    assert said == (
+        "1 of 3 bars are not in 4/4 and are left out; 2 notes have no voice left on their track; "
+        "1 notes are moved to the nearest step of 4/4x3"
+    )
+    usual = pieces.losses_in_words(song, tokenize(song, get_layout("voices")))
+    assert "are not 16 sixteenths long and are left out" in usual
