@@ -126,24 +126,28 @@ def newest_run() -> Path | None:
     return runs[-1].parent if runs else None
 
 
-def open_dataset(path: str | os.PathLike, layout: str = "") -> "Dataset":
+def open_dataset(path: str | os.PathLike, layout: str = "", grid: str = "4/4x4") -> "Dataset":
     """Open a dataset, or say how to make it.
 
     Args:
         path: its folder.
         layout: track layout that it is wanted in, if that is known.
+        grid: steps of a bar that it is wanted in.
 
     Raises:
         DatasetError: not there, or damaged.
     """
     if not Path(path).exists():
-        wanted = f" --layout {layout}" if layout else ""
+        on_grid = f" --grid {grid}" if grid != "4/4x4" else ""
+        wanted = f" --layout {layout}{on_grid}" if layout else on_grid
+        source = {"band": "band", "pop909": "pop909 --dir DIR"}.get(layout, "corpus")
         build = {
-            "datasets/corpus": "corpus",
-            "datasets/band": "band",
+            "datasets/corpus": f"corpus{on_grid}",
+            "datasets/band": f"band{on_grid}",
+            "datasets/pop909": f"pop909 --dir DIR{on_grid}",
             "datasets/lmd": f"lmd --midi DIR --labels PATH{wanted}",
             "datasets/lpd": f"lpd --npz DIR --labels PATH{wanted}",
-        }.get(Path(path).as_posix(), f"{'band' if layout == 'band' else 'corpus'} --out {path}")
+        }.get(Path(path).as_posix(), f"{source}{on_grid} --out {path}")
         raise DatasetError(
             f"there is no dataset {path}; make it with musae data build {build}, "
             f"or from your own MIDI files with musae data build folder DIR{wanted} --out {path}"

@@ -117,7 +117,7 @@ def _report(run: "Run") -> dict:
 
 def _start(arguments: Namespace) -> tuple["Run", "Dataset", "Place"]:
     config = _read_config(arguments)
-    dataset = open_dataset(config.data.path, config.music.layout)
+    dataset = open_dataset(config.data.path, config.music.layout, config.music.grid)
     _check_fit(config, dataset, arguments.config)
     path = Path(arguments.run or _new_folder(config))
     if not os.environ.get("TF_CONFIG"):  # of a job with several workers one makes the folder, and all go on with it
@@ -157,7 +157,7 @@ def _supervise(arguments: Namespace) -> int:
     else:
         config = _read_config(arguments)
         path = Path(arguments.run or _new_folder(config))
-        _check_fit(config, open_dataset(config.data.path, config.music.layout), arguments.config)
+        _check_fit(config, open_dataset(config.data.path, config.music.layout, config.music.grid), arguments.config)
         if not (path / "run.json").exists():
             check_new_run(path)
         changes = [part for change in arguments.overrides for part in ("--set", change)]

@@ -63,14 +63,20 @@ def test_what_is_neither_gets_the_list(name, capsys):
 
 
 @pytest.mark.parametrize(
-    ("name", "build", "layout"),
-    [("voices", "corpus", "voices"), ("band", "band", "band"), ("tiny", "corpus", "voices")],
+    ("name", "build", "wanted", "out"),
+    [
+        ("voices", "corpus,", "voices", "corpus"),
+        ("band", "band,", "band", "band"),
+        ("tiny", "corpus,", "voices", "corpus"),
+        ("pop", "pop909 --dir DIR,", "pop909", "pop909"),
+        ("voices_waltz", "corpus --grid 3/4x4 --out datasets/waltz,", "voices --grid 3/4x4", "waltz"),
+    ],
 )
-def test_without_a_dataset_the_command_that_makes_it_is_said(name, build, layout, capsys):
+def test_without_a_dataset_the_command_that_makes_it_is_said(name, build, wanted, out, capsys):
     assert main(["train", name]) == 2
     message = capsys.readouterr().err
-    assert f"make it with musae data build {build}, or from" in message
-    assert f"musae data build folder DIR --layout {layout} --out datasets/{build}" in message
+    assert f"make it with musae data build {build} or from" in message
+    assert f"musae data build folder DIR --layout {wanted} --out datasets/{out}" in message
     assert not list(Path().iterdir())
 
 
