@@ -7,7 +7,7 @@ notes lie on, then for what each layout takes of them on the grid that suits the
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -205,17 +205,37 @@ def _taken(piece: Piece, layouts: Sequence[Layout]) -> dict[str, Any]:
 
 
 def _losses(song: Song, layout: Layout, settled: bool = False) -> dict[str, int]:
-    """All `notes` of a song, and those that a layout loses by reason; all of them if the song does not fit."""
+    """All `notes` of a song, and those that a layout loses by reason; all of them if the song does not fit.
+
+    Notes that other ones double, with their pitch and start on the same track of the layout, are not lost.
+    """
     notes = sum(len(track.notes) for track in song.tracks)
     try:
         roles = assign(song, layout)
     except MusicError:
         return {"notes": notes, "outside_layout": notes}
     try:
-        losses = next(Placement(song, layout, settled).grids([roles])).losses
+        losses = next(Placement(_without_doublings(song, roles), layout, settled).grids([roles])).losses
     except MusicError:
         return {"notes": notes, "other_metre": notes}
-    return {key: int(losses[key]) for key in ("notes", *REASONS)}
+    return {"notes": notes, **{reason: int(losses[reason]) for reason in REASONS}}
+
+
+def _without_doublings(song: Song, roles: np.ndarray) -> Song:
+    """A song with the longest of the notes of one pitch, start and role; roles are int [tracks], -1 for none."""
+    notes = [track.notes for track in song.tracks]
+    for role in set(roles.tolist()) - {-1}:
+        sources = np.flatnonzero(roles == role).tolist()
+        every = np.concatenate([notes[source] for source in sources])
+        source = np.repeat(sources, [len(notes[one]) for one in sources])
+        order = np.lexsort((-every["duration"].astype(np.int64), every["pitch"], every["start"]))
+        every, source = every[order], source[order]
+        first = np.ones(len(every), bool)
+        first[1:] = (np.diff(every["start"]) != 0) | (np.diff(every["pitch"].astype(int)) != 0)
+        for one in sources:
+            notes[one] = every[first & (source == one)]
+    tracks = [replace(track, notes=own) for track, own in zip(song.tracks, notes, strict=True)]
+    return replace(song, tracks=tracks)
 
 
 def _summed(layouts: Sequence[Layout], songs: Iterable[Sequence[Mapping[str, int]]]) -> list[Retention]:
