@@ -73,7 +73,7 @@ class Filters:
             sounds: bool [bars, K], which tracks sound in which bars.
 
         Returns:
-            tokens uint16 [bars, 16, K], heads uint16 [bars, K] (first symbols of the bars with holds resolved), runs
+            tokens uint16 [bars, S, C], heads uint16 [bars, C] (first symbols of the bars with holds resolved), runs
             int64 [runs, 2] and counts of what was cut out.
 
         Raises:
@@ -132,7 +132,7 @@ class Chunk(NamedTuple):
 
 
 class Arrays(NamedTuple):
-    """A song: tokens uint16 [bars, 16, K], heads uint16 [bars, K], runs int64 [runs, 2], fingerprints uint64 [n]."""
+    """A song: tokens uint16 [bars, S, C], heads uint16 [bars, C], runs int64 [runs, 2], fingerprints uint64 [n]."""
 
     tokens: np.ndarray
     heads: np.ndarray

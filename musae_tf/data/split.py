@@ -52,10 +52,10 @@ def fingerprints(tokens: np.ndarray, heads: np.ndarray, runs: np.ndarray, layout
     and the drums; not how long notes last. Windows that are nearly empty are left out.
 
     Args:
-        tokens: uint16 [bars, 16, K].
-        heads: uint16 [bars, K], the first token of every bar with holds resolved.
+        tokens: uint16 [bars, S, C].
+        heads: uint16 [bars, C], the first token of every bar with holds resolved.
         runs: int64 [runs, 2] of first bar and bars: stretches of neighbouring bars.
-        layout: What the K tracks are.
+        layout: Their layout.
 
     Returns:
         uint64 [n], sorted, without repetitions.

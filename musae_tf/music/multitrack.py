@@ -25,7 +25,7 @@ def to_multitrack(music: Song | np.ndarray, layout: Layout | None = None, resolu
     """A song, or tokens with their layout, as a Multitrack.
 
     Args:
-        music: Song, or int tokens [bars * 16, K] or [bars, 16, K].
+        music: Song, or int tokens [bars * S, C] or [bars, S, C].
         layout: Layout of the tokens; not used for a song.
         resolution: Time steps a quarter note; starts and ends are rounded to them.
 

@@ -36,7 +36,7 @@ def pianoroll(music: Song | np.ndarray, layout: Layout | None = None, title: str
     """A pianoroll, one lane a track: bars as vertical lines, pitches by name, kits as rows of pieces.
 
     Args:
-        music: Song, or int tokens [bars * 16, K] or [bars, 16, K].
+        music: Song, or int tokens [bars * S, C] or [bars, S, C].
         layout: Layout of the tokens; not used for a song.
         title: Written above; a song's name when empty.
 

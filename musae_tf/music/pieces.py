@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 Music: TypeAlias = Union[str, os.PathLike, bytes, Song, "Multitrack", "Score", "Stream", np.ndarray]
 """A file of music by its path, MIDI by its bytes, a Song, an object of pypianoroll, symusic, pretty_midi or music21,
-tokens int [bars * 16, K] or [bars, 16, K].
+tokens int [bars * S, C] or [bars, S, C].
 """
 
 CORRELATION = 0.7

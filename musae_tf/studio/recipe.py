@@ -39,7 +39,7 @@ class GridPiece:
 
     Attributes:
         name: of its file, as the user has it.
-        tokens: uint16 [bars, 16, K].
+        tokens: uint16 [bars, S, C].
         tempo: quarter notes a minute.
         programs: General MIDI program of each track.
         losses: what of the file the model cannot take, in words; empty if it takes all.
