@@ -1,6 +1,7 @@
 """What suits songs before a dataset is made of them: the sample, what layouts keep, and what is recommended."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from musae_tf.data.suitability import Retention, recommended, retentions, retent
 from musae_tf.music import LAYOUTS, Metre, Song, Track, get_layout, tokenize
 from tests.corpus import band_song, four_voice_song, notes, piano_song, waltz
 from tests.data.makers import write_played, write_song
+from tests.data.msd import TRACKS, write_lakh, write_npz
 
 
 @pytest.fixture
@@ -221,3 +223,14 @@ def test_songs_of_pop909_get_the_grid_of_their_beats(tmp_path, monkeypatch, caps
     assert main(["data", "build", "pop909", "--dir", "POP909", "--grid", "auto", "--workers", "1"]) == 0
     assert capsys.readouterr().out.startswith("grid 4/4x4, by 4 of 4 songs: bars ")
     assert Dataset.open("datasets/pop909").layout.name == "pop909"
+
+
+@pytest.mark.parametrize("source", ["lmd", "lpd"])
+def test_songs_of_collections_are_asked_too(source, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_lakh(Path("lmd"))
+    for number, track in enumerate(TRACKS):
+        write_npz(Path("lpd"), track, f"{number:032x}", band_song(6, number))
+    where = ["--midi", "lmd"] if source == "lmd" else ["--npz", "lpd"]
+    assert main(["data", "build", source, *where, "--grid", "auto", "--workers", "1"]) == 0
+    assert re.match(r"grid 4/4x4, by (\d+) of \1 songs: bars 100% 4/4; ", capsys.readouterr().out)
