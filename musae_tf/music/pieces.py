@@ -139,7 +139,7 @@ def losses_in_words(song: Song, grid: Grid) -> str:
         bar, step = "16 sixteenths long", "sixteenth"
     held = "have no voice left on their track" if chords else "are lost, since a track plays one note at a time"
     parts = (
-        ("bars_other_metre", f"of {losses['bars']} bars are not {bar} and are left out"),
+        ("bars_other_metre", f"of {losses['bars']} bars are not {bar}: the model cannot take them"),
         ("outside_layout", f"of {losses['notes']} notes belong to none of the tracks {names}{which}"),
         ("overlapped", f"notes {held}"),
         ("same_step", f"notes are lost, since they fall on one {step} with another"),

@@ -126,8 +126,8 @@ def test_losses_are_named_by_the_grid_and_the_voices_of_the_layout():
     song = Song(480, [Track("a", 0, False, chord)], metres=[Metre(0, 4, 4), Metre(3840, 3, 4)], end=3840 + 1440)
     said = pieces.losses_in_words(song, tokenize(song, get_layout("piano", grid="4/4x3")))
     assert said == (
-        "1 of 3 bars are not in 4/4 and are left out; 2 notes have no voice left on their track; "
+        "1 of 3 bars are not in 4/4: the model cannot take them; 2 notes have no voice left on their track; "
         "1 notes are moved to the nearest step of 4/4x3"
     )
     usual = pieces.losses_in_words(song, tokenize(song, get_layout("voices")))
-    assert "are not 16 sixteenths long and are left out" in usual
+    assert "are not 16 sixteenths long: the model cannot take them" in usual
