@@ -14,6 +14,7 @@ from musae_tf.data.info import check
 from musae_tf.data.lakh import Labels
 from musae_tf.data.source import place
 from musae_tf.errors import DatasetError
+from musae_tf.music import Layout, get_layout
 from tests import corpus
 from tests.data.msd import folder_of, write_midi, write_npz
 from tests.fuzz.mutate import MIDI, NPZ, mutate
@@ -38,13 +39,15 @@ def fuzz(work: Path, files: int, seed: int = 0, workers: int = 2) -> Iterator[tu
 
 
 def fuzz_midi(work: Path, files: int, seed: int, workers: int) -> dict:
-    """Mutated MIDI files, and a good one."""
+    """Mutated MIDI files, and a good one, on one voice a track and with chords and velocities in finer steps."""
     names = [f"{number:05d}.mid" for number in range(files)]
     (work / "music").mkdir(parents=True)
     for name, data in zip(names, mutants("*.mid", MIDI, files, seed), strict=True):
         (work / "music" / name).write_bytes(data)
     corpus.band_song(4).write(work / "music" / "good.mid")
-    return built(FolderSource(work / "music"), work / "set", [*names, "good.mid"], workers)
+    names.append("good.mid")
+    built(FolderSource(work / "music"), work / "chords", names, workers, get_layout("band_full", grid="4/4x12"))
+    return built(FolderSource(work / "music"), work / "set", names, workers)
 
 
 def fuzz_npz(work: Path, files: int, seed: int, workers: int) -> dict:
@@ -118,10 +121,10 @@ def track(number: int) -> str:
     return f"TR{letters}128F{number:07X}"
 
 
-def built(source, out: Path, names: list[str], workers: int) -> dict:
+def built(source, out: Path, names: list[str], workers: int, layout: Layout | None = None) -> dict:
     """Build, and compare what came of it with the files that were there."""
     began = time.monotonic()
-    build(source, out, workers=workers)
+    build(source, out, layout, workers=workers)
     seconds = time.monotonic() - began
     for _ in check(out):
         pass
