@@ -359,7 +359,7 @@ def test_the_order_of_focus_is_the_order_of_reading(studio, open_page, genres):
                 return e.getAttribute('aria-label') || e.innerText || e.labels?.[0]?.innerText || e.tagName; }""")
             )
         order = ["Light or dark", "Sample", "Genre", "Bars", "Seed", "New seed", "Temperature", "Sample",
-                 "Piano roll", "Stop", "Position", "MIDI", "WAV", "Copy link"]  # fmt: skip
+                 "Piano roll", "Stop", "Position", "MIDI", "Score", "WAV", "Copy link"]  # fmt: skip
         found = [name.replace("play_arrow", "").strip() for name in names]
         for expected, name in zip(order, found, strict=False):
             assert name.startswith(expected), found
