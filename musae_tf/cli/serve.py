@@ -5,12 +5,12 @@ The flags of `serve` have the names, meanings and defaults of TensorFlow Serving
 
 import argparse
 import logging
+import os
 import shlex
 import signal
 from argparse import Namespace
 from dataclasses import dataclass, replace
 from pathlib import Path
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from musae_tf.cli.parser import (
@@ -233,15 +233,22 @@ def serve(arguments: Namespace) -> int:
 
 def _wait_for_signal() -> None:
     """Return at the first SIGTERM or SIGINT; after it, these do again what they did before."""
-    # Not an Event: a handler that interrupts its `wait` may find the lock taken that its `set` needs, for ever.
-    asked: SimpleQueue[int] = SimpleQueue()
+    # A pipe, into which the interpreter writes as soon as a signal is caught: one that is caught right before a thread
+    # blocks on an Event or a queue would run its handler after the next signal only, which may never come.
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
     numbers = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(number, lambda caught, _: asked.put(caught)) for number in numbers]
+    woken = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    before = [signal.signal(number, lambda *_: None) for number in numbers]
     try:
-        asked.get()
+        while not set(os.read(reading, 64)) & set(numbers):
+            pass
     finally:
+        signal.set_wakeup_fd(woken)
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
+        os.close(reading)
+        os.close(writing)
 
 
 def _options(arguments: Namespace) -> "Options":
