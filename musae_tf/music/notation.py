@@ -15,6 +15,7 @@ import numpy as np
 from musae_tf.errors import MusicError
 from musae_tf.music.score import TICKS, TIE_BACK, TIE_NEXT, WHOLE, irregular_metre, metre_ticks
 from musae_tf.music.song import Metre, Song, Track
+from musae_tf.time_grid import compound
 
 FINEST = TICKS // 32
 """Ticks of a 128th, the shortest value that is written."""
@@ -229,12 +230,8 @@ def beats(bar: WrittenBar) -> list[int]:
     Compound metres beat in threes; of others no beat is longer than a quarter.
     """
     beat = WHOLE // bar.metre[1]
-    size = 3 * beat if _is_compound(bar.metre) else min(beat, TICKS)
+    size = 3 * beat if compound(*bar.metre) else min(beat, TICKS)
     return [*range(0, bar.length, size), bar.length]
-
-
-def _is_compound(metre: tuple[int, int]) -> bool:
-    return metre[0] % 3 == 0 and metre[1] >= 8
 
 
 def tuplet(first: int, last: int, points: Iterable[int]) -> tuple[int, int] | None:
@@ -264,7 +261,7 @@ def _split(begin: int, end: int, length: int, metre: tuple[int, int], rest: bool
     sign = VALUES.get(end - begin)
     # Levels count downwards: 0 is the bar.
     ends = min(strength(begin), strength(end) if end < length else 0)
-    if rest and sign is not None and sign[1] and not _is_compound(metre):
+    if rest and sign is not None and sign[1] and not compound(*metre):
         sign = None
     if sign is not None and ends - inside <= (0 if rest or sign[1] else 1):
         return ((begin, end),)
@@ -281,7 +278,7 @@ def _levels(length: int, metre: tuple[int, int]) -> list[int]:
     count, unit = metre
     beat = WHOLE // unit
     levels = [length]
-    if _is_compound(metre) and count > 3:
+    if compound(*metre) and count > 3:
         levels += [6 * beat] * (count % 6 == 0 and count > 6) + [3 * beat]
     elif count % 2 == 0:
         levels += [4 * beat] * (count % 4 == 0 and count > 4) + [2 * beat] * (count > 2)
