@@ -7,7 +7,6 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -18,9 +17,9 @@ from musae_tf.errors import ConfigError, RunError
 from musae_tf.models import FittedPrior, MusAE
 from musae_tf.models.inference import encode
 from musae_tf.models.train_step import TrainStep
-from musae_tf.progress import progress
 from musae_tf.training.alarms import Alarms
-from musae_tf.training.checkpoints import Checkpoints, Curves
+from musae_tf.training.checkpoints import Checkpoints, Curves, read_log
+from musae_tf.training.display import Display
 from musae_tf.training.distribute import WORKER_ERRORS, Place, choose_strategy, distribute, gone
 from musae_tf.training.run import Run
 from musae_tf.training.schedule import Schedule
@@ -181,8 +180,7 @@ class Trainer:
 
     def __init__(self, run: Run, dataset: Dataset, evaluate: Evaluate, log: Log, batches: type[TrainingBatches]):
         self._place = Place.from_environment()
-        self._write = log
-        self._bar: Any = None  # of tqdm, while it trains
+        self._display = Display(log, hidden=not self._place.is_chief)
         self._run, self._config, self._evaluate = run, run.config, evaluate
         training = self._config.training
         if training.deterministic:
@@ -244,10 +242,8 @@ class Trainer:
         """Train to the last step; returns what `musae_tf.training.train` does."""
         handlers = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
         self._started, first = time.monotonic(), self._steps.done
-        title, chief = f"training {self._config.name}", self._place.is_chief
-        self._bar = progress(
-            total=self._config.training.steps, initial=first, title=title, unit="steps", hidden=not chief
-        )
+        steps, chief = self._config.training.steps, self._place.is_chief
+        self._display.open(f"training {self._config.name}", first, steps, read_log(self._run.path) if chief else [])
         try:
             self._barrier()
             return self._train_from(first)
@@ -256,29 +252,22 @@ class Trainer:
                 raise
             raise gone(cause) from None
         finally:
-            self._bar.close()
-            self._bar = None
+            self._display.close()
             if chief:
                 self._curves.close()
             for number, handler in handlers.items():
                 signal.signal(number, handler)
 
     def _log(self, text: str) -> None:
-        """Tell the user a sentence, above the bar if there is one; only the chief does."""
-        if not self._place.is_chief:
-            return
-        if self._bar is None:
-            self._write(text)
-            return
-        with self._bar.external_write_mode():
-            self._write(text)
+        """Tell the user a sentence; only the chief does."""
+        self._display.say(text)
 
     def _train_from(self, first: int) -> int:
         training = self._config.training
         batches = iter(distribute(self._strategy, self._batches, first, training.steps))
         for step in range(first + 1, training.steps + 1):
             self._one_step(*next(batches))
-            self._bar.update()
+            self._display.step()
             if step % training.log_every == 0:
                 self._log_numbers(step)
             stop, over = self._should_stop()
@@ -359,7 +348,7 @@ class Trainer:
         critic = f"critic {numbers['wasserstein']:.2f} " if "wasserstein" in numbers else ""
         learnt = "reconstruction" in numbers
         loss = f"loss {numbers['reconstruction']:.3f} {critic}right {numbers['accuracy']:.3f} " if learnt else ""
-        self._bar.set_postfix_str(f"{loss}{self._config.training.batch_size} phrases a step")
+        self._display.numbers(f"{loss}{self._config.training.batch_size} phrases a step")
 
     def _fit_prior(self, step: int) -> None:
         """Fit the prior to the codes of now, if it is one that is fitted: the model is then what it would be if
@@ -376,6 +365,7 @@ class Trainer:
         self._fit_prior(step)
         evaluation = self._evaluate(self._model)
         self._curves.write("evaluation", step, evaluation.numbers)
+        self._display.evaluated(step, evaluation.numbers)
         for name, pixels in evaluation.pictures.items():
             self._curves.picture(name, step, pixels)
         for name, samples in evaluation.sounds.items():
