@@ -84,8 +84,16 @@ class ModelConfig:
     decoder_units: int = 512
     decoder_layers: int = 1
     min_posterior_std: float = 0.1
+    hidden_parts: bool = False
 
     def __post_init__(self) -> None:
+        _check(
+            not self.hidden_parts or (self.decoder == "autoregressive" and self.kind != "autoencoder"),
+            "model.hidden_parts",
+            self.hidden_parts,
+            f"false with model.decoder {self.decoder} and model.kind {self.kind}; it is for autoregressive decoders "
+            "and codes with a deviation",
+        )
         for key in ("latent", "encoder_units", "encoder_layers", "decoder_units", "decoder_layers"):
             _check(getattr(self, key) >= 1, f"model.{key}", getattr(self, key), "1 or more")
         _check(self.embedding >= 0, "model.embedding", self.embedding, "0 (one-hot) or more")

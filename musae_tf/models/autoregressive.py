@@ -43,12 +43,16 @@ from musae_tf.models.relative import (
 )
 from musae_tf.models.symbols import Known, SymbolEmbedding
 from musae_tf.models.tokens import chances_of, chances_of_steps, draw_symbol, is_kit, is_melodic, kit_logits, widths
+from musae_tf.music import HOLD, REST
+from musae_tf.music.known import FREE, KNOWN, ONSET
 
 # How often the draft counts, where a code is noisy or not trusted, and where it has no extra noise and is trusted: more
 # rebuilds better and makes ways between pieces more monotone, less makes better music of what is not in the code.
 DOUBTED, TRUSTED = 0.72, 2.6
 # Features of a pitch class among those that were heard and that sound.
 _TONALITY = 24
+# The logit of a symbol that may not be.
+_NEVER = -1e9
 # Of how many other tracks each one hears more than their sum, so that cost grows no faster than their number.
 _NEAR = 3
 
@@ -149,10 +153,11 @@ class AutoregressiveDecoder(keras.layers.Layer):
 
     def _planned(self, latent: tf.Tensor, known: Known | None, training: bool = False) -> tf.Tensor:
         """Codes [B, D] and known symbols to the plan of each beat, [B, beats, U]."""
-        rows = tf.shape(latent)[0]
         local = self._beats(self._frequency(self._split(latent[:, self.style :])))
-        hidden = tf.broadcast_to(tf.constant(self.vocabulary_sizes), [rows, self.steps, self.tracks])
-        given = hidden if known is None else tf.where(known.mask, known.tokens, hidden)
+        if known is None:
+            given = tf.broadcast_to(tf.constant(self.vocabulary_sizes), [tf.shape(latent)[0], self.steps, self.tracks])
+        else:
+            given = known.seen(self.vocabulary_sizes)
         given = self._by_beat(self._embedding(given, sounding(given, self.vocabulary_sizes)))
         given = self._known_beat(given)
         context = tf.concat([self._known(given, training=training), given], axis=-1)
@@ -289,7 +294,7 @@ class AutoregressiveDecoder(keras.layers.Layer):
             latent: float32 [B, D].
             temperature: float32 [B]; 0 takes what is most probable.
             seed: int32 [B, 2], stateless.
-            known: symbols that are kept as they are.
+            known: symbols that are kept as they are, and places where a note begins.
             trust: float32 [B], 0 to 1: how far to trust a code that looks as if it had no extra noise; 1 if left out.
             chances: float32 [B, T, C], uniform numbers instead of those that are made of the seed.
 
@@ -306,7 +311,10 @@ class AutoregressiveDecoder(keras.layers.Layer):
             chances = chances_of_steps(self.steps, self.vocabulary_sizes, temperature, seed)
         chances = tf.transpose(chances, [1, 0, 2])
         draft = tf.transpose(draft, [1, 0, 2])
-        given = None if known is None else [tf.transpose(part, [1, 0, 2]) for part in known]
+        given = None
+        if known is not None:
+            before = tf.pad(known.levels[:, :-1], [[0, 0], [1, 0], [0, 0]], constant_values=FREE)
+            given = [tf.transpose(part, [1, 0, 2]) for part in (*known, before)]
         states = [tf.zeros([rows, self.units]) for _ in tf.nest.flatten(self._recurrence.cell.state_size)]
         joint = self.tracks * self.width
 
@@ -333,7 +341,7 @@ class AutoregressiveDecoder(keras.layers.Layer):
                 tokens: tf.TensorArray,
             ) -> tuple:
                 now = number * self.beat_steps + place
-                fixed = None if given is None else (given[0][now], given[1][now])
+                fixed = None if given is None else tuple(part[now] for part in given)
                 own, tonality = features[:, place] + self._window(window), self._tonality(classes)
                 drawn, vector, pitches, found = self._step(
                     own, draft[now], pitches, tonality, temperature, chances[now], fixed
@@ -374,9 +382,12 @@ class AutoregressiveDecoder(keras.layers.Layer):
         tonality: tf.Tensor,
         temperature: tf.Tensor,
         chances: tf.Tensor,
-        fixed: tuple[tf.Tensor, tf.Tensor] | None,
+        fixed: tuple[tf.Tensor, ...] | None,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-        """One step of all tracks: tokens int32 [B, K], their vector, what sounds now, and their log-probability [B]."""
+        """One step of all tracks: tokens int32 [B, K], their vector, what sounds now, and their log-probability [B].
+
+        `fixed` are tokens and levels of what is known, and the levels of the step before, int32 [B, K] each.
+        """
         own, drafts = tf.split(joint, self.tracks, axis=-1), tf.split(draft, self._widths, axis=-1)
         draws = tf.split(chances, [chances_of(size) for size in self.vocabulary_sizes], axis=-1)
         total, pitches = tf.zeros_like(temperature), tf.unstack(last, axis=-1)
@@ -390,13 +401,27 @@ class AutoregressiveDecoder(keras.layers.Layer):
                 near = [far, *near]
             earlier = tf.concat(near, axis=-1) if near else None
             heard = self._place(track, own[track], earlier, tf.stack(pitches, axis=-1), last, tonality)
-            token, log_probability = draw_symbol(size, drafts[track] + heard, temperature, draws[track])
-            if fixed is not None:
-                token = tf.where(fixed[1][:, track], fixed[0][:, track], token)
-                log_probability = tf.where(fixed[1][:, track], 0.0, log_probability)
+            numbers = drafts[track] + heard
+            if fixed is None:
+                token, log_probability = draw_symbol(size, numbers, temperature, draws[track])
+            else:
+                kept, level, before = (part[:, track] for part in fixed)
+                if is_melodic(size):
+                    numbers = _allowed(numbers, level, before)
+                token, log_probability = draw_symbol(size, numbers, temperature, draws[track])
+                token = tf.where(level == KNOWN, kept, token)
+                log_probability = tf.where(level == KNOWN, 0.0, log_probability)
             if is_melodic(size):
                 pitches[track] = sounding_next(token, pitches[track])
             tokens.append(token)
             vectors.append(self._embedding.of_track(track, token, pitches[track]))
             total += log_probability
         return tf.stack(tokens, axis=-1), tf.concat(vectors, axis=-1), tf.stack(pitches, axis=-1), total
+
+
+def _allowed(logits: tf.Tensor, level: tf.Tensor, before: tf.Tensor) -> tf.Tensor:
+    """Logits [B, 130] where known levels int32 [B], and those of the step before, leave a melodic symbol its choice."""
+    symbol = tf.range(logits.shape[-1])
+    no_onset = (level == ONSET)[:, tf.newaxis] & (symbol >= REST)
+    longer = ((level == FREE) & (before == KNOWN))[:, tf.newaxis] & (symbol == HOLD)
+    return tf.where(no_onset | longer, _NEVER, logits)

@@ -17,7 +17,8 @@ class TokenEmbedding(keras.layers.Layer):
     """Tokens of all tracks, int32 [B, T, K], to one float vector a step, [B, T, K * width].
 
     Every melodic track has its own rows in one table. A kit has a row for each piece, and its symbols are sums of them.
-    `width` 0 gives one-hot coding, and of kits the pieces that are struck: [B, T, sum of `kit.widths`].
+    `width` 0 gives one-hot coding, and of kits the pieces that are struck: [B, T, sum of `kit.widths`]. A symbol as
+    large as its vocabulary is hidden: its vector is 0.
     """
 
     def __init__(self, vocabulary_sizes: tuple[int, ...], width: int, **kwargs: Any):
@@ -41,12 +42,14 @@ class TokenEmbedding(keras.layers.Layer):
         vectors = []
         tracks = tf.unstack(tf.cast(tokens, tf.int32), axis=-1)
         for track, size, first in zip(tracks, self.vocabulary_sizes, self._offsets, strict=True):
+            shown, symbol = track < size, tf.minimum(track, size - 1)
             if is_kit(size):
-                vectors.append(self._of_pieces(struck(track, self.compute_dtype)))
+                vector = self._of_pieces(struck(symbol, self.compute_dtype))
             elif self.width:
-                vectors.append(self.table(track + first))
+                vector = self.table(symbol + first)
             else:
-                vectors.append(tf.one_hot(track, size, dtype=self.compute_dtype))
+                vector = tf.one_hot(symbol, size, dtype=self.compute_dtype)
+            vectors.append(vector * tf.cast(shown, vector.dtype)[..., tf.newaxis])
         return tf.concat(vectors, axis=-1)
 
     def expected(self, probabilities: Sequence[tf.Tensor]) -> tf.Tensor:

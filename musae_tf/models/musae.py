@@ -34,6 +34,7 @@ from musae_tf.models.critic import CodeCritic, build_critic
 from musae_tf.models.decoder import build_decoder
 from musae_tf.models.encoder import build_encoder, reader
 from musae_tf.models.prior import FittedPrior, GenrePrior, build_prior, build_target, normal_divergence
+from musae_tf.models.symbols import Known
 from musae_tf.models.tokens import decode_tokens, reconstruction
 from musae_tf.models.train_step import TrainStep
 from musae_tf.music.properties import PROPERTIES
@@ -228,6 +229,8 @@ class MusAE(keras.Model):
     def encode(self, tokens: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
         """The posterior of each phrase: tokens int32 [B, T, K] to mean and standard deviation, float32 [B, D].
 
+        A symbol as large as its track's vocabulary is hidden. With `model.hidden_parts` the encoder has learnt to give
+        for a part what covers the posteriors of the phrases that have it (Ivanov et al. 2019, section 4).
         The standard deviation never falls below `model.min_posterior_std`, which keeps neighbouring codes sounding
         alike. A model of kind musae has its style before z, with the deviation `style.deviation`; the codes of an
         autoencoder are points.
@@ -264,16 +267,40 @@ class MusAE(keras.Model):
         return self.decoder(latent, training=training)
 
     def decode(
-        self, latent: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor, trust: tf.Tensor | None = None
+        self,
+        latent: tf.Tensor,
+        temperature: tf.Tensor,
+        seed: tf.Tensor,
+        trust: tf.Tensor | None = None,
+        known: Known | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Codes float32 [B, D] to tokens int32 [B, T, K] and log-probability float32 [B].
 
-        `temperature` float32 [B] (0 is greedy), `seed` int32 [B, 2] and `trust` float32 [B] (0 to 1, see
-        `AutoregressiveDecoder.generate`; the other decoders know nothing but the code) belong to the rows.
+        `temperature` float32 [B] (0 is greedy), `seed` int32 [B, 2], `trust` float32 [B] (0 to 1) and what is `known`
+        belong to the rows; for the last two see `AutoregressiveDecoder.generate`, other decoders see the code alone.
         """
         if isinstance(self.decoder, AutoregressiveDecoder):
-            return self.decoder.generate(latent, temperature, seed, trust=trust)
+            return self.decoder.generate(latent, temperature, seed, known, trust)
         return decode_tokens(self.logits(latent), temperature, seed)
+
+    def fill_latent(self, known: Known, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """A code for each phrase of which a part is known, float32 [B, D]: a draw from the posterior of that part.
+
+        Args:
+            known: what is known of B phrases.
+            genre: int32 [B], to which the code is moved, wherever it is; -1 leaves it there.
+            seed: int32 [B, 2].
+        """
+        mean, deviation = self.encode(known.seen(self.vocabulary_sizes))
+        noise = tf.map_fn(
+            lambda row: tf.random.stateless_normal([self.latent], tf.random.fold_in(row, 1)),
+            seed,
+            fn_output_signature=tf.TensorSpec([self.latent], tf.float32),
+        )
+        latent = mean + deviation * noise
+        anywhere, asked = tf.fill(tf.shape(genre), -1), genre >= 0
+        moved = self.transfer_latent(latent, anywhere, tf.maximum(genre, 0), tf.cast(asked, tf.float32))
+        return tf.where(asked[:, tf.newaxis], moved, latent)
 
     def sample_latent(self, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """One code of each genre int32 [B] to make music of, float32 [B, D]; `seed` int32 [B, 2] belongs to the row."""

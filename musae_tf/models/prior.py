@@ -282,7 +282,13 @@ def normal_divergence(mean: tf.Tensor, deviation: tf.Tensor) -> tf.Tensor:
     Returns:
         float32 [B].
     """
-    return 0.5 * tf.reduce_sum(tf.square(mean) + tf.square(deviation) - 1.0 - 2.0 * tf.math.log(deviation), axis=-1)
+    return gaussian_divergence(mean, deviation, tf.zeros([]), tf.ones([]))
+
+
+def gaussian_divergence(mean: tf.Tensor, deviation: tf.Tensor, of: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+    """KL divergence in nats of N(mean, deviation^2) to N(of, width^2), float32 [B, D] each: float32 [B]."""
+    ratio = tf.square(deviation / width) + tf.square((mean - of) / width)
+    return 0.5 * tf.reduce_sum(ratio - 1.0 - 2.0 * tf.math.log(deviation / width), axis=-1)
 
 
 def _flower(prior: MixturePrior) -> tuple[np.ndarray, float, np.ndarray]:

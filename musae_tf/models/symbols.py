@@ -9,6 +9,7 @@ import tensorflow as tf
 from musae_tf.models.relative import PITCHES
 from musae_tf.models.tokens import is_kit
 from musae_tf.music import KIT_PIECES
+from musae_tf.music.known import KNOWN
 from musae_tf.music.vocabulary import STRUCK
 
 
@@ -17,11 +18,16 @@ class Known(NamedTuple):
 
     Attributes:
         tokens: int32 [B, T, K].
-        mask: bool [B, T, K], True where the symbol is given; the others of `tokens` do not matter.
+        levels: int32 [B, T, K], those of `musae_tf.music.known`; where a symbol is not known, that of `tokens` does not
+            matter.
     """
 
     tokens: tf.Tensor
-    mask: tf.Tensor
+    levels: tf.Tensor
+
+    def seen(self, vocabulary_sizes: tuple[int, ...]) -> tf.Tensor:
+        """The symbols that are given, int32 [B, T, K]; the others are hidden, as large as their vocabulary."""
+        return tf.where(self.levels == KNOWN, self.tokens, tf.constant(vocabulary_sizes))
 
 
 @keras.saving.register_keras_serializable(package="musae_tf")

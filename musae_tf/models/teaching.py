@@ -12,13 +12,17 @@ import tensorflow as tf
 
 from musae_tf.models.noise import Noise
 from musae_tf.models.symbols import Known
+from musae_tf.music.known import FREE, KNOWN
 
 # Rows whose codes carry more noise than their posteriors have, and how much: standard deviations, least and most.
 _NOISY_ROWS, _NOISE = 0.5, (0.25, 2.5)
 # Symbols of the history that are wrong; rows of which some are hidden, and how many at most.
 _WRONG, _HIDDEN_ROWS, _HIDDEN = 0.03, 0.3, 0.5
-# Rows of which some tracks or beats are known beforehand, half of them each, and how many.
-_KNOWN_ROWS, _KNOWN = 0.15, (0.2, 0.8)
+# Rows of which a part is known beforehand, and of the others the share of tracks that are hidden, where it is by track.
+_KNOWN_ROWS, _HIDDEN_TRACKS = 0.15, (0.2, 0.9)
+
+PARTIAL = 8
+"""Every so many rows the encoder sees what is known alone, and the decoder gets the code of that."""
 
 
 class Lesson(NamedTuple):
@@ -35,25 +39,75 @@ class Lesson(NamedTuple):
     """1 where a symbol is not known beforehand, else 0: float32 [b, T, K]."""
 
 
-def lesson_of(
-    latent: tf.Tensor, tokens: tf.Tensor, vocabulary_sizes: tuple[int, ...], noise: Noise, beats: int
-) -> Lesson:
-    """Make the lesson of codes float32 [b, D] and phrases int32 [b, T, K], with the randomness of the step."""
+def known_parts(tokens: tf.Tensor, noise: Noise, beats: int, partial: bool) -> Known:
+    """Parts of phrases int32 [b, T, K] that are known beforehand: of some rows a part, of the others nothing.
+
+    What is hidden are some tracks, some beats that follow each other, or some tracks in such beats. With `partial`
+    something is in every row whose number is a multiple of `PARTIAL`.
+    """
     steps, tracks = tokens.shape[1:]
-    rows = noise.uniform("lesson", 6)
+    rows = noise.uniform("known", 6)
+    least, most = _HIDDEN_TRACKS
+    some = noise.uniform("known tracks", tracks) < least + (most - least) * rows[:, 1, tf.newaxis]
+    # Columns side by side too: they may belong to one instrument.
+    of_tracks = tf.where(rows[:, 2, tf.newaxis] < 0.5, some, _range_of(tracks, rows[:, 3], rows[:, 4]))
+    places = noise.uniform("known beats", 2)
+    of_beats = tf.repeat(_range_of(beats, places[:, 0], places[:, 1]), steps // beats, axis=1)
+    whole_tracks, whole_beats = rows[:, 5, tf.newaxis] < 1 / 3, rows[:, 5, tf.newaxis] > 2 / 3
+    hidden = (of_tracks | whole_beats)[:, tf.newaxis, :] & (of_beats | whole_tracks)[:, :, tf.newaxis]
+    partly = rows[:, 0] < _KNOWN_ROWS
+    if partial:
+        partly |= _partial_rows(rows)
+    return Known(tokens, tf.where(partly[:, tf.newaxis, tf.newaxis] & ~hidden, KNOWN, FREE))
+
+
+def _range_of(count: int, length: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
+    """Places that follow each other, bool [b, count], by numbers 0..1 float32 [b] each: 1 to all, anywhere."""
+    size = 1.0 + tf.floor(length * count)
+    first = tf.floor(start * (count - size + 1.0))
+    place = tf.range(count, dtype=tf.float32)
+    return (place >= first[:, tf.newaxis]) & (place < (first + size)[:, tf.newaxis])
+
+
+def _partial_rows(rows: tf.Tensor) -> tf.Tensor:
+    """Whether each row's number is a multiple of `PARTIAL`, bool [b]."""
+    return tf.range(tf.shape(rows)[0]) % PARTIAL == 0
+
+
+def lesson_of(
+    latent: tf.Tensor,
+    known: Known,
+    vocabulary_sizes: tuple[int, ...],
+    noise: Noise,
+    of_parts: tf.Tensor | None = None,
+) -> Lesson:
+    """Make the lesson of codes and phrases, by the randomness of the step.
+
+    Args:
+        latent: float32 [b, D].
+        known: the phrases, and what is known of them.
+        vocabulary_sizes: symbols of each track.
+        noise: that of the step.
+        of_parts: float32 [ceil(b / PARTIAL), D], codes of what is known, for the rows whose numbers are multiples of
+            `PARTIAL`. They are as noisy as they are, and get no gradient.
+    """
+    tokens = known.tokens
+    steps, tracks = tokens.shape[1:]
+    rows = noise.uniform("lesson", 4)
     least, most = (math.log(deviation) for deviation in _NOISE)
     deviation = tf.where(rows[:, 0] < _NOISY_ROWS, tf.exp(least + (most - least) * rows[:, 1]), 0.0)
     latent += deviation[:, tf.newaxis] * noise.normal("extra", latent.shape[-1])
     noisy = tf.cast(deviation > 0.0, tf.float32)
-
-    rows = rows[:, :, tf.newaxis, tf.newaxis]
-    share = _KNOWN[0] + (_KNOWN[1] - _KNOWN[0]) * rows[:, 3]
-    of_beats = tf.repeat(noise.uniform("known beats", beats, 1) < share, steps // beats, axis=1)
-    of_tracks = noise.uniform("known tracks", 1, tracks) < share
-    mask = tf.where(rows[:, 2] < _KNOWN_ROWS / 2, of_tracks, of_beats) & (rows[:, 2] < _KNOWN_ROWS)
+    if of_parts is not None:
+        partial = _partial_rows(rows)
+        spread = tf.repeat(tf.stop_gradient(of_parts), PARTIAL, axis=0)[: tf.shape(rows)[0]]
+        latent = tf.where(partial[:, tf.newaxis], spread, latent)
+        noisy = tf.where(partial, 1.0, noisy)
 
     # A wrong symbol is one of the same track at another step.
     history = tf.where(noise.uniform("wrong", steps, tracks) < _WRONG, tf.reverse(tokens, [1]), tokens)
-    hidden = tf.where(rows[:, 4] < _HIDDEN_ROWS, _HIDDEN * rows[:, 5], 0.0)
+    rows = rows[:, :, tf.newaxis, tf.newaxis]
+    hidden = tf.where(rows[:, 2] < _HIDDEN_ROWS, _HIDDEN * rows[:, 3], 0.0)
     history = tf.where(noise.uniform("hidden", steps, tracks) < hidden, tf.constant(vocabulary_sizes), history)
-    return Lesson(latent, tf.where(mask, tokens, history), Known(tokens, mask), noisy, 1.0 - tf.cast(mask, tf.float32))
+    given = known.levels == KNOWN
+    return Lesson(latent, tf.where(given, tokens, history), known, noisy, 1.0 - tf.cast(given, tf.float32))

@@ -21,12 +21,15 @@ from musae_tf.errors import ConfigError
 from musae_tf.models.autoregressive import AutoregressiveDecoder
 from musae_tf.models.noise import Noise
 from musae_tf.models.optimizer import OptimizerGroup, SummedAdam, learning_rate_schedule, regularisation_weight
-from musae_tf.models.teaching import lesson_of
+from musae_tf.models.prior import gaussian_divergence
+from musae_tf.models.teaching import PARTIAL, known_parts, lesson_of
 from musae_tf.models.tokens import order_of, reconstruction
 
 if TYPE_CHECKING:
     from musae_tf.models.musae import MusAE
 
+# Weight of the divergence of what the encoder makes of a part to what it makes of the whole.
+_HIDDEN_PARTS = 0.05
 # Every so many rows of a batch the genre is read back from a draw: it costs a decoding and an encoding.
 _READ_BACK = 4
 
@@ -149,17 +152,27 @@ def autoencoder_loss(
 def reconstructions(batch: EncodedBatch) -> tuple[Sequence[tf.Tensor], dict[str, tf.Tensor]]:
     """The logits of the phrases, and what they cost, by the names of metrics.
 
-    An autoregressive decoder pays for its draft as well, and for telling noisy codes from others.
+    An autoregressive decoder pays for its draft as well, and for telling noisy codes from others; and the encoder, if
+    it reads music with hidden parts, for what it makes of such.
     """
-    decoder = batch.model.decoder
+    model, decoder, latent, noise = batch.model, batch.model.decoder, batch.latent, batch.noise
     if not isinstance(decoder, AutoregressiveDecoder):
-        logits = batch.model.logits(batch.latent, training=True)
+        logits = model.logits(latent, training=True)
         return logits, {"reconstruction": reconstruction(logits, batch.tokens)}
-    lesson = lesson_of(batch.latent, batch.tokens, decoder.vocabulary_sizes, batch.noise, decoder.beats)
+    partial = model.config.model.hidden_parts
+    known, of_parts, parts = known_parts(batch.tokens, noise, decoder.beats, partial), None, {}
+    if partial:
+        some = slice(None, None, PARTIAL)
+        mean, deviation = model.encode(known.seen(decoder.vocabulary_sizes)[some], training=True)
+        whole = (tf.stop_gradient(batch.mean[some]), tf.stop_gradient(batch.deviation[some]))
+        missed = tf.reduce_mean(gaussian_divergence(*whole, mean, deviation)) / model.steps
+        parts["hidden_parts"] = _HIDDEN_PARTS * missed * tf.ones_like(latent[:, 0])
+        of_parts = mean + deviation * noise.normal("parts", model.latent)[some]
+    lesson = lesson_of(latent, known, decoder.vocabulary_sizes, noise, of_parts)
     logits, drafted = decoder.taught(lesson.latent, lesson.history, lesson.known, training=True)
     rebuilt, draft = (reconstruction(found, batch.tokens, lesson.free) for found in (logits, drafted))
     draft += tf.nn.sigmoid_cross_entropy_with_logits(lesson.noisy, decoder.noisy(lesson.latent))
-    return logits, {"reconstruction": rebuilt, "draft": draft}
+    return logits, {"reconstruction": rebuilt, "draft": draft, **parts}
 
 
 def terms_of(model: MusAE, regularisation: RegularisationConfig) -> list[LossTerm]:
@@ -271,8 +284,9 @@ class TrainStep:
             self.groups["critic"] = OptimizerGroup(adam, model.critic_variables, skip_norm=skip)
         self._terms = terms_of(model, regularisation)
         self._rate = learning_rate_schedule(training)
-        drafts = ["draft"] if isinstance(model.decoder, AutoregressiveDecoder) else []
-        self._parts = ("reconstruction", *drafts, *(term.name for term in self._terms))
+        further = ["draft"] if isinstance(model.decoder, AutoregressiveDecoder) else []
+        further += ["hidden_parts"] if model.config.model.hidden_parts else []
+        self._parts = ("reconstruction", *further, *(term.name for term in self._terms))
         self.metrics = (
             *self._parts,
             *(f"{critic.name}{metric}" for critic in model.critics for metric in ("wasserstein", "gradient_penalty")),

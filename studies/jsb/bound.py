@@ -17,6 +17,7 @@ from tensorflow_probability import distributions as tfd
 
 from musae_tf.models import MusAE
 from musae_tf.models.symbols import Known
+from musae_tf.music.known import FREE, KNOWN
 from studies.jsb.windows import Windows
 
 _TOGETHER = 512
@@ -138,7 +139,8 @@ def _graph(model: MusAE, width: int, known: bool) -> Callable[..., tuple[tf.Tens
         cost = tfd.MultivariateNormalDiag(mean, deviation).log_prob(codes)
         cost -= model.prior.component(tf.zeros([width], tf.int32)).log_prob(codes)
         rows = tf.repeat(tokens, width, axis=0)
-        given = Known(rows, tf.repeat(tf.repeat(context[..., tf.newaxis], tokens.shape[-1], -1), width, axis=0))
+        levels = tf.where(tf.repeat(context[..., tf.newaxis], tokens.shape[-1], -1), KNOWN, FREE)
+        given = Known(rows, tf.repeat(levels, width, axis=0))
         logits, _ = model.decoder.taught(codes, rows, given if known else None)
         nats = tf.add_n(
             [

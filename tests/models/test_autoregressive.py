@@ -12,6 +12,7 @@ from musae_tf.models.autoregressive import DOUBTED, TRUSTED, AutoregressiveDecod
 from musae_tf.models.relative import HIDDEN, SILENT, around_pitch, over_pitch, sounding
 from musae_tf.models.symbols import Known
 from musae_tf.music import HOLD, REST
+from musae_tf.music.known import FREE, KNOWN, ONSET
 from musae_tf.music.pieces import row_seeds
 
 STEPS, LATENT = 32, 16
@@ -125,15 +126,29 @@ def test_no_logit_sees_its_own_symbol_or_a_later_one(decoder):
 
 def test_known_symbols_stay_and_the_others_hear_of_them_from_both_sides(voices):
     free, _ = music(voices, 2, temperature=0.0)
-    tokens, mask = np.full_like(free, 60), np.zeros(free.shape, bool)
-    mask[:, -4:] = True
-    filled, _ = music(voices, 2, temperature=0.0, known=Known(tf.constant(tokens), tf.constant(mask)))
+    tokens, levels = np.full_like(free, 60), np.full(free.shape, FREE, np.int32)
+    levels[:, -4:] = KNOWN
+    filled, _ = music(voices, 2, temperature=0.0, known=Known(tf.constant(tokens), tf.constant(levels)))
     assert (filled[:, -4:] == 60).all()
     parts = [
-        voices.taught(codes(2), tf.constant(free), Known(tf.constant(tokens), tf.constant(mask & seen)))[0]
-        for seen in (True, False)
+        voices.taught(codes(2), tf.constant(free), Known(tf.constant(tokens), tf.constant(levels * seen)))[0]
+        for seen in (1, 0)
     ]
     assert np.abs(parts[0][0] - parts[1][0]).max(axis=(0, 2))[0] > 1e-7, "the first step knows of the last ones"
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_what_is_known_comes_back_and_no_known_note_grows(decoder, temperature):
+    sizes, rng = np.array(decoder.vocabulary_sizes), np.random.default_rng(3)
+    tokens = rng.integers(0, sizes, (6, STEPS, len(sizes))).astype(np.int32)
+    levels = rng.choice([FREE, KNOWN, ONSET], tokens.shape, p=[0.5, 0.4, 0.1]).astype(np.int32)
+    filled, _ = music(decoder, 6, temperature, known=Known(tf.constant(tokens), tf.constant(levels)))
+    np.testing.assert_array_equal(filled[levels == KNOWN], tokens[levels == KNOWN])
+    assert ((filled >= 0) & (filled < sizes)).all()
+    melodic = filled[..., sizes == 130], levels[..., sizes == 130]
+    assert (melodic[0][melodic[1] == ONSET] < REST).all()
+    after = (melodic[1][:, 1:] == FREE) & (melodic[1][:, :-1] == KNOWN)
+    assert not (melodic[0][:, 1:][after] == HOLD).any()
 
 
 def test_it_learns_to_use_its_history_and_its_code():
