@@ -23,6 +23,8 @@ from musae_tf.latent import AttributeVectors
 from musae_tf.models import MusAE
 from musae_tf.models.autoregressive import AutoregressiveDecoder
 from musae_tf.models.layers import recurrences_of
+from musae_tf.models.symbols import Known
+from musae_tf.music.known import FREE, ONSET
 from musae_tf.verbs.description import LatentMap
 
 BLOCK = 16
@@ -47,12 +49,14 @@ class SignatureFunction(NamedTuple):
         outputs: the same of what it returns.
         function: makes the outputs of the inputs, which are its keyword arguments.
         in_blocks: whether it is given BLOCK rows at a time, or all at once.
+        limits: of inputs that may be something else than those of the same name elsewhere.
     """
 
     inputs: dict[str, tf.TensorSpec]
     outputs: dict[str, tf.TensorSpec]
     function: Callable[..., Tensors]
     in_blocks: bool = True
+    limits: Mapping[str, "_Limits"] = {}
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON: {"inputs": {name: {"dtype", "shape"}}, "outputs": ...}."""
@@ -96,7 +100,21 @@ class ModelSignatures:
         # Functions of their own, so that the graph holds each network once and not once a signature.
         seeds = self._sampling["seed"]
         self._encode_block = _of_block(model.encode, self._tokens)
-        self._decode_block = _of_block(model.decode, self._code, self._number, seeds, self._number)
+        decoded = (self._code, self._number, seeds, self._number)
+        if model.config.model.hidden_parts:
+            # One graph for all decoding: where nothing is known, every symbol is free.
+            self._decode_block = _of_block(
+                lambda latent, temperature, seed, trust, *known: model.decode(
+                    latent, temperature, seed, trust, Known(*known)
+                ),
+                *(*decoded, self._tokens, self._tokens),
+            )
+            self._fill_block = _of_block(
+                lambda tokens, known, *how: model.fill_latent(Known(tokens, known), *how),
+                *(self._tokens, self._tokens, self._genre, seeds),
+            )
+        else:
+            self._decode_block = _of_block(model.decode, *decoded)
         self._sample_block = _of_block(model.sample_latent, self._genre, seeds)
         self._scores_block = _of_block(model.prior.genre_scores, self._code)
         self.metadata = ""
@@ -109,7 +127,7 @@ class ModelSignatures:
             self.add_description(describe)
 
     def _signatures(self) -> dict[str, SignatureFunction]:
-        """Those of every model, and `decode_trusted` if its decoder knows trust."""
+        """Those of every model, `decode_trusted` if its decoder knows trust, and those that fill hidden parts."""
         tokens, code, number, genre, sampling = self._tokens, self._code, self._number, self._genre, self._sampling
         posterior = {"mean": code, "log_variance": code, "genre_scores": _rows(tf.float32, len(self._model.genres))}
         drawn = {"tokens": tokens, "log_probability": number}
@@ -128,6 +146,17 @@ class ModelSignatures:
             # Not an input of the others: a server wants every input of a signature, and their callers know none.
             trusted = {"latent": code, "trust": number, **sampling}
             signatures["decode_trusted"] = SignatureFunction(trusted, drawn, self._decode)
+        if self._model.config.model.hidden_parts:
+            # In `known` are the levels of `musae_tf.music.known`, in `genre` is -1 where none is asked for.
+            parts = {"tokens": tokens, "known": tokens}
+            around = {**parts, "latent": code, "trust": number, **sampling}
+            signatures["decode_known"] = SignatureFunction(around, drawn, self._decode)
+            signatures["fill"] = SignatureFunction(
+                {**parts, "genre": genre, **sampling},
+                {**self._music, "log_probability": number},
+                self._fill,
+                limits={"genre": self._limits["asked genre"]},
+            )
         return signatures
 
     def add_attributes(self, attributes: AttributeVectors) -> None:
@@ -192,7 +221,7 @@ class ModelSignatures:
             signature = self.signatures[name]
 
             def function(**arguments: tf.Tensor) -> Tensors:
-                checked = _checked(arguments, signature.inputs, self._limits)
+                checked = _checked(arguments, signature.inputs, {**self._limits, **signature.limits})
                 return _in_blocks(signature, checked) if signature.in_blocks else signature.function(**checked)
 
             specs = {key: tf.TensorSpec(spec.shape, spec.dtype, key) for key, spec in signature.inputs.items()}
@@ -210,11 +239,24 @@ class ModelSignatures:
         }
 
     def _decode(
-        self, latent: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor, trust: tf.Tensor | None = None
+        self,
+        latent: tf.Tensor,
+        temperature: tf.Tensor,
+        seed: tf.Tensor,
+        trust: tf.Tensor | None = None,
+        tokens: tf.Tensor | None = None,
+        known: tf.Tensor | None = None,
     ) -> Tensors:
-        trust = tf.ones_like(temperature) if trust is None else trust
-        tokens, log_probability = self._decode_block(latent, temperature, seed, trust)
-        return {"tokens": tokens, "log_probability": log_probability}
+        drawing = [latent, temperature, seed, tf.ones_like(temperature) if trust is None else trust]
+        if self._model.config.model.hidden_parts:
+            free = tf.fill([BLOCK, *self._tokens.shape[1:]], FREE)
+            drawing += [free if part is None else part for part in (tokens, known)]
+        drawn, log_probability = self._decode_block(*drawing)
+        return {"tokens": drawn, "log_probability": log_probability}
+
+    def _fill(self, tokens: tf.Tensor, known: tf.Tensor, genre: tf.Tensor, **sampling: tf.Tensor) -> Tensors:
+        latent = self._fill_block(tokens, known, genre, sampling["seed"])
+        return {**self._decode(latent, **sampling, tokens=tokens, known=known), "latent": latent}
 
     def _sample(self, genre: tf.Tensor, **sampling: tf.Tensor) -> Tensors:
         # The prior's draws and those of the symbols are unrelated though their seed is one: each folds it its own way.
@@ -283,6 +325,8 @@ def _limits(model: MusAE) -> dict[str, _Limits]:
         **dict.fromkeys(("latent", "position", "strength", "amounts"), finite),
         "temperature": _Limits(0.0, MAXIMUM_TEMPERATURE, f"from 0 to {MAXIMUM_TEMPERATURE:g}"),
         "trust": _Limits(0.0, 1.0, "from 0 to 1"),
+        "known": _Limits(FREE, ONSET, f"from {FREE} to {ONSET}: free, kept, an onset"),
+        "asked genre": _Limits(-1, genres - 1, f"from 0 to {genres - 1}, or -1 for none"),
     }
 
 

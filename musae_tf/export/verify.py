@@ -19,6 +19,7 @@ from musae_tf.errors import ExportError
 from musae_tf.export.fresh import ANSWERED, WAYS
 from musae_tf.export.signatures import DEFAULT, SERVING_DEFAULT, SignatureFunction, reason
 from musae_tf.models import MusAE
+from musae_tf.music.known import FREE, ONSET
 from musae_tf.progress import progress
 from musae_tf.protocol.codec import to_proto
 from musae_tf.protocol.messages import PredictionLog
@@ -64,6 +65,7 @@ def example(
         "source": (-1, genres),
         "request": (0, 1),
         "point": (0, 1),  # the only one that every map has
+        "known": (FREE, ONSET + 1),
         "seed": (-(2**31), 2**31),
         **dict.fromkeys(("tokens", "start", "end"), (0, model.vocabulary_sizes)),
     }

@@ -29,6 +29,7 @@ def tiny(kind: str, **training) -> Config:
                 "kind": "musae_gm" if kind == "autoregressive" else kind,
                 "latent": 8, "embedding": 4, "encoder_units": 8, "decoder_units": 8,
                 "decoder": _DECODERS.get(kind, "flat"),
+                "hidden_parts": kind == "autoregressive",
             },
             "prior": {"axes": 2, "geometry": "learned", "fitted": kind == "cvae"},
             "critic": {"units": [8], "steps": 2},
