@@ -176,7 +176,7 @@ def evaluate_and_print(run: "Run", dataset: "Dataset", quick: bool = True, again
     """Measure the run's model on held-out songs; tables to the screen, files to RUN/evaluation.
 
     Returns:
-        The run, the file with everything, and its headlines, for --json.
+        The run, the file with everything, its headlines and what they say, for --json.
     """
     from musae_tf.evaluation.report import evaluate_run, plain
 
@@ -185,6 +185,7 @@ def evaluate_and_print(run: "Run", dataset: "Dataset", quick: bool = True, again
         "run": str(run.path),
         "file": str(run.path / "evaluation" / "evaluation.json"),
         "headlines": plain(result["headlines"]),
+        "verdict": result["verdict"],
     }
 
 

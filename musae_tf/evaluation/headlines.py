@@ -38,21 +38,21 @@ _AT_1 = "strength 1"
 _LIKENESS = "share of the way from shuffled to real music"
 _JUDGES = {"network_auc": "by a network on tokens", "token_auc": "by counts of a musician"}
 HEADLINES = (
-    *(
-        Headline(f"{metric}_{kind}", f"{kind} or real music?, AUC {judge}", "lower", metric, kind, "unseen songs")
-        for kind in ("samples", "midpoints", "transfers", "reconstructions")
-        for metric, judge in _JUDGES.items()
-    ),
     *(Headline(f"grammar_{key}", f"{TITLES[key]} of samples", "higher", note=_LIKENESS) for key in BARS),
     *(
         Headline(f"grammar_{kind}", f"the least of these four, {kind}", "higher", note=_LIKENESS)
         for kind in ("midpoints", "transfers", "reconstructions")
     ),
     Headline("onset_density", "density of samples off real music", "lower", note="largest of the genres"),
+    Headline("onset_f1", "onset F1", "higher", "onset_f1", note="pitch and step exact"),
+    *(
+        Headline(f"{metric}_{kind}", f"{kind} or real music?, AUC {judge}", "lower", metric, kind, "unseen songs")
+        for kind in ("samples", "midpoints", "transfers", "reconstructions")
+        for metric, judge in _JUDGES.items()
+    ),
     Headline("distinct", "samples unlike all others", "higher", "distinct", "samples", "onset F1 below 0.8"),
     Headline("nearest_sample", "samples like another one", "lower", "nearest_sample", "samples",
              "onset F1 to the nearest, in any key"),
-    Headline("onset_f1", "onset F1", "higher", "onset_f1", note="pitch and step exact"),
     Headline(
         "accuracy_off_hold_rest", "accuracy at onsets", "higher", "accuracy_off_hold_rest", note="off holds and rests"
     ),

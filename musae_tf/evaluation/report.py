@@ -50,10 +50,11 @@ from musae_tf.evaluation.reconstruction import measure_reconstruction
 from musae_tf.evaluation.report_page import evaluation_page
 from musae_tf.evaluation.statistics import STATISTICS, measure_generation, measure_samples
 from musae_tf.evaluation.transfer import measure_transfer
+from musae_tf.evaluation.verdict import verdict, verdict_text
 from musae_tf.files import atomic_path, write_text
 from musae_tf.music import Layout
 from musae_tf.progress import progress
-from musae_tf.training import Run
+from musae_tf.training import Run, read_log
 
 # Families that only the full evaluation has, in the order in which they are measured.
 _FULL = (
@@ -121,6 +122,8 @@ def evaluate_run(
             bar.update()
     result["headlines"] = headlines(result, context.per_song)
     result["references"] = references(result, context.per_song)
+    curve = [line["onset_f1"] for line in read_log(run.path) if line["kind"] == "evaluation"]
+    result["verdict"] = verdict(result, curve)
     shown = plain(result)
     results, per_song = compared
     comparison = compare([run.path, *others], [shown, *results], [context.per_song, *per_song])
@@ -178,6 +181,7 @@ def _print_tables(context: EvaluationContext, result: dict[str, Any], log: Calla
     log("\n" + reconstruction_lines(result["reconstruction"], layout))
     log("\n" + prior_table(result["prior_match"]))
     log("\n" + statistics_table(result["samples"], layout))
+    log("\n" + verdict_text(result["verdict"]))
     if result["quick"]:
         log(f"\nwritten to {folder}: evaluation.json, reconstructions.png, curves.png")
         log(f"all metrics, maps and sound: musae evaluate {context.run.path}")

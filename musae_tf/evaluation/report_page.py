@@ -27,18 +27,18 @@ from musae_tf.music.grid import SILENT, lines_of, onsets, sounding_pitch
 from musae_tf.music.properties import PROPERTIES
 from musae_tf.music.vocabulary import KIT, STRUCK
 
-# Anchors and titles of the sections, and the key of the result without which there is none.
+# Anchors and titles of the sections, and the key of the result without which there is none. Music comes before codes.
 _SECTIONS = (
     ("realism", "Does it sound like music?", "realism"),
     ("reconstruction", "Reconstruction", "reconstruction"),
-    ("prior", "Match of prior and posterior", "prior_match"),
     ("genre", "Genre: in the code, in samples", "genre_probe"),
     ("transfer", "Transfer to another genre", "transfer"),
     ("interpolation", "Interpolation", "interpolation"),
-    ("order", "Order in the latent space", "latent_order"),
-    ("attributes", "Attribute vectors", "attributes"),
     ("statistics", "Samples beside real music", "generation"),
     ("originality", "Composed or copied?", "originality"),
+    ("prior", "Match of prior and posterior", "prior_match"),
+    ("order", "Order in the latent space", "latent_order"),
+    ("attributes", "Attribute vectors", "attributes"),
     ("training", "Training", "command"),
 )
 _METRICS = {

@@ -69,6 +69,10 @@ def test_every_link_leads_somewhere(open_page):
     page = open_page()
     targets = page.evaluate("[...document.querySelectorAll('nav a')].map(link => link.getAttribute('href'))")
     assert len(targets) == 11
+    assert targets[:2] == ["#realism", "#reconstruction"]
+    assert page.locator("h2").first.inner_text() == "Is it any good?"
+    assert page.locator("#verdict strong").inner_text().startswith("Not yet.")
+    assert "train longer" in page.locator("#verdict").inner_text()
     assert all(page.locator(target).count() == 1 for target in targets)
 
 

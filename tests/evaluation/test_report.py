@@ -49,11 +49,12 @@ def test_the_quick_evaluation_writes_and_tells_a_part_of_the_full_one(tiny_datas
     for name in ("reconstructions.png", "curves.png"):
         assert (folder / name).read_bytes().startswith(b"\x89PNG")
     text = "\n".join(said)
-    for words in ("onset F1", "copy last bar", "always hold", "two-sample", "5th to 95th", "soprano", "real music"):
+    for words in ("onset F1", "copy last bar", "always hold", "two-sample", "5th to 95th", "soprano", "real music",
+                  "Is it any good? Not yet. Only what it gives back was measured"):  # fmt: skip
         assert words in text
     # The same code on the same phrases: what it has is what the full one has.
     assert saved.keys() < result.keys()
-    for key in saved.keys() - {"quick", "headlines", "references"}:
+    for key in saved.keys() - {"quick", "headlines", "references", "verdict"}:
         assert saved[key] == result[key], key
     for key, row in saved["headlines"].items():
         assert row == result["headlines"][key]
