@@ -67,6 +67,7 @@ class Placement:
     bar are joined (of 4/4: 2/4, 1/4, 4/16), those that are made of several are split (4/2, 8/4).
 
     Attributes:
+        layout: What is taken.
         bars: How many bars there are.
         stretches: int64 [n, 3] of neighbouring bars: first tick, first bar among all that fit, bars.
     """
@@ -83,7 +84,7 @@ class Placement:
         Raises:
             MusicError: No note, no bar of this metre, or the song is too long.
         """
-        self._song, self._layout, self._settled = song, layout, settled
+        self._song, self.layout, self._settled = song, layout, settled
         self._steps = layout.bar_steps
         bars = song.bars()
         if len(bars) == 0:
@@ -121,7 +122,7 @@ class Placement:
             ways: int [source tracks] each: which track of the layout takes each source track, -1 for none, `POOLED`.
         """
         steps = self.bars * self._steps
-        batch = max(1, _TOGETHER // (steps * len(self._layout.columns)))
+        batch = max(1, _TOGETHER // (steps * len(self.layout.columns)))
         for first in range(0, len(ways), batch):
             yield from self._grids(ways[first : first + batch], steps)
 
@@ -140,7 +141,7 @@ class Placement:
             yield Grid(
                 tokens=np.ascontiguousarray(flat[columns].T).reshape(self.bars, self._steps, len(columns)),
                 programs=tuple(self._busiest(row).program for row in way),
-                names=tuple(self._busiest(row).name or self._layout.names[row[0]] for row in way),
+                names=tuple(self._busiest(row).name or self.layout.names[row[0]] for row in way),
                 roles=np.array(roles, np.int64),
                 stretches=self.stretches,
                 losses={
@@ -155,7 +156,7 @@ class Placement:
                 },
                 runs=runs,
                 tempo=tempo,
-                layout=self._layout,
+                layout=self.layout,
                 tempos=tempos,
             )
 
@@ -166,7 +167,7 @@ class Placement:
         pool = tuple(sources.get(POOLED, ()))
         return [
             (track, tuple(sources.get(track, ())), pool if spec.rule == "register" else ())
-            for track, spec in enumerate(self._layout.tracks)
+            for track, spec in enumerate(self.layout.tracks)
         ]
 
     def _laid(self, rows: Sequence[_Row], steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -197,7 +198,7 @@ class Placement:
         )
         is_kit, bits = kits[row], KIT_BITS[pitch]
         inside = ~is_kit | (bits != 0)
-        start, end, in_metre, moved = self._quantised(tick, duration)
+        start, end, in_metre, moved = self.quantised(tick, duration)
         counts = np.bincount(row * 8 + inside * 4 + in_metre * 2 + moved, minlength=8 * len(rows))
         counts = counts.reshape(len(rows), 2, 2, 2)[:, 1]
 
@@ -236,10 +237,12 @@ class Placement:
         held = np.stack([here + other_metre, other_metre, counts[:, 1, 1], overlapped, same_step], axis=1)
         return flat, first, held
 
-    def _quantised(
+    def quantised(
         self, tick: np.ndarray, duration: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Start and end of every note in steps of the token array, whether it starts in a run, whether it was moved.
+        """Start and end of every note, from ticks int64 [notes], in steps of the token array.
+
+        With them come whether it starts in a run, and whether it was moved: bool [notes] each.
 
         Inside a run all bars are alike, so that steps count from the run's first tick. Ticks are scaled to round to
         steps in integers. A note up to half a step early belongs to the run that follows.
@@ -288,7 +291,7 @@ class Placement:
         if len(before) == len(changes):
             return tuple(found)
         ticks = np.array([tempo.tick for tempo in changes])
-        bar, length = self._steps * self._layout.time.ticks_per_step, self._steps * self._step // self._scale
+        bar, length = self._steps * self.layout.time.ticks_per_step, self._steps * self._step // self._scale
         for start, count, offset in zip(self._start.tolist(), self._count.tolist(), self._offset.tolist(), strict=True):
             first = int(np.searchsorted(ticks, start, side="right"))
             last = int(np.searchsorted(ticks, start + count * length))
@@ -303,7 +306,7 @@ class Placement:
         """The source of a row with the most notes, or the layout's track."""
         track, sources, pool = row
         playing: list[Track] = [self._song.tracks[source] for source in (*sources, *pool)]
-        return max(playing, key=lambda one: len(one.notes), default=self._layout.tracks[track])
+        return max(playing, key=lambda one: len(one.notes), default=self.layout.tracks[track])
 
 
 def _regrouped(bars: np.ndarray, length: int) -> np.ndarray:
