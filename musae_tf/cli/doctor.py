@@ -29,21 +29,42 @@ PROXY_SECONDS = 3.0
 
 LEAST_PYTHON = (3, 10)
 
-# Who wants to do something needs all packages of its line. Without the first of them it was not asked for; with it, and
-# without another, it is broken.
+
+class Purpose(NamedTuple):
+    """What somebody may want to do: the extra of the package that it needs, and all packages of it.
+
+    Without the first of them it was not asked for; with it, and without another, it is broken. So the first is one that
+    no other extra brings along.
+    """
+
+    extra: str
+    packages: tuple[str, ...]
+
+
 PURPOSES = {
-    "base": ("numpy", "symusic", "protobuf", "grpcio", "shtab"),
-    "train": ("tensorflow", "keras", "tensorflow-probability", "tf-keras", "tensorboard", "pyyaml", "tqdm", "scipy",
-              "scikit-learn", "soundfile"),
-    "serve": ("uvicorn", "httptools", "starlette", "grpcio-health-checking", "grpcio-reflection", "google-crc32c"),
-    "sound": ("midirenderer", "pretty_midi"),
-    "pictures": ("matplotlib",),
-    "corpus": ("music21",),
-    "score": ("verovio",),
-    "studio": ("nicegui",),
-    "hub": ("huggingface_hub",),
+    "base": Purpose("", ("numpy", "symusic", "protobuf", "grpcio", "shtab")),
+    "train": Purpose("train", (
+        "tensorflow-probability", "tensorflow", "keras", "tf-keras", "tensorboard", "pypianoroll", "pyyaml", "tqdm",
+        "scipy", "scikit-learn", "threadpoolctl", "tabulate", "jinja2", "soundfile")),
+    "serve": Purpose("server", (
+        "grpcio-health-checking", "grpcio-reflection", "tensorflow", "uvicorn", "httptools", "starlette",
+        "google-crc32c")),
+    "sound": Purpose("train", ("midirenderer", "pretty_midi")),
+    "pictures": Purpose("train", ("matplotlib",)),
+    "corpus": Purpose("corpus", ("music21",)),
+    "lakh": Purpose("lakh", ("pypianoroll", "h5py", "tqdm")),
+    "beam": Purpose("beam", ("apache-beam", "tqdm")),
+    "score": Purpose("score", ("verovio",)),
+    "studio": Purpose("studio", ("nicegui",)),
+    "hub": Purpose("hub", ("huggingface_hub", "tqdm")),
+    "litert": Purpose("litert", ("ai-edge-litert",)),
+    "telemetry": Purpose("telemetry", (
+        "opentelemetry-instrumentation-grpc", "opentelemetry-instrumentation-asgi", "opentelemetry-api",
+        "opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http")),
+    "docs": Purpose("docs", ("mkdocs-material", "mkdocs", "mkdocstrings", "mkdocstrings-python")),
 }  # fmt: skip
-_EXTRAS = {"serve": "server", "sound": "train", "pictures": "train"}
+"""Every extra of the package is here, but `gpu`, which the line of the devices is about, and `dev`, which is all."""
+
 _NEEDED = "base"
 
 
@@ -85,8 +106,8 @@ def _look(arguments: Namespace) -> Iterator[Finding]:
 
     yield _musae()
     yield _python()
-    for purpose, packages in PURPOSES.items():
-        yield _packages(purpose, packages)
+    for name, purpose in PURPOSES.items():
+        yield _packages(name, purpose)
     yield _devices()
     yield _sound()
     for name, path in (("this folder", Path()), ("runs", RUNS), ("datasets", Path("datasets"))):
@@ -111,16 +132,14 @@ def _python() -> Finding:
     return Finding("python", "ok" if enough else "missing", text)
 
 
-def _packages(purpose: str, packages: tuple[str, ...]) -> Finding:
-    versions = {package: _version(package) for package in packages}
+def _packages(name: str, purpose: Purpose) -> Finding:
+    versions = {package: _version(package) for package in purpose.packages}
     lacking = [package for package, version in versions.items() if version is None]
-    extra = _EXTRAS.get(purpose, purpose)
-    remedy = "pip install musae-tf" if purpose == _NEEDED else f"pip install 'musae-tf[{extra}]'"
     if not lacking:
-        return Finding(purpose, "ok", ", ".join(f"{package} {version}" for package, version in versions.items()))
-    if packages[0] in lacking and purpose != _NEEDED:
-        return Finding(purpose, "absent", f"{', '.join(lacking)}: {remedy}")
-    return Finding(purpose, "missing", f"{', '.join(lacking)}: {remedy}")
+        return Finding(name, "ok", ", ".join(f"{package} {version}" for package, version in versions.items()))
+    remedy = f"pip install 'musae-tf[{purpose.extra}]'" if purpose.extra else "pip install musae-tf"
+    asked_for = name == _NEEDED or purpose.packages[0] not in lacking
+    return Finding(name, "missing" if asked_for else "absent", f"{', '.join(lacking)}: {remedy}")
 
 
 def _version(package: str) -> str | None:

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 from importlib import metadata
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -41,7 +43,8 @@ def without(monkeypatch, *packages: str) -> None:
 def test_a_machine_with_everything(capsys):
     code, found = examined(capsys)
     assert code == 0
-    assert {finding["state"] for finding in found.values()} == {"ok"}
+    # Beam's packages do not stand beside TensorFlow's.
+    assert {finding["state"] for name, finding in found.items() if name != "beam"} == {"ok"}
     assert metadata.version("tensorflow") in found["train"]["text"]
     assert "cores" in found["devices"]["text"]
     assert main(["doctor"]) == 0
@@ -49,16 +52,51 @@ def test_a_machine_with_everything(capsys):
 
 
 def test_a_client_needs_only_the_base(capsys, monkeypatch):
-    packages = [package for purpose, names in doctor.PURPOSES.items() if purpose != "base" for package in names]
+    packages = [package for purpose in doctor.PURPOSES.values() if purpose.extra for package in purpose.packages]
     without(monkeypatch, *(package for package in packages if package != "scipy"))  # which others bring along
     code, found = examined(capsys)
     assert code == 0
-    for name in ("train", "devices", "sound", "synthesiser", "pictures", "corpus", "studio"):
+    for name in (*doctor.PURPOSES.keys() - {"base"}, "devices", "synthesiser"):
         assert found[name]["state"] == "absent", name
     assert "pip install 'musae-tf[train]'" in found["train"]["text"]
 
 
-@pytest.mark.parametrize("package", ["symusic", "keras", "pretty_midi"])
+def requirements() -> dict[str, set[str]]:
+    """The packages that the project asks for, by extra; those of the base install have none."""
+    tomllib = pytest.importorskip("tomllib", reason="tomllib came with Python 3.11")
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = {"": project["dependencies"], **project["optional-dependencies"]}
+    names = {extra: [re.match(r"[\w.-]+", line).group() for line in lines] for extra, lines in asked.items()}
+    return {extra: set(found) - {"musae-tf"} for extra, found in names.items()}
+
+
+def test_every_extra_is_known_with_all_its_packages():
+    asked = requirements()
+    assert {purpose.extra for purpose in doctor.PURPOSES.values()} == asked.keys() - {"gpu", "dev"}
+    for extra in asked.keys() - {"gpu", "dev"}:
+        known = {package for purpose in doctor.PURPOSES.values() if purpose.extra == extra
+                 for package in purpose.packages}  # fmt: skip
+        brought = {"train": asked["server"], "studio": asked["train"]}.get(extra, set())
+        assert known <= asked[extra] | brought
+        # The studio makes sound with what training makes it with.
+        assert asked[extra] <= known | (set(doctor.PURPOSES["sound"].packages) if extra == "studio" else set())
+    for name, purpose in doctor.PURPOSES.items():
+        if name != "base":
+            others = {package for extra in asked.keys() - {purpose.extra, "dev", "studio", "train"}
+                      for package in asked[extra]}  # fmt: skip
+            assert purpose.packages[0] not in others, name
+
+
+def test_a_server_is_no_half_machine_for_training(capsys, monkeypatch):
+    server = {*doctor.PURPOSES["base"].packages, *doctor.PURPOSES["serve"].packages, "keras", "h5py"}
+    without(monkeypatch, *(package for found in doctor.PURPOSES.values() for package in found.packages
+                           if package not in server))  # fmt: skip
+    code, found = examined(capsys)
+    assert code == 0
+    assert (found["serve"]["state"], found["train"]["state"], found["lakh"]["state"]) == ("ok", "absent", "absent")
+
+
+@pytest.mark.parametrize("package", ["symusic", "keras", "pretty_midi", "opentelemetry-sdk"])
 def test_half_an_installation_is_broken(capsys, monkeypatch, package):
     without(monkeypatch, package)
     code, found = examined(capsys)
