@@ -102,6 +102,7 @@ def test_overrides_win_over_the_file_and_the_file_over_its_base(tmp_path):
         (["seed"], ["seed", "key=value"]),
         (["seed.x=1"], ["seed"]),
         (["critic.units=[1, 2"], ["critic.units", "YAML"]),
+        (["model={latent: 8, latent: 9}"], ["--set model", "'latent' stands twice"]),
     ],
 )
 def test_mistakes_name_the_key_what_was_found_and_what_is_allowed(overrides, words):
@@ -120,6 +121,9 @@ def test_mistakes_name_the_key_what_was_found_and_what_is_allowed(overrides, wor
         ("base: self.yaml", "itself"),
         ("base: gone.yaml", "gone.yaml"),
         ("seed: x", "seed"),
+        ("seed: 1\nmodel: {latent: 8}\nseed: 1", r"self\.yaml, line 3: the key 'seed' stands twice, .* on line 1$"),
+        ("model: {latent: 8, embedding: 4, latent: 16}", "line 1: the key 'latent' stands twice"),
+        ("model: {latent: 8}\n'model':\n  embedding: 4", "line 2: the key 'model' stands twice"),
     ],
 )
 def test_broken_files_are_named(text, word, tmp_path):
@@ -129,6 +133,13 @@ def test_broken_files_are_named(text, word, tmp_path):
         load_config(path)
     with pytest.raises(ConfigError, match=r"nowhere\.yaml"):
         load_config(tmp_path / "nowhere.yaml")
+
+
+def test_what_is_merged_in_may_have_a_key_that_stands_beside_it(tmp_path):
+    path = tmp_path / "merged.yaml"
+    path.write_text("model: {<<: {latent: 8, embedding: 4}, latent: 16}")
+    config = load_config(path)
+    assert (config.model.latent, config.model.embedding) == (16, 4)
 
 
 def test_configurations_are_frozen_and_missing_keys_take_defaults():

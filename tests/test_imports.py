@@ -12,9 +12,9 @@ import musae_tf
 PACKAGE = Path(musae_tf.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # Nothing may import what stands to the right of it. Modules directly in the package count by their name.
-ORDER = ("errors", "renamed", "files", "cores", "progress", "proxies", "time_grid", "config", "protocol", "music",
-         "verbs", "data", "models", "training", "latent", "evaluation", "export", "pretrained", "server", "client",
-         "musae", "studio", "cli")  # fmt: skip
+ORDER = ("errors", "renamed", "files", "cores", "progress", "proxies", "time_grid", "yaml_files", "config", "protocol",
+         "music", "verbs", "data", "models", "training", "latent", "evaluation", "export", "pretrained", "server",
+         "client", "musae", "studio", "cli")  # fmt: skip
 # What talks over the wire knows nothing of what makes the model.
 ALLOWED = {
     "protocol": {"errors", "protocol"},

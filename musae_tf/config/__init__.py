@@ -28,6 +28,7 @@ from musae_tf.config.schema import (
 )
 from musae_tf.errors import ConfigError
 from musae_tf.renamed import first_config, refuse_old_config, renew_config
+from musae_tf.yaml_files import in_words, parse_yaml
 
 __all__ = [
     "Architecture",
@@ -161,11 +162,9 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
 
 def _parse(text: str, origin: str) -> Any:
     try:
-        return yaml.safe_load(text)
+        return parse_yaml(text)
     except yaml.YAMLError as cause:
-        where = getattr(cause, "problem_mark", None)
-        line = f" line {where.line + 1}" if where else ""
-        raise ConfigError(f"{origin}{line}: not YAML: {getattr(cause, 'problem', cause)}") from None
+        raise ConfigError(f"{origin}{in_words(cause)}") from None
 
 
 def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,8 @@ def read_layout(path: str | os.PathLike) -> Layout:
         MusicError: It cannot be read, or is no layout: the file, and what is wrong with it. Or pyyaml is missing.
     """
     yaml = require("yaml", f"reading the layout {path}", "pyyaml")
+    from musae_tf.yaml_files import in_words, parse_yaml
+
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read(_MOST_CHARACTERS + 1)
@@ -38,16 +40,13 @@ def read_layout(path: str | os.PathLike) -> Layout:
     try:
         if len(text) > _MOST_CHARACTERS:
             raise MusicError(f"it has more than {_MOST_CHARACTERS:,} characters, the most that are read")
-        return Layout(Path(path).stem, tuple(map(_track, _tracks(yaml.safe_load(text)))))
+        return Layout(Path(path).stem, tuple(map(_track, _tracks(parse_yaml(text)))))
     except MusicError as cause:
         raise MusicError(f"{path}: {cause}") from None
     except RecursionError:
         raise MusicError(f"{path}: it is nested too deeply; {_WANTED}") from None
     except yaml.YAMLError as cause:
-        mark = getattr(cause, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(cause, "problem", None) or "it has a character that no text has"
-        raise MusicError(f"{path}{line}: not YAML: {problem}") from None
+        raise MusicError(f"{path}{in_words(cause)}") from None
     except (ValueError, LookupError, TypeError, AttributeError):  # of values such as !!int x, or the 99th of a month
         raise MusicError(f"{path}: not YAML: a value is not what it is written as; {_WANTED}") from None
 

@@ -36,6 +36,11 @@ HOSTILE = {
     "an unknown key": (f"{TRACK}, colour: red}}".encode(), "track 1 has the unknown key 'colour'; allowed: name, prog"),
     "a key that is a number": (f"{TRACK}, 3: red}}".encode(), "track 1 has the unknown key 3"),
     "a missing key": (b"tracks: [{name: bass, program: 3}]", "track 1 lacks the key rule"),
+    "a key twice": (
+        f"{TRACK}, voices: 2,\n     voices: 3}}".encode(),
+        "yaml, line 3: the key 'voices' stands twice",
+    ),
+    "tracks twice": (b"tracks: []\ntracks: []", "line 2: the key 'tracks' stands twice, the first time on line 1"),
     "voices 0": (f"{TRACK}, voices: 0}}".encode(), "'bass': voices is 0, must be 1 to 16"),
     "voices 17": (f"{TRACK}, voices: 17}}".encode(), "'bass': voices is 17, must be 1 to 16"),
     "voices as text": (f"{TRACK}, voices: many}}".encode(), "track 1: voices is 'many', must be a whole number"),
