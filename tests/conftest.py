@@ -30,13 +30,13 @@ LONG = (
 end for another that has just started one."""
 
 SLOW = (
-    *LONG, "benchmarks/test_bench.py", "benchmarks/test_data.py", "cli/test_json.py", "cli/test_measure_and_change.py",
-    "client/test_request_command.py", "data/test_corpus_round_trip.py", "data/test_beam.py",
-    "export/test_graph.py", "export/test_systems.py", "export/test_verify.py", "models/test_autoregressive.py",
-    "models/test_recurrence.py", "models/test_systems.py", "server/test_fuzz.py", "server/test_load.py",
-    "server/test_other_clients.py", "server/test_robustness.py", "server/test_soak.py", "studies/test_claims.py",
-    "serving/test_compose.py", "studies/test_frontier.py", "data/test_workers.py", "cli/test_early.py",
-    "examples/test_tutorial.py", "test_trust.py", "test_chords.py",
+    *LONG, "benchmarks/test_bench.py", "benchmarks/test_data.py", "cli/test_full_disk.py", "cli/test_json.py",
+    "cli/test_measure_and_change.py", "client/test_request_command.py", "data/test_corpus_round_trip.py",
+    "data/test_beam.py", "export/test_graph.py", "export/test_systems.py", "export/test_verify.py",
+    "models/test_autoregressive.py", "models/test_recurrence.py", "models/test_systems.py", "server/test_fuzz.py",
+    "server/test_load.py", "server/test_other_clients.py", "server/test_robustness.py", "server/test_soak.py",
+    "studies/test_claims.py", "serving/test_compose.py", "studies/test_frontier.py", "data/test_workers.py",
+    "cli/test_early.py", "examples/test_tutorial.py", "test_trust.py", "test_chords.py",
 )  # fmt: skip
 """Files of which every test has the mark `slow`; single tests of others have it themselves."""
 

@@ -222,7 +222,7 @@ def _proxies() -> Finding:
 
 
 def _server(arguments: Namespace) -> Finding:
-    from musae_tf.cli.music import open_client
+    from musae_tf.cli.served import open_client
 
     try:
         with open_client(arguments) as musae:

@@ -2,7 +2,6 @@
 files of music in, files of music, pictures and sound out, wherever the model is.
 """
 
-import os
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from musae_tf.cli.parser import Commands, Parser, add_json, command, integer, number
+from musae_tf.cli.served import add_describe, add_status, open_client
 from musae_tf.cli.shared import (
     add_dataset,
     add_output,
@@ -25,11 +25,7 @@ from musae_tf.errors import require
 
 if TYPE_CHECKING:
     from musae_tf.cli.output import MadePiece
-    from musae_tf.client import MusaeClient
     from musae_tf.verbs.methods import Verbs
-
-TOKEN = "MUSAE_TOKEN"
-"""Environment variable of the token: other users of the machine can read a command line."""
 
 AddModel = Callable[[Parser], None]
 """Adds what says where the model is. The functions that add a command are also given how its example begins."""
@@ -88,8 +84,8 @@ def add_request(commands: Commands) -> None:
         add_output(parser, "here")
         parser.add_argument("--png", action="store_true", help="draw pictures as well (needs matplotlib)")
         add_json(parser)
-    _add_describe(kinds)
-    _add_status(kinds)
+    add_describe(kinds)
+    add_status(kinds)
 
 
 def _add_model(parser: Parser) -> None:
@@ -140,23 +136,6 @@ def _check_engraver(arguments: Namespace) -> None:
         from musae_tf.music.engraving import PURPOSE
 
         require("verovio", PURPOSE)
-
-
-def open_client(arguments: Namespace) -> "MusaeClient":
-    """A client for the options of `musae_tf.cli.shared.add_server`."""
-    from musae_tf import Musae
-    from musae_tf.client import Tls
-
-    files = (arguments.tls_ca, arguments.tls_cert, arguments.tls_key, arguments.tls_name)
-    return Musae.connect(
-        arguments.server,
-        arguments.model,
-        version=arguments.model_version,
-        label=arguments.model_label,
-        tls=Tls(*files) if any(files) else arguments.tls,
-        token=os.environ.get(TOKEN) or None,
-        deadline=arguments.deadline,
-    )
 
 
 # --- the commands -----------------------------------------------------------------------------------------------------
@@ -342,64 +321,3 @@ def _write(made: Sequence["MadePiece"], opened: Opened, arguments: Namespace, **
     also = (opened.picture, arguments.wav, arguments.score, f".{arguments.format}")
     written = output.write_pieces(made, layout, arguments.out, opened.folder, *also)
     arguments.report = {**opened.report, **facts, "pieces": written}
-
-
-def _add_describe(commands: Commands) -> None:
-    summary = "genres, tracks and sizes of the model"
-    example = "musae request describe --json"
-    parser = command(commands, "describe", describe, summary, example, "nothing was learnt")
-    add_server(parser)
-    add_json(parser)
-
-
-def describe(arguments: Namespace) -> None:
-    """`musae request describe`."""
-    with open_client(arguments) as musae:
-        model = musae.describe()
-    arguments.report = {
-        "name": model.name,
-        "version": model.version,
-        "created": model.created,
-        "genres": list(model.genres),
-        "tempos": dict(model.tempos),
-        "layout": model.layout.to_dict(),
-        "bars": model.bars,
-        "latent": model.latent,
-        "attributes": list(model.attributes.names) if model.attributes else [],
-        "dataset": model.dataset_hash,
-    }
-    genres = [f"{genre} ({model.tempos[genre]:.0f} bpm)" if genre in model.tempos else genre for genre in model.genres]
-    for name, value in (
-        ("model", f"{model.name}, version {model.version}"),
-        ("exported", model.created),
-        ("genres", ", ".join(genres)),
-        ("tracks", f"{', '.join(model.layout.names)} ({model.layout.name})"),
-        ("phrase", f"{model.bars} bars"),
-        ("latent", f"{model.latent} axes"),
-        ("changes", ", ".join(model.attributes.names) if model.attributes else "none"),
-        ("dataset", model.dataset_hash),
-    ):
-        print(f"{name:<10}{value}")
-
-
-def _add_status(commands: Commands) -> None:
-    summary = "versions of the model and their states; exit code 1 if none is available"
-    example = "musae request status --server HOST:8500"
-    parser = command(commands, "status", status, summary, example, "nothing was learnt")
-    add_server(parser)
-    add_json(parser)
-
-
-def status(arguments: Namespace) -> int:
-    """`musae request status`.
-
-    Returns:
-        0 if a version is available, otherwise 1.
-    """
-    with open_client(arguments) as musae:
-        versions = musae.status()
-    arguments.report = {"versions": [version._asdict() for version in versions]}
-    for version in versions:
-        failure = "" if version.code == "OK" else f"  {version.code}: {version.message}"
-        print(f"version {version.version}  {version.state}{failure}")
-    return int(all(version.state != "AVAILABLE" for version in versions))

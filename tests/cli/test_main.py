@@ -350,44 +350,6 @@ def test_a_run_without_a_checkpoint_says_how_to_train_it(tiny_run, capsys):
 # --- the machine around -----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def small_disk(work):
-    """A file system of 256 kB; training fits on it for a while, sound does not."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small tmpfs needs root")
-    (work / "disk").mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", "disk"], capture_output=True).returncode:
-        pytest.skip("this machine does not let root mount a tmpfs")
-    yield work / "disk"
-    subprocess.run(["umount", "--lazy", str(work / "disk")], check=True)
-
-
-def files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
-
-
-def test_a_full_disk_leaves_no_part_of_a_sample(small_disk, tiny_run, capsys):
-    assert main(["sample", str(tiny_run.path), "--genre", "hymns", "--wav", "--out", "disk/new"]) == 2
-    message = capsys.readouterr().err
-    assert message == "musae: cannot write disk/new/hymns-0.wav: No space left on device\n"
-    assert files(small_disk) == []
-
-
-def test_a_full_disk_stops_a_training_with_a_sentence(small_disk, tiny_dataset, capsys):
-    assert main(["train", TINY, "--set", f"data.path={tiny_dataset.path}", "--run", "disk/run"]) == 2
-    message = capsys.readouterr().err.splitlines()[-1]
-    assert message.startswith("musae: cannot write")
-    assert "No space left" in message
-
-
-def test_a_full_disk_leaves_no_part_of_a_dataset(small_disk, song_folder, capsys):
-    (small_disk / "filler").write_bytes(bytes(252 * 1024))
-    build = ["data", "build", "folder", str(song_folder), "--layout", "voices", "--workers", "1"]
-    assert main([*build, "--out", "disk/new"]) == 2
-    assert "No space left" in capsys.readouterr().err.splitlines()[-1]
-    assert not (small_disk / "new").exists()
-
-
 def test_the_program_says_nothing_but_its_own_words(tiny_run):
     silent = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
     command = [*MUSAE, "sample", str(tiny_run.path), "--genre", "hymns", "--out", "one.mid"]
