@@ -23,7 +23,8 @@ import keras
 import tensorflow as tf
 
 from musae_tf.config import ModelConfig, PhraseShape
-from musae_tf.models.layers import BeatTransform, FrequencyDense, SplitCode, float_dense, float_lstm, later, two_dense
+from musae_tf.models.draft import CodeDraft
+from musae_tf.models.layers import float_dense, float_lstm, later, two_dense
 from musae_tf.models.relative import (
     MOTIONS,
     PITCHES,
@@ -41,24 +42,21 @@ from musae_tf.models.relative import (
     sounding,
     sounding_next,
 )
-from musae_tf.models.symbols import Known, SymbolEmbedding
-from musae_tf.models.tokens import chances_of, chances_of_steps, draw_symbol, is_kit, is_melodic, kit_logits, widths
-from musae_tf.music import HOLD, REST
-from musae_tf.music.known import FREE, KNOWN, ONSET
+from musae_tf.models.symbols import Known
+from musae_tf.models.tokens import allowed, chances_of, chances_of_steps, draw_symbol, is_melodic
+from musae_tf.music.known import FREE, KNOWN
 
 # How often the draft counts, where a code is noisy or not trusted, and where it has no extra noise and is trusted: more
 # rebuilds better and makes ways between pieces more monotone, less makes better music of what is not in the code.
 DOUBTED, TRUSTED = 0.72, 2.6
 # Features of a pitch class among those that were heard and that sound.
 _TONALITY = 24
-# The logit of a symbol that may not be.
-_NEVER = -1e9
 # Of how many other tracks each one hears more than their sum, so that cost grows no faster than their number.
 _NEAR = 3
 
 
 @keras.saving.register_keras_serializable(package="musae_tf")
-class AutoregressiveDecoder(keras.layers.Layer):
+class AutoregressiveDecoder(CodeDraft):
     """p(x | z) as a product over steps and tracks.
 
     Args:
@@ -71,37 +69,14 @@ class AutoregressiveDecoder(keras.layers.Layer):
     def __init__(
         self, config: ModelConfig, phrase: PhraseShape, vocabulary_sizes: tuple[int, ...], style: int = 0, **kwargs: Any
     ):
-        super().__init__(**{"name": "decoder", **kwargs, "dtype": "float32"})
-        self.steps, self.beats, self.beat_steps = phrase.steps, phrase.beats, phrase.beat_steps
-        self.vocabulary_sizes, self.style = tuple(vocabulary_sizes), style
-        self.tracks, self.units = len(vocabulary_sizes), config.decoder_units
-        self.width, self.hidden = config.embedding, config.decoder_units // 2
+        super().__init__(config, phrase, vocabulary_sizes, style, **kwargs)
+        self.hidden = config.decoder_units // 2
         self._melodic = [track for track, size in enumerate(self.vocabulary_sizes) if is_melodic(size)]
-        self._widths = widths(self.vocabulary_sizes)
         self._make_layers(config)
         self.built = True
 
     def _make_layers(self, config: ModelConfig) -> None:
-        units, latent = self.units, self.style + config.latent
-        beat = self.beat_steps * self.tracks * self.width
-        self._embedding = SymbolEmbedding(self.vocabulary_sizes, self.width, name="embedding")
-        # From the code, and what is known, to a plan of each beat.
-        self._split = SplitCode(self.beats, dtype="float32")
-        self._beats = BeatTransform(inverse=True, dtype="float32")
-        self._frequency = FrequencyDense(units // 2, dtype="float32", name="frequency")
-        self._frequency.build((self.beats, None, config.latent // self.beats))
-        self._known_beat = float_dense(beat, units // 2, "known_beat", "gelu")
-        self._known = keras.layers.Bidirectional(float_lstm(units // 4, "known"), name="known_both", dtype="float32")
-        self._known.build((None, self.beats, units // 2))
-        self._plan = float_dense(units // 2 + latent + units, units, "plan", "gelu")
-        # The draft: from the plan alone to the logits of all symbols.
-        self._draft = float_lstm(units, "draft")
-        self._draft.build((None, self.beats, units))
-        self._draft_beat = float_dense(2 * units, units, "draft_beat", "gelu")
-        self._draft_logits = float_dense(units, self.beat_steps * sum(self._widths), "draft_logits")
-        # Whether a code has extra noise.
-        self._noisy_features = float_dense(latent, units // 2, "noisy_features", "gelu")
-        self._noisy = float_dense(units // 2, 1, "noisy")
+        units, beat = self.units, self.beat_steps * self.tracks * self.width
         # What was heard, beat by beat.
         self._heard = float_dense(beat, 3 * units // 4, "heard", "gelu")
         self._recurrence = float_lstm(units, "recurrence")
@@ -144,42 +119,6 @@ class AutoregressiveDecoder(keras.layers.Layer):
     def layers(self) -> list[keras.layers.Layer]:
         """Its recurrences."""
         return [self._known, self._draft, self._recurrence]
-
-    # --- from the code
-
-    def call(self, latent: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, ...]:
-        """The draft alone, nothing heard and nothing known: codes [B, D] to K tensors of logits float32 [B, T, V_k]."""
-        return self._logits(self._drafted(self._planned(latent, None, training), training))
-
-    def _planned(self, latent: tf.Tensor, known: Known | None, training: bool = False) -> tf.Tensor:
-        """Codes [B, D] and known symbols to the plan of each beat, [B, beats, U]."""
-        local = self._beats(self._frequency(self._split(latent[:, self.style :])))
-        if known is None:
-            given = tf.broadcast_to(tf.constant(self.vocabulary_sizes), [tf.shape(latent)[0], self.steps, self.tracks])
-        else:
-            given = known.seen(self.vocabulary_sizes)
-        given = self._by_beat(self._embedding(given, sounding(given, self.vocabulary_sizes)))
-        given = self._known_beat(given)
-        context = tf.concat([self._known(given, training=training), given], axis=-1)
-        repeated = tf.repeat(latent[:, tf.newaxis], self.beats, axis=1)
-        return self._plan(tf.concat([local, repeated, context], axis=-1))
-
-    def _drafted(self, plan: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """The plan to the draft of all symbols, float32 [B, T, sum of widths]."""
-        features = self._draft_beat(tf.concat([self._draft(plan, training=training), plan], axis=-1))
-        return tf.reshape(self._draft_logits(features), [-1, self.steps, sum(self._widths)])
-
-    def noisy(self, latent: tf.Tensor) -> tf.Tensor:
-        """Log-odds that codes [B, D] have extra noise, float32 [B]. No gradient goes to the codes."""
-        return self._noisy(self._noisy_features(tf.stop_gradient(latent)))[:, 0]
-
-    def _by_beat(self, steps: tf.Tensor) -> tf.Tensor:
-        return tf.reshape(steps, [-1, self.beats, self.beat_steps * steps.shape[-1]])
-
-    def _logits(self, numbers: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        tracks = tf.split(numbers, self._widths, axis=-1)
-        pairs = zip(tracks, self.vocabulary_sizes, strict=True)
-        return tuple(kit_logits(track) if is_kit(size) else track for track, size in pairs)
 
     # --- with a history that is given
 
@@ -407,7 +346,7 @@ class AutoregressiveDecoder(keras.layers.Layer):
             else:
                 kept, level, before = (part[:, track] for part in fixed)
                 if is_melodic(size):
-                    numbers = _allowed(numbers, level, before)
+                    numbers = allowed(numbers, level, before)
                 token, log_probability = draw_symbol(size, numbers, temperature, draws[track])
                 token = tf.where(level == KNOWN, kept, token)
                 log_probability = tf.where(level == KNOWN, 0.0, log_probability)
@@ -417,11 +356,3 @@ class AutoregressiveDecoder(keras.layers.Layer):
             vectors.append(self._embedding.of_track(track, token, pitches[track]))
             total += log_probability
         return tf.stack(tokens, axis=-1), tf.concat(vectors, axis=-1), tf.stack(pitches, axis=-1), total
-
-
-def _allowed(logits: tf.Tensor, level: tf.Tensor, before: tf.Tensor) -> tf.Tensor:
-    """Logits [B, 130] where known levels int32 [B], and those of the step before, leave a melodic symbol its choice."""
-    symbol = tf.range(logits.shape[-1])
-    no_onset = (level == ONSET)[:, tf.newaxis] & (symbol >= REST)
-    longer = ((level == FREE) & (before == KNOWN))[:, tf.newaxis] & (symbol == HOLD)
-    return tf.where(no_onset | longer, _NEVER, logits)

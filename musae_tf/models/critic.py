@@ -1,4 +1,4 @@
-"""The discriminator: Wasserstein critics on codes and genres."""
+"""The discriminator: Wasserstein critics on codes and genres, and what they are trained by."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -47,3 +47,34 @@ def build_critic(config: CriticConfig, latent: int, genres: int) -> keras.Model:
         features = keras.layers.Dense(units, config.activation, dtype="float32", name=f"dense_{layer}")(features)
     score = keras.layers.Dense(1, dtype="float32", name="score")(features)
     return keras.Model(inputs, keras.layers.Flatten(dtype="float32")(score)[:, 0], name="critic")
+
+
+def critic_gap(prior_scores: tf.Tensor, posterior_scores: tf.Tensor) -> tf.Tensor:
+    """Estimate of the Wasserstein distance from paired critic scores, float32 [b] each (Arjovsky et al. 2017, eq. 2).
+
+    The critic makes it large; the encoder, through its posterior scores, makes it small.
+    """
+    return prior_scores - posterior_scores
+
+
+def gradient_penalty(
+    critic: Callable[[tf.Tensor], tf.Tensor], prior_codes: tf.Tensor, posterior_codes: tf.Tensor, mix: tf.Tensor
+) -> tf.Tensor:
+    """(|grad D| - 1)^2 at random points between prior and posterior codes (Gulrajani et al. 2017, section 4).
+
+    Args:
+        critic: codes [b, D] to scores [b], the genre already bound.
+        prior_codes: float32 [b, D].
+        posterior_codes: float32 [b, D].
+        mix: float32 [b, 1], uniform in 0..1.
+
+    Returns:
+        float32 [b].
+    """
+    between = posterior_codes + mix * (prior_codes - posterior_codes)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(between)
+        scores = critic(between)
+    gradient = tape.gradient(scores, between)
+    # The small constant keeps the derivative of the root finite where the gradient vanishes.
+    return tf.square(tf.sqrt(tf.reduce_sum(tf.square(gradient), axis=-1) + 1e-12) - 1.0)

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from musae_tf.models.musae import MusAE
+from musae_tf.models.symbols import Known
 
 BATCH = 16
 
@@ -47,6 +48,32 @@ def decode(
     return _in_batches(_decode, model, np.asarray(latent, np.float32), temperatures, seeds, trusts)[0]
 
 
+def fill(
+    model: MusAE,
+    tokens: np.ndarray,
+    levels: np.ndarray,
+    genre: np.ndarray,
+    seeds: np.ndarray,
+    temperature: float = 0.0,
+    trust: float = 1.0,
+) -> np.ndarray:
+    """Phrases int [N, T, K] with what is not known of them written anew, int32 [N, T, K].
+
+    Args:
+        model: trained with `model.hidden_parts`.
+        tokens: the phrases.
+        levels: int [N, T, K], those of `musae_tf.music.known`.
+        genre: int [N], which to move to; -1 for none.
+        seeds: int32 [N, 2].
+        temperature: of the symbols; codes are drawn at any temperature.
+        trust: how far to trust the codes; see `MusAE.decode`.
+    """
+    known = (np.asarray(tokens, np.int32), np.asarray(levels, np.int32))
+    codes = _in_batches(_fill_latent, model, *known, np.asarray(genre, np.int32), seeds)[0]
+    how = (np.full(len(codes), number, np.float32) for number in (temperature, trust))
+    return _in_batches(_decode_known, model, codes, *how, seeds, *known)[0]
+
+
 def sample_latent(model: MusAE, genre: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     """One code of each genre int [N] to make music of, with seeds int32 [N, 2]: float32 [N, D]; see `MusAE`."""
     return _in_batches(_draw, model, np.asarray(genre, np.int32), seeds)[0]
@@ -83,6 +110,26 @@ def _decode(
     model: MusAE, latent: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor, trust: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     return model.decode(latent, temperature, seed, trust)
+
+
+@tf.function(autograph=False)
+def _fill_latent(
+    model: MusAE, tokens: tf.Tensor, levels: tf.Tensor, genre: tf.Tensor, seed: tf.Tensor
+) -> tuple[tf.Tensor]:
+    return (model.fill_latent(Known(tokens, levels), genre, seed),)
+
+
+@tf.function(autograph=False)
+def _decode_known(
+    model: MusAE,
+    latent: tf.Tensor,
+    temperature: tf.Tensor,
+    trust: tf.Tensor,
+    seed: tf.Tensor,
+    tokens: tf.Tensor,
+    levels: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    return model.decode(latent, temperature, seed, trust, Known(tokens, levels))
 
 
 @tf.function(autograph=False)

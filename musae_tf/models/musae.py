@@ -33,6 +33,7 @@ from musae_tf.models.autoregressive import AutoregressiveDecoder
 from musae_tf.models.critic import CodeCritic, build_critic
 from musae_tf.models.decoder import build_decoder
 from musae_tf.models.encoder import build_encoder, reader
+from musae_tf.models.paths import between
 from musae_tf.models.prior import FittedPrior, GenrePrior, build_prior, build_target, normal_divergence
 from musae_tf.models.symbols import Known
 from musae_tf.models.tokens import decode_tokens, reconstruction
@@ -41,8 +42,6 @@ from musae_tf.music.properties import PROPERTIES
 
 # The codes of an autoencoder are points; this deviation has a logarithm.
 _POINT = 1e-6
-# Sine of an angle below which arc and line are the same in float32, and from one code to its opposite there is no arc.
-_PARALLEL = 1e-3
 # With an autoregressive decoder: where between line and arc codes lie, and how far the middle of a way is trusted.
 _LIFT, _MIDDLE_TRUST = 0.5, 0.42
 
@@ -340,23 +339,11 @@ class MusAE(keras.Model):
             end: float32 [B, D].
             position: float32 [B].
             path: "linear" for straight lines, which with an autoregressive decoder are lifted half way to the arc: the
-                middle of a straight line is nearer to the origin than codes are. "spherical" for great arcs (Shoemake
-                1985), which keep the usual distance of a Gaussian's draws from the origin: sin((1 - a) w) / sin(w)
-                start + sin(a w) / sin(w) end with w the angle between them. Codes that point the same way or opposite
-                ways lie on a line.
+                middle of a straight line is nearer to the origin than codes are. "spherical" for great arcs, see
+                `musae_tf.models.paths`.
         """
-        ahead = position[:, tf.newaxis]
-        line = start + ahead * (end - start)
-        if path == "linear" and not isinstance(self.decoder, AutoregressiveDecoder):
-            return line
-        lengths = tf.norm(start, axis=-1, keepdims=True) * tf.norm(end, axis=-1, keepdims=True)
-        product = tf.reduce_sum(start * end, axis=-1, keepdims=True)
-        angle = tf.acos(tf.clip_by_value(tf.math.divide_no_nan(product, lengths), -1.0, 1.0))
-        straight = tf.sin(angle) < _PARALLEL
-        safe = tf.where(straight, 1.0, angle)
-        forth, back = (tf.sin(share * safe) / tf.sin(safe) for share in (ahead, 1.0 - ahead))
-        arc = tf.where(straight, 1.0 - ahead, back) * start + tf.where(straight, ahead, forth) * end
-        return arc if path == "spherical" else line + _LIFT * (arc - line)
+        lift = _LIFT if isinstance(self.decoder, AutoregressiveDecoder) else 0.0
+        return between(start, end, position, 1.0 if path == "spherical" else lift)
 
     def interpolation_trust(self, position: tf.Tensor) -> tf.Tensor:
         """How far `decode` should trust codes between codes, float32 [B], at positions float32 [B].

@@ -11,7 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from musae_tf.music import HOLD, REST
+from musae_tf.music.known import FREE, KNOWN, ONSET
 from musae_tf.music.vocabulary import KIT, KIT_PIECES, MELODIC, STRUCK, VELOCITY
+
+# The logit of a symbol that may not be.
+_NEVER = -1e9
 
 VELOCITY_WEIGHT = 0.3
 """Of the cross-entropy of velocities, beside 1 for notes."""
@@ -208,6 +212,14 @@ def draw_symbol(
         return _draw_melodic(numbers, temperature, chances)
     token = _draw(numbers, temperature, chances[:, 0])
     return token, -tf.nn.sparse_softmax_cross_entropy_with_logits(labels=token, logits=numbers)
+
+
+def allowed(logits: tf.Tensor, level: tf.Tensor, before: tf.Tensor) -> tf.Tensor:
+    """Logits [B, 130] where known levels int32 [B], and those of the step before, leave a melodic symbol its choice."""
+    symbol = tf.range(logits.shape[-1])
+    no_onset = (level == ONSET)[:, tf.newaxis] & (symbol >= REST)
+    longer = ((level == FREE) & (before == KNOWN))[:, tf.newaxis] & (symbol == HOLD)
+    return tf.where(no_onset | longer, _NEVER, logits)
 
 
 def _draw_melodic(logits: tf.Tensor, temperature: tf.Tensor, chances: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

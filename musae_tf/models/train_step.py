@@ -19,6 +19,7 @@ from musae_tf.config import RegularisationConfig, TrainingConfig
 from musae_tf.config.schema import check_regularisation
 from musae_tf.errors import ConfigError
 from musae_tf.models.autoregressive import AutoregressiveDecoder
+from musae_tf.models.critic import critic_gap, gradient_penalty
 from musae_tf.models.noise import Noise
 from musae_tf.models.optimizer import OptimizerGroup, SummedAdam, learning_rate_schedule, regularisation_weight
 from musae_tf.models.prior import gaussian_divergence
@@ -59,37 +60,6 @@ def critic_loss(
         loss += penalty * slope - gap
         parts |= {f"{critic.name}wasserstein": gap, f"{critic.name}gradient_penalty": slope}
     return loss, parts
-
-
-def critic_gap(prior_scores: tf.Tensor, posterior_scores: tf.Tensor) -> tf.Tensor:
-    """Estimate of the Wasserstein distance from paired critic scores, float32 [b] each (Arjovsky et al. 2017, eq. 2).
-
-    The critic makes it large; the encoder, through its posterior scores, makes it small.
-    """
-    return prior_scores - posterior_scores
-
-
-def gradient_penalty(
-    critic: Callable[[tf.Tensor], tf.Tensor], prior_codes: tf.Tensor, posterior_codes: tf.Tensor, mix: tf.Tensor
-) -> tf.Tensor:
-    """(|grad D| - 1)^2 at random points between prior and posterior codes (Gulrajani et al. 2017, section 4).
-
-    Args:
-        critic: codes [b, D] to scores [b], the genre already bound.
-        prior_codes: float32 [b, D].
-        posterior_codes: float32 [b, D].
-        mix: float32 [b, 1], uniform in 0..1.
-
-    Returns:
-        float32 [b].
-    """
-    between = posterior_codes + mix * (prior_codes - posterior_codes)
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(between)
-        scores = critic(between)
-    gradient = tape.gradient(scores, between)
-    # The small constant keeps the derivative of the root finite where the gradient vanishes.
-    return tf.square(tf.sqrt(tf.reduce_sum(tf.square(gradient), axis=-1) + 1e-12) - 1.0)
 
 
 class EncodedBatch(NamedTuple):

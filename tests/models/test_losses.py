@@ -4,13 +4,9 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
+from musae_tf.models.critic import critic_gap, gradient_penalty
 from musae_tf.models.prior import normal_divergence
-from musae_tf.models.train_step import (
-    binary_cross_entropy,
-    critic_gap,
-    gradient_penalty,
-    reconstruction,
-)
+from musae_tf.models.train_step import binary_cross_entropy, reconstruction
 
 
 def test_reconstruction_is_the_mean_over_steps_and_the_sum_over_tracks():
