@@ -30,7 +30,12 @@ REMOVED_CONFIG_KEYS: dict[str, Any] = {
     "training.weight_decay": 0.0,
 }
 # Keys of configurations that are new, with the value that says what was done before.
-NEW_CONFIG_KEYS: dict[str, Any] = {"prior.sample_mean_scale": 1.0, "music.grid": "4/4x4", "model.hidden_parts": False}
+NEW_CONFIG_KEYS: dict[str, Any] = {
+    "model.hidden_parts": False,
+    "music.grid": "4/4x4",
+    "prior.sample_mean_scale": 1.0,
+    "training.start_from": "",
+}
 # Keys of JSON files, by the name of the file (run.json, evaluation.json, ...), at whatever depth: old name to new.
 JSON_KEYS: dict[str, dict[str, str]] = {
     # Of songs.csv, the same names of metrics.

@@ -189,6 +189,7 @@ class RegularisationConfig:
 class TrainingConfig:
     """The training loop."""
 
+    start_from: str = ""
     steps: int = 2000
     minutes: float = 0.0
     batch_size: int = 128

@@ -255,8 +255,8 @@ class ModelSignatures:
         return {"tokens": drawn, "log_probability": log_probability}
 
     def _fill(self, tokens: tf.Tensor, known: tf.Tensor, genre: tf.Tensor, **sampling: tf.Tensor) -> Tensors:
-        latent = self._fill_block(tokens, known, genre, sampling["seed"])
-        return {**self._decode(latent, **sampling, tokens=tokens, known=known), "latent": latent}
+        latent, trust = self._fill_block(tokens, known, genre, sampling["seed"])
+        return {**self._decode(latent, **sampling, trust=trust, tokens=tokens, known=known), "latent": latent}
 
     def _sample(self, genre: tf.Tensor, **sampling: tf.Tensor) -> Tensors:
         # The prior's draws and those of the symbols are unrelated though their seed is one: each folds it its own way.

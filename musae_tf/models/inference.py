@@ -55,7 +55,6 @@ def fill(
     genre: np.ndarray,
     seeds: np.ndarray,
     temperature: float = 0.0,
-    trust: float = 1.0,
 ) -> np.ndarray:
     """Phrases int [N, T, K] with what is not known of them written anew, int32 [N, T, K].
 
@@ -63,15 +62,14 @@ def fill(
         model: trained with `model.hidden_parts`.
         tokens: the phrases.
         levels: int [N, T, K], those of `musae_tf.music.known`.
-        genre: int [N], which to move to; -1 for none.
+        genre: int [N]; -1 for that of what is known.
         seeds: int32 [N, 2].
         temperature: of the symbols; codes are drawn at any temperature.
-        trust: how far to trust the codes; see `MusAE.decode`.
     """
     known = (np.asarray(tokens, np.int32), np.asarray(levels, np.int32))
-    codes = _in_batches(_fill_latent, model, *known, np.asarray(genre, np.int32), seeds)[0]
-    how = (np.full(len(codes), number, np.float32) for number in (temperature, trust))
-    return _in_batches(_decode_known, model, codes, *how, seeds, *known)[0]
+    codes, trust = _in_batches(_fill_latent, model, *known, np.asarray(genre, np.int32), seeds)
+    temperatures = np.full(len(codes), temperature, np.float32)
+    return _in_batches(_decode_known, model, codes, temperatures, trust, seeds, *known)[0]
 
 
 def sample_latent(model: MusAE, genre: np.ndarray, seeds: np.ndarray) -> np.ndarray:
@@ -115,8 +113,8 @@ def _decode(
 @tf.function(autograph=False)
 def _fill_latent(
     model: MusAE, tokens: tf.Tensor, levels: tf.Tensor, genre: tf.Tensor, seed: tf.Tensor
-) -> tuple[tf.Tensor]:
-    return (model.fill_latent(Known(tokens, levels), genre, seed),)
+) -> tuple[tf.Tensor, tf.Tensor]:
+    return model.fill_latent(Known(tokens, levels), genre, seed)
 
 
 @tf.function(autograph=False)

@@ -33,6 +33,7 @@ from musae_tf.models.autoregressive import AutoregressiveDecoder
 from musae_tf.models.critic import CodeCritic, build_critic
 from musae_tf.models.decoder import build_decoder
 from musae_tf.models.encoder import build_encoder, reader
+from musae_tf.models.filling import ASKED_TRUST, TRUST, code_of_part
 from musae_tf.models.paths import between
 from musae_tf.models.prior import FittedPrior, GenrePrior, build_prior, build_target, normal_divergence
 from musae_tf.models.symbols import Known
@@ -282,12 +283,12 @@ class MusAE(keras.Model):
             return self.decoder.generate(latent, temperature, seed, known, trust)
         return decode_tokens(self.logits(latent), temperature, seed)
 
-    def fill_latent(self, known: Known, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """A code for each phrase of which a part is known, float32 [B, D]: a draw from the posterior of that part.
+    def fill_latent(self, known: Known, genre: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """A code for each phrase of which a part is known, and how far `decode` should trust it: [B, D] and [B].
 
         Args:
             known: what is known of B phrases.
-            genre: int32 [B], to which the code is moved, wherever it is; -1 leaves it there.
+            genre: int32 [B]; -1 for the one whose codes explain best what is known.
             seed: int32 [B, 2].
         """
         mean, deviation = self.encode(known.seen(self.vocabulary_sizes))
@@ -296,10 +297,11 @@ class MusAE(keras.Model):
             seed,
             fn_output_signature=tf.TensorSpec([self.latent], tf.float32),
         )
-        latent = mean + deviation * noise
-        anywhere, asked = tf.fill(tf.shape(genre), -1), genre >= 0
-        moved = self.transfer_latent(latent, anywhere, tf.maximum(genre, 0), tf.cast(asked, tf.float32))
-        return tf.where(asked[:, tf.newaxis], moved, latent)
+        asked = genre >= 0
+        genre = tf.where(asked, genre, tf.argmax(self.prior.genre_scores(mean), axis=-1, output_type=tf.int32))
+        draw = self.sample_latent(genre, seed)
+        latent = code_of_part(self.prior, mean, deviation, genre, asked, draw, noise)
+        return latent, tf.where(asked, ASKED_TRUST, TRUST)
 
     def sample_latent(self, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """One code of each genre int32 [B] to make music of, float32 [B, D]; `seed` int32 [B, 2] belongs to the row."""

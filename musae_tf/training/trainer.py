@@ -23,6 +23,7 @@ from musae_tf.training.display import Display
 from musae_tf.training.distribute import WORKER_ERRORS, Place, choose_strategy, distribute, gone
 from musae_tf.training.run import Run
 from musae_tf.training.schedule import Schedule
+from musae_tf.training.start import take_weights
 
 # Phrases whose codes a prior is fitted to, evenly over the genres.
 _FITTED_PHRASES = 4096
@@ -206,6 +207,9 @@ class Trainer:
         if self._checkpoints.restore():
             train_step.reset_learning_rates()
             self._log(f"going on from step {self._steps.done}")
+        elif training.start_from:
+            take_weights(self._model, training.start_from)
+            self._log(f"starting from the weights of {training.start_from}")
         music = self._config.music
         index = dataset.phrases("train", music.bars, sounding=self._config.data.sounding)
         self._batches = batches(

@@ -1,0 +1,59 @@
+"""A code for a phrase of which a part is known: what the encoder reads there, and the rest from a genre's prior."""
+
+import tensorflow as tf
+
+from musae_tf.models.prior import GenrePrior
+
+# How wide what was read is taken to be, in its variance: with a genre that was asked for, and without.
+_ASKED_WIDTH, _WIDTH = 8.0, 0.5
+# How much further from the mean of all genres a genre is that was asked for.
+_FURTHER = 5.0 / 3.0
+# Least precision of what was read: an axis may say nothing.
+_NOTHING = 1e-4
+
+ASKED_TRUST, TRUST = 0.25, 0.5
+"""How far the decoder should trust such codes, with a genre that was asked for and without."""
+
+
+def code_of_part(
+    prior: GenrePrior,
+    mean: tf.Tensor,
+    deviation: tf.Tensor,
+    genre: tf.Tensor,
+    asked: tf.Tensor,
+    draw: tf.Tensor,
+    noise: tf.Tensor,
+) -> tf.Tensor:
+    """Draw codes from the prior of a genre as far as what was read of a part leaves them open, float32 [B, D].
+
+    A posterior holds what all codes are like besides what was read: N(mean, deviation^2) is divided by the Gaussian of
+    all genres, axis by axis. What is left is an observation of the code, and a draw of the genre is moved to agree with
+    it: z + C (C + R)^-1 (o - z), C the genre's covariance, o a draw of the observation and R its variances (Matheron's
+    rule; Wilson et al. 2020, section 3). So axes that were not read follow those that were as they do in the genre.
+
+    Args:
+        prior: whose genres they are.
+        mean: float32 [B, D], the posterior of the part.
+        deviation: float32 [B, D], its standard deviation.
+        genre: int32 [B].
+        asked: bool [B], whether the genre is wanted rather than read from the part. What was read counts less then, and
+            the genre lies further out.
+        draw: float32 [B, D], draws of the genre.
+        noise: float32 [B, D], standard normal.
+    """
+    every = tf.range(prior.genres)
+    of_all, of_genres = prior.component(every), prior.drawn(every)
+    centre = tf.reduce_mean(of_all.mean(), axis=0)
+    spread = tf.reduce_mean(of_all.variance() + tf.square(of_all.mean() - centre), axis=0)
+    precision = tf.maximum(1.0 / tf.square(deviation) - 1.0 / spread, _NOTHING)
+    seen = (mean / tf.square(deviation) - centre / spread) / precision
+    wide = tf.where(asked, _ASKED_WIDTH, _WIDTH)[:, tf.newaxis] / precision
+    outward = tf.gather(of_genres.mean(), genre) - centre
+    draw += tf.where(asked, _FURTHER - 1.0, 0.0)[:, tf.newaxis] * outward
+    covariance = tf.gather(of_genres.covariance(), genre)
+    missed = seen + tf.sqrt(wide) * noise - draw
+    solved = tf.linalg.cholesky_solve(
+        tf.linalg.cholesky(tf.linalg.set_diag(covariance, tf.linalg.diag_part(covariance) + wide)),
+        missed[..., tf.newaxis],
+    )
+    return draw + tf.matmul(covariance, solved)[..., 0]
