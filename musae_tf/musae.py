@@ -25,6 +25,7 @@ from musae_tf.verbs.steps import Steps
 if TYPE_CHECKING:
     from musae_tf.client import MusaeClient
     from musae_tf.latent import AttributeVectors
+    from musae_tf.latent.form import Form
     from musae_tf.training import Run
     from musae_tf.verbs.description import LatentMap
 
@@ -95,9 +96,10 @@ class Musae(Verbs):
     ) -> "Musae":
         """The model of a run (its newest checkpoint), or of an export.
 
-        What a run has not yet is made when it is asked for: `change` and `sweep` need attribute vectors, which are
-        fitted once and kept in the run folder, `map` encodes the training songs. Without the run's dataset the map
-        shows draws of the model, and there are no vectors unless they were fitted before.
+        What a run has not yet is made when it is asked for: `change` and `sweep` need attribute vectors, and pieces of
+        more than one phrase the form of the training songs, both fitted once and kept in the run folder; `map` encodes
+        the training songs. Without the run's dataset the map shows draws of the model, and there are no vectors and no
+        form unless they were fitted before.
 
         Args:
             path: a run folder, a version of an exported model, or the folder of its versions (the newest is taken).
@@ -206,13 +208,19 @@ class _LiveRun:
             self._servable.add_attributes(vectors)
         if signature == "map" and signature not in self._servable.signatures:
             self._servable.add_map(self._map())
+        if signature == "form" and signature not in self._servable.signatures:
+            self._servable.add_form(self._find_form())
         return self._servable(signature, inputs)
 
     def description(self) -> Description:
         """What an export of the run would say of itself."""
+        from musae_tf.export.signatures import form_signature
         from musae_tf.export.version import describe
+        from musae_tf.latent.form_of_run import has_form, is_current
 
         signatures = {name: signature.to_dict() for name, signature in self._servable.signatures.items()}
+        if has_form(self._run) and (self._dataset is not None or is_current(self._run)):
+            signatures["form"] = form_signature(self._model.latent).to_dict()
         name = self._run.path.resolve().name
         text = describe(self._run, name, 0, signatures)
         description = Description.from_json(text, 0, str(self._run.path))
@@ -243,6 +251,13 @@ class _LiveRun:
                 return None
             self._log(f"fitting attribute vectors, once: they are kept in {attributes_path(self._run)}")
         return load_attributes(self._run, self._model, self._dataset)
+
+    def _find_form(self) -> "Form":
+        from musae_tf.latent.form_of_run import form_path, is_current, load_form
+
+        if not is_current(self._run):
+            self._log(f"fitting the form of pieces to the training songs, once: it is kept in {form_path(self._run)}")
+        return load_form(self._run, self._model, self._dataset)
 
     def _make_map(self) -> "LatentMap":
         from musae_tf.export.map import map_of_draws, map_of_songs

@@ -115,7 +115,7 @@ def tiny_run(shared, tiny_dataset):
 
 @pytest.fixture(scope="session")
 def autoregressive_run(shared, tiny_dataset):
-    """A run as `tiny_run` with the decoder that listens to itself, untrained, and with attribute vectors at random.
+    """A run as `tiny_run` with the decoder that listens to itself, untrained, with a form, and attributes at random.
 
     Tests must leave it as it is.
     """
@@ -127,6 +127,7 @@ def autoregressive_run(shared, tiny_dataset):
 
         from musae_tf.config import load_config
         from musae_tf.latent import AttributeVectors
+        from musae_tf.latent.form_of_run import load_form
         from musae_tf.latent.of_run import attributes_path
         from musae_tf.music.properties import attribute_names
 
@@ -136,6 +137,7 @@ def autoregressive_run(shared, tiny_dataset):
         names = attribute_names(run.layout)
         directions = np.random.default_rng(1).normal(size=(len(names), run.config.model.latent)).astype(np.float32)
         AttributeVectors(names, directions, np.ones(len(names), np.float32)).save(attributes_path(run))
+        load_form(run, run.load_model(), tiny_dataset)
 
     return Run.open(shared("autoregressive-run", make))
 
@@ -148,14 +150,17 @@ def autoregressive_folder(shared, autoregressive_run) -> Path:
         from musae_tf.export import ModelSignatures
         from musae_tf.export.version import DESCRIPTION, describe
         from musae_tf.latent import AttributeVectors
+        from musae_tf.latent.form_of_run import load_form
         from musae_tf.latent.of_run import attributes_path
 
         run, attributes = autoregressive_run, AttributeVectors.load(attributes_path(autoregressive_run))
         # Not checked in a fresh process, as `export_run` does: for tests of exports there is `model_folder`.
+        model = run.load_model()
         servable = ModelSignatures(
-            run.load_model(),
+            model,
             lambda signatures: describe(run, "listener", 1, signatures, None, attributes),
             attributes=attributes,
+            form=load_form(run, model, None),
         )
         servable.save(folder / "1")
         (folder / "1" / DESCRIPTION).parent.mkdir()

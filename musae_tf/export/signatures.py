@@ -19,12 +19,15 @@ import numpy as np
 import tensorflow as tf
 
 from musae_tf.errors import ExportError
+from musae_tf.export.form import FormDraws
 from musae_tf.latent import AttributeVectors
+from musae_tf.latent.form import Form
 from musae_tf.models import MusAE
 from musae_tf.models.autoregressive import AutoregressiveDecoder
 from musae_tf.models.layers import recurrences_of
 from musae_tf.models.symbols import Known
 from musae_tf.music.known import FREE, ONSET
+from musae_tf.music.repeats import SECTION
 from musae_tf.verbs.description import LatentMap
 
 BLOCK = 16
@@ -76,6 +79,7 @@ class ModelSignatures:
             no such signature.
         latent_map: what the signature `map` answers with; without it there is no such signature.
         attributes: the vectors that `change` moves along; without them there is no such signature.
+        form: what the signature `form` draws the codes of a piece from; without it there is no such signature.
 
     Attributes:
         signatures: by name.
@@ -88,6 +92,7 @@ class ModelSignatures:
         describe: Callable[[Mapping[str, Any]], str] | None = None,
         latent_map: LatentMap | None = None,
         attributes: AttributeVectors | None = None,
+        form: Form | None = None,
     ):
         leave_cudnn(model)
         self._model = model
@@ -121,6 +126,8 @@ class ModelSignatures:
         self.signatures = self._signatures()
         if attributes is not None:
             self.add_attributes(attributes)
+        if form is not None:
+            self.add_form(form)
         if latent_map is not None:
             self.add_map(latent_map)
         if describe is not None:
@@ -163,6 +170,14 @@ class ModelSignatures:
         """Add the signature `change`, which moves along these vectors."""
         inputs = {"tokens": self._tokens, "amounts": _rows(tf.float32, len(attributes.names)), **self._sampling}
         self.signatures["change"] = SignatureFunction(inputs, self._music, partial(self._change, attributes.directions))
+
+    def add_form(self, form: Form) -> None:
+        """Add the signature `form`, which draws the codes of a piece's windows from this."""
+        draws = FormDraws(form, self._model.prior)
+        block = _of_block(draws, self._genre, self._genre, self._genre, self._sampling["seed"])
+        self.signatures["form"] = form_signature(
+            self._model.latent, lambda **asked: dict(zip(_FORM_OUTPUTS, block(**asked), strict=True))
+        )
 
     def add_map(self, latent_map: LatentMap) -> None:
         """Add the signature `map`, which answers with these points."""
@@ -295,6 +310,23 @@ class ModelSignatures:
         return {"tokens": self._decode(latent, **sampling, trust=trust)["tokens"], "latent": latent}
 
 
+_FORM_OUTPUTS = ("latent", "repeats")
+
+
+def _not_fitted(**asked: tf.Tensor) -> Tensors:
+    raise ValueError("the form is not fitted yet")
+
+
+def form_signature(latent: int, function: Callable[..., Tensors] = _not_fitted) -> SignatureFunction:
+    """The signature `form` of a model with `latent` axes; without a function, to know its inputs and outputs."""
+    number = _rows(tf.int32)
+    return SignatureFunction(
+        {"genre": number, "window": number, "windows": number, "seed": _rows(tf.int32, 2)},
+        {"latent": _rows(tf.float32, latent), "repeats": number},
+        function,
+    )
+
+
 def _rows(dtype: tf.DType, *shape: int) -> tf.TensorSpec:
     return tf.TensorSpec([None, *shape], dtype)
 
@@ -325,6 +357,8 @@ def _limits(model: MusAE) -> dict[str, _Limits]:
         **dict.fromkeys(("latent", "position", "strength", "amounts"), finite),
         "temperature": _Limits(0.0, MAXIMUM_TEMPERATURE, f"from 0 to {MAXIMUM_TEMPERATURE:g}"),
         "trust": _Limits(0.0, 1.0, "from 0 to 1"),
+        "window": _Limits(0, SECTION - 1, f"from 0 to {SECTION - 1}"),
+        "windows": _Limits(1, tf.int32.max, "1 or more"),
         "known": _Limits(FREE, ONSET, f"from {FREE} to {ONSET}: free, kept, an onset"),
         "asked genre": _Limits(-1, genres - 1, f"from 0 to {genres - 1}, or -1 for none"),
     }

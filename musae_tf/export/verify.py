@@ -66,6 +66,8 @@ def example(
         "request": (0, 1),
         "point": (0, 1),  # the only one that every map has
         "known": (FREE, ONSET + 1),
+        "window": (0, 16),
+        "windows": (1, 17),
         "seed": (-(2**31), 2**31),
         **dict.fromkeys(("tokens", "start", "end"), (0, model.vocabulary_sizes)),
     }

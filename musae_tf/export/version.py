@@ -16,7 +16,8 @@ from musae_tf.export.publish import Version, new_version, size
 from musae_tf.export.signatures import ModelSignatures, leave_cudnn
 from musae_tf.export.verify import requests, verify, write_warmup
 from musae_tf.files import check_model_folder, write_text
-from musae_tf.latent import AttributeVectors
+from musae_tf.latent import AttributeVectors, form_of_run
+from musae_tf.latent.form import Form
 from musae_tf.latent.of_run import attributes_path, fit_attributes, is_current
 from musae_tf.models import MusAE
 from musae_tf.verbs.description import FORMAT, LatentMap
@@ -68,6 +69,7 @@ def export_run(
             lambda signatures: describe(run, name, number, signatures, latent_map, attributes),
             latent_map,
             attributes,
+            _form(run, model, dataset, log),
         )
         servable.save(draft.folder)
         write_text(draft.folder / DESCRIPTION, servable.metadata + "\n", ExportError)
@@ -113,6 +115,19 @@ def _attributes(
         return None
     log("fitting attribute vectors")
     return fit_attributes(run, model, dataset)
+
+
+def _form(run: "Run", model: MusAE, dataset: Dataset | None, log: Callable[[str], None]) -> Form | None:
+    """The run's form, or one that is fitted for this export alone."""
+    if not form_of_run.has_form(run):
+        return None
+    if form_of_run.is_current(run):
+        return Form.load(form_of_run.form_path(run))
+    if dataset is None:
+        log(f"no form of pieces: {form_of_run.form_path(run)} is not there, and neither is the dataset to fit it to")
+        return None
+    log("fitting the form of pieces")
+    return form_of_run.form_of_songs(run, model, dataset)
 
 
 def describe(

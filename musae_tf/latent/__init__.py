@@ -7,17 +7,13 @@ carry whatever happens to go along with the attribute in the data.) Only numpy i
 """
 
 import os
-import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from musae_tf.errors import RunError
-from musae_tf.files import atomic_path
+from musae_tf.latent.kept import read_arrays, write_arrays
 from musae_tf.music import pieces
 
-FORMAT = 1
 _ARRAYS = ("names", "directions", "units")
 
 
@@ -62,8 +58,7 @@ class AttributeVectors:
         Raises:
             RunError: it cannot be written.
         """
-        with atomic_path(path, RunError) as temporary, temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, format=FORMAT, **{key: np.array(getattr(self, key)) for key in _ARRAYS})
+        write_arrays(path, {key: np.array(getattr(self, key)) for key in _ARRAYS})
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "AttributeVectors":
@@ -72,15 +67,7 @@ class AttributeVectors:
         Raises:
             RunError: missing, damaged, or of another format.
         """
-        try:
-            with np.load(Path(path), allow_pickle=False) as file:
-                if int(file["format"]) != FORMAT:
-                    raise RunError(f"{path} has format {file['format']}, this version reads {FORMAT}; remove it")
-                names, directions, units = (file[key] for key in _ARRAYS)
-        except FileNotFoundError:
-            raise RunError(f"there is no {path}: musae evaluate makes it") from None
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as cause:
-            raise RunError(f"{path} is damaged ({cause}); remove it, and musae evaluate makes it anew") from cause
+        names, directions, units = read_arrays(path, _ARRAYS)
         return cls(tuple(map(str, names)), directions, units)
 
 

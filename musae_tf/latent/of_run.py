@@ -70,7 +70,12 @@ def load_attributes(run: Run, model: MusAE, dataset: Dataset | None) -> Attribut
 
 def is_current(run: Run) -> bool:
     """Whether the run has attribute vectors that are not older than its newest checkpoint."""
-    path, newest = attributes_path(run), run.checkpoints / "checkpoint"
+    return is_newest(run, attributes_path(run))
+
+
+def is_newest(run: Run, path: Path) -> bool:
+    """Whether there is such a file and it is not older than the run's newest checkpoint."""
+    newest = run.checkpoints / "checkpoint"
     return path.is_file() and not (newest.is_file() and path.stat().st_mtime < newest.stat().st_mtime)
 
 

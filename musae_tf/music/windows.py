@@ -78,7 +78,7 @@ class Writing:
         numbers = range(len(self.windows))
         last = max((window.turn for window in self.windows), default=-1)
         self.turns = [[n for n in numbers if self.windows[n].turn == turn] for turn in range(last + 1)]
-        self._asked, self._levels = levels, np.array(levels, np.int32)
+        self._asked, self._levels = np.array(levels, np.int32), np.array(levels, np.int32)
         self._runs, self._length, self._layout = list(runs), length, layout
         # Of each window, how many of its bars lie in its run.
         ends = {bar: start + count for start, count in runs for bar in range(start, start + count)}
@@ -119,6 +119,11 @@ class Writing:
             symbols, level = (part[: bars * steps].reshape(bars, steps, columns) for part in (symbols, level))
             self.tokens[here] = np.where(level == KNOWN, self.tokens[here], symbols)
             self._levels[here] = KNOWN
+
+    def put(self, bar: int, tokens: np.ndarray) -> None:
+        """Take a bar int [S, C] as it is; no window will change it."""
+        self.tokens[bar] = tokens
+        self._asked[bar] = self._levels[bar] = KNOWN
 
     def _open(self, tokens: np.ndarray, levels: np.ndarray, asked: np.ndarray) -> None:
         """Have the last notes that were written before what comes new written again, in levels int32 [T, C].

@@ -1,10 +1,10 @@
 """A run folder in one small file, and the folder that it is unpacked into when it is first used.
 
-The file is a tar.xz of a run folder without what only training needs: run.json, config.yaml, attributes.npz, log.jsonl,
-the evaluation and one export, whose weights are also those of `Run.load_model` and whose map shows draws of the model:
-nothing in it is music of the training songs. The weights are numbers that half precision
-holds exactly, in files of single precision, as TensorFlow reads them: the zeros at their ends cost nothing in the
-archive. What is unpacked is byte for byte what was verified when the archive was made.
+The file is a tar.xz of a run folder without what only training needs: run.json, config.yaml, attributes.npz, form.npz,
+log.jsonl, the evaluation and one export, whose weights are also those of `Run.load_model` and whose map shows draws of
+the model: nothing in it is music of the training songs. The weights are numbers that half precision holds exactly, in
+files of single precision, as TensorFlow reads them: the zeros at their ends cost nothing in the archive. What is
+unpacked is byte for byte what was verified when the archive was made.
 """
 
 import fcntl

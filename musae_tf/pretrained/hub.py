@@ -35,7 +35,7 @@ _ADDRESS = re.compile(r"(?:hf://)?([a-z0-9][\w.-]{0,95}/[a-z0-9][\w.-]{0,95})(?:
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _LARGE = r"export/musae/[0-9]{1,9}/(?:saved_model\.pb|variables/variables\.data-[0-9]{5}-of-[0-9]{5})"
 _SMALL = (
-    r"run\.json|config\.yaml|attributes\.npz|log\.jsonl|README\.md|evaluation/(?:evaluation\.json|songs\.csv)|"
+    r"run\.json|config\.yaml|(?:attributes|form)\.npz|log\.jsonl|README\.md|evaluation/(?:evaluation\.json|songs\.csv)|"
     r"export/musae/[0-9]{1,9}/(?:fingerprint\.pb|variables/variables\.index|"
     r"assets\.extra/(?:musae\.json|tf_serving_warmup_requests))"
 )

@@ -15,6 +15,7 @@ from musae_tf.errors import RunError
 from musae_tf.evaluation.compare import FOLDER, read_evaluation
 from musae_tf.export import export_run
 from musae_tf.files import write_text
+from musae_tf.latent import form_of_run
 from musae_tf.latent.of_run import FILE as ATTRIBUTES
 from musae_tf.latent.of_run import attributes_path, is_current
 from musae_tf.models import MusAE
@@ -54,6 +55,8 @@ def write_portable(run: Run, dataset: Dataset, folder: Path, log: Callable[[str]
     """
     folder.mkdir(parents=True)
     shutil.copy(attributes_path(run), folder / ATTRIBUTES)
+    if form_of_run.has_form(run):
+        form_of_run.load_form(run, model, dataset).save(folder / form_of_run.FILE)
     here = {**run.facts, "dataset": {**run.facts["dataset"], "path": str(dataset.path)}}
     export_run(Run(folder, run.config, here), log=log, model=model, songs=False)
     (folder / "export" / "musae" / ".lock").unlink()

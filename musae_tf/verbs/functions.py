@@ -16,9 +16,9 @@ from musae_tf.errors import InvalidRequestError, WrongModelError
 from musae_tf.music import Song, pieces
 from musae_tf.music.grid import DEFAULT_TEMPO
 from musae_tf.music.pieces import Music
-from musae_tf.verbs import arguments
+from musae_tf.verbs import arguments, windows
 from musae_tf.verbs.description import Description, Encoding, LatentMap
-from musae_tf.verbs.steps import SignatureCall, Steps, changed, decoded, likeliest, made, read, row_seeds, sampling
+from musae_tf.verbs.steps import SignatureCall, Steps, changed, decoded, likeliest, made, read, sampling
 
 TEMPERATURE = 0.0
 """Of every verb: the most probable symbols, which measure better than draws of today's models do."""
@@ -33,7 +33,11 @@ def sample(
     tempo: float | None = None,
     trust: float | None = None,
 ) -> Steps[Song]:
-    """A new piece of a genre: a walk through its part of the latent space.
+    """A new piece of a genre.
+
+    With a model that fills hidden parts, one of more than a phrase is written window by window, each knowing the bar
+    before it, with codes that go together, repeat and end as those of the training songs do. With others it is a walk
+    through the genre's part of the latent space, phrase by phrase.
 
     Args:
         genre: one of `describe().genres`.
@@ -50,17 +54,17 @@ def sample(
     arguments.whole("bars", bars, 1, arguments.MOST_BARS)
     number = model.genre_number(genre)
     tempo = arguments.tempo(model.tempos.get(genre, DEFAULT_TEMPO) if tempo is None else tempo)
-    rows = pieces.phrase_count(bars, model.bars)
+    writing = None
+    if bars > model.bars and "decode_known" in model.signatures:
+        writing = windows.nothing_known(model, bars)
+    rows = pieces.phrase_count(bars, model.bars) if writing is None else len(writing.windows)
     drawing = sampling(model, temperature, seed, trust, rows)
-    seeds = [row_seeds(seed, stream, rows) for stream in (pieces.CODES, pieces.OTHER_CODES)]
-    inputs = {
-        "genre": np.full(2 * rows, number, np.int32),
-        "temperature": np.zeros(2 * rows, np.float32),
-        "seed": np.concatenate(seeds),
-    }
-    (draws,) = yield SignatureCall("sample", inputs, ("latent",))
-    tokens = yield from decoded(pieces.walk(draws[:rows], draws[rows:]), drawing)
-    return pieces.new_song(tokens, bars, model.layout, tempo, genre)
+    if writing is None:
+        phrases = yield from decoded((yield from windows.walk_of(model, number, seed, rows)), drawing)
+    else:
+        codes, repeats = yield from windows.form_of(model, number, seed, rows)
+        phrases = yield from windows.written(model, writing, codes, repeats, drawing)
+    return pieces.new_song(phrases, bars, model.layout, tempo, genre)
 
 
 def reconstruct(
