@@ -20,14 +20,14 @@ import tensorflow as tf
 
 from musae_tf.errors import ExportError
 from musae_tf.export.form import FormDraws
+from musae_tf.export.limits import Limits, checked, limits_of
 from musae_tf.latent import AttributeVectors
 from musae_tf.latent.form import Form
 from musae_tf.models import MusAE
 from musae_tf.models.autoregressive import AutoregressiveDecoder
 from musae_tf.models.layers import recurrences_of
 from musae_tf.models.symbols import Known
-from musae_tf.music.known import FREE, ONSET
-from musae_tf.music.repeats import SECTION
+from musae_tf.music.known import FREE
 from musae_tf.verbs.description import LatentMap
 
 BLOCK = 16
@@ -38,8 +38,6 @@ SERVING_DEFAULT, DEFAULT = "serving_default", "reconstruct"
 
 ARC = "interpolate_spherical"
 """The signature that is `interpolate` on great arcs."""
-
-MAXIMUM_TEMPERATURE = 100.0
 
 Tensors = dict[str, tf.Tensor]
 
@@ -59,7 +57,7 @@ class SignatureFunction(NamedTuple):
     outputs: dict[str, tf.TensorSpec]
     function: Callable[..., Tensors]
     in_blocks: bool = True
-    limits: Mapping[str, "_Limits"] = {}
+    limits: Mapping[str, Limits] = {}
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON: {"inputs": {name: {"dtype", "shape"}}, "outputs": ...}."""
@@ -97,7 +95,7 @@ class ModelSignatures:
         leave_cudnn(model)
         self._model = model
         self._traced: dict[str, Callable[..., Tensors]] = {}
-        self._limits = _limits(model)
+        self._limits = limits_of(model)
         self._tokens = _rows(tf.int32, model.steps, len(model.vocabulary_sizes))
         self._code, self._number, self._genre = _rows(tf.float32, model.latent), _rows(tf.float32), _rows(tf.int32)
         self._sampling = {"temperature": self._number, "seed": _rows(tf.int32, 2)}
@@ -188,7 +186,7 @@ class ModelSignatures:
             "latent": latent_map.latent,
         }
         last = len(latent_map.title) - 1
-        self._limits["point"] = _Limits(0, last, f"from 0 to {last}")
+        self._limits["point"] = Limits(0, last, f"from 0 to {last}")
         outputs = {"position": _rows(tf.float32, 2), "genre": self._genre, "title": _rows(tf.string),
                    "latent": self._code}  # fmt: skip
         self.signatures["map"] = SignatureFunction(
@@ -236,8 +234,8 @@ class ModelSignatures:
             signature = self.signatures[name]
 
             def function(**arguments: tf.Tensor) -> Tensors:
-                checked = _checked(arguments, signature.inputs, {**self._limits, **signature.limits})
-                return _in_blocks(signature, checked) if signature.in_blocks else signature.function(**checked)
+                found = checked(arguments, signature.inputs, {**self._limits, **signature.limits})
+                return _in_blocks(signature, found) if signature.in_blocks else signature.function(**found)
 
             specs = {key: tf.TensorSpec(spec.shape, spec.dtype, key) for key, spec in signature.inputs.items()}
             self._traced[name] = tf.function(function, autograph=False).get_concrete_function(**specs)
@@ -333,57 +331,6 @@ def _rows(dtype: tf.DType, *shape: int) -> tf.TensorSpec:
 
 def _of_block(function: Callable[..., Any], *specs: tf.TensorSpec) -> Callable[..., Any]:
     return tf.function(function, [_block(spec) for spec in specs], autograph=False)
-
-
-class _Limits(NamedTuple):
-    """Least and greatest allowed value (numbers, or one a track), and how to say it."""
-
-    least: Any
-    greatest: Any
-    allowed: str
-
-
-def _limits(model: MusAE) -> dict[str, _Limits]:
-    """What each input may be; those that are missing here may be anything."""
-    genres, sizes = len(model.genres), model.vocabulary_sizes
-    last = [size - 1 for size in sizes]
-    tokens = _Limits(0, last, f"from 0 to {last[0]}" if len(set(last)) == 1 else f"from 0 to {last}, track by track")
-    genre = _Limits(0, genres - 1, f"from 0 to {genres - 1}")
-    finite = _Limits(-tf.float32.max, tf.float32.max, "a finite number")
-    return {
-        **dict.fromkeys(("tokens", "start", "end"), tokens),
-        **dict.fromkeys(("genre", "target"), genre),
-        "source": _Limits(-1, genres - 1, f"from 0 to {genres - 1}, or -1 for the likeliest"),
-        **dict.fromkeys(("latent", "position", "strength", "amounts"), finite),
-        "temperature": _Limits(0.0, MAXIMUM_TEMPERATURE, f"from 0 to {MAXIMUM_TEMPERATURE:g}"),
-        "trust": _Limits(0.0, 1.0, "from 0 to 1"),
-        "window": _Limits(0, SECTION - 1, f"from 0 to {SECTION - 1}"),
-        "windows": _Limits(1, tf.int32.max, "1 or more"),
-        "known": _Limits(FREE, ONSET, f"from {FREE} to {ONSET}: free, kept, an onset"),
-        "asked genre": _Limits(-1, genres - 1, f"from 0 to {genres - 1}, or -1 for none"),
-    }
-
-
-def _checked(inputs: Tensors, specs: Mapping[str, tf.TensorSpec], limits: Mapping[str, _Limits]) -> Tensors:
-    """The inputs, which fail with INVALID_ARGUMENT unless shapes, numbers of rows and values are as they must be.
-
-    A session does not hold a request's shapes against the signature, so the graph has to.
-    """
-    shaped = {name: tf.ensure_shape(inputs[name], spec.shape) for name, spec in specs.items()}
-    first = next(iter(shaped))
-    rows, checks = tf.shape(shaped[first])[0], []
-    for name, tensor in shaped.items():
-        count = tf.shape(tensor)[0]
-        words = f"{first} and {name} must have as many rows as each other; found"
-        checks.append(tf.debugging.Assert(tf.equal(count, rows), [words, rows, count]))
-        if name in limits:
-            least, greatest, allowed = limits[name]
-            # NaN compares false.
-            within = tf.reduce_all((tensor >= least) & (tensor <= greatest))
-            found = [tf.reduce_min(tensor), tf.reduce_max(tensor)]
-            checks.append(tf.debugging.Assert(within, [f"{name} must be {allowed}; least and greatest found:", *found]))
-    with tf.control_dependencies(checks):
-        return {name: tf.identity(tensor) for name, tensor in shaped.items()}
 
 
 def _in_blocks(signature: SignatureFunction, inputs: Tensors) -> Tensors:

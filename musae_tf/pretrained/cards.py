@@ -92,8 +92,7 @@ intervals are 95 %, over songs.
 
 - It knows the genres named above and nothing else. Other music is read as if it were one of them.
 - {_music(run)}; tempo and instruments are not learnt.
-- A piece is a walk through the latent space, in phrases of {config.music.bars} bars: neighbours are alike, but there
-  is no form beyond that.
+- {_pieces(config.music.bars, config.model.hidden_parts)}
 - The table says what does not work well: a row near its reference is no better than the reference.
 """
 
@@ -105,6 +104,18 @@ _KINDS = {
     "cvae": "A variational autoencoder with a Gaussian a genre",
     "autoencoder": "An autoencoder",
 }
+
+
+def _pieces(bars: int, formed: bool) -> str:
+    if formed:
+        return (
+            f"A piece is written in windows of {bars} bars, whose codes go together and repeat as those of the training\n"
+            "  songs do; there is no plan beyond that."
+        )
+    return (
+        f"A piece is a walk through the latent space, in phrases of {bars} bars: neighbours are alike, but there\n"
+        "  is no form beyond that."
+    )
 
 
 def _music(run: Run) -> str:

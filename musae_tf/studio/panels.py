@@ -95,7 +95,7 @@ class SamplePanel(Panel):
 
     def build(self) -> None:
         """Make the fields."""
-        text("p", "New music of a genre: a walk through its part of the latent space.", "lead")
+        text("p", "New music of a genre, drawn from its part of the latent space.", "lead")
         self.genre = choice("Genre", self.model.genres)
         self.dice = Dice(0.9, "Bars")
         action("Sample", self.make)
