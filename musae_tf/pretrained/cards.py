@@ -109,8 +109,8 @@ _KINDS = {
 def _pieces(bars: int, formed: bool) -> str:
     if formed:
         return (
-            f"A piece is written in windows of {bars} bars, whose codes go together and repeat as those of the training\n"
-            "  songs do; there is no plan beyond that."
+            f"A piece is written in windows of {bars} bars, whose codes go together and repeat as those of the\n"
+            "  training songs do; there is no plan beyond that."
         )
     return (
         f"A piece is a walk through the latent space, in phrases of {bars} bars: neighbours are alike, but there\n"

@@ -13,7 +13,7 @@ class _Network(keras.Model):
     """Means and log-variances of the next codes [B, n, D] from codes and genres [B, n, D + G]."""
 
     def __init__(self, axes: int):
-        super().__init__()
+        super().__init__(name="recurrent")
         self.axes = axes
         self.read = keras.layers.GRU(UNITS, return_sequences=True)
         self.drop = keras.layers.Dropout(0.3)

@@ -153,7 +153,7 @@ def difference(one: dict[str, Any], other: dict[str, Any]) -> dict[str, float]:
     found = {genre: float(np.mean([abs(one[genre]["similarity"][str(distance)][0]
                                        - other[genre]["similarity"][str(distance)][0]) for distance in JUDGED]))
              for genre in one}  # fmt: skip
-    return {genre: round(value, 4) for genre, value in {**found, "all": np.mean(list(found.values()))}.items()}
+    return {genre: round(float(value), 4) for genre, value in {**found, "all": np.mean(list(found.values()))}.items()}
 
 
 def main(arguments: list[str] | None = None) -> int:
