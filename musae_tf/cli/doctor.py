@@ -55,6 +55,7 @@ PURPOSES = {
     "lakh": Purpose("lakh", ("pypianoroll", "h5py", "tqdm")),
     "beam": Purpose("beam", ("apache-beam", "tqdm")),
     "score": Purpose("score", ("verovio",)),
+    "pdf": Purpose("pdf", ("typst",)),
     "studio": Purpose("studio", ("nicegui",)),
     "hub": Purpose("hub", ("huggingface_hub", "tqdm")),
     "litert": Purpose("litert", ("ai-edge-litert",)),

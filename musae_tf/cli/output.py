@@ -14,7 +14,7 @@ from musae_tf.errors import MusicError
 from musae_tf.files import atomic_path, check_place
 from musae_tf.music import Layout, Metre, Song, Tempo, Track, tokenize
 from musae_tf.music.audio import write_wav
-from musae_tf.music.engraving import to_svg
+from musae_tf.music.engraving import ENGRAVERS
 from musae_tf.music.picture import pianoroll
 from musae_tf.music.pieces import losses_in_words, sweep
 from musae_tf.music.reading import MIDI, file_of
@@ -163,7 +163,7 @@ def write_pieces(
     folder: Path,
     picture: bool = True,
     wav: bool = False,
-    engraved: bool = False,
+    engraved: str | None = None,
     ending: str = ".mid",
 ) -> list[dict[str, str]]:
     """Write all pieces and print the paths. A full disk leaves none of them.
@@ -175,7 +175,7 @@ def write_pieces(
         folder: where to write if the user does not say.
         picture: whether to draw them too.
         wav: whether to write sound too.
-        engraved: whether to engrave scores too.
+        engraved: ending of engraved scores, "svg" or "pdf"; None for none.
         ending: of the files in a folder.
 
     Returns:
@@ -202,7 +202,7 @@ def write_pieces(
             if wav:
                 _write_sound(song, new("sound", path.with_suffix(".wav")))
             if engraved:
-                new("engraving", path.with_suffix(".svg")).write_bytes(to_svg(song))
+                new("engraving", path.with_suffix(f".{engraved}")).write_bytes(ENGRAVERS[engraved](song))
     for files in written:
         for kind in ("midi", "score", "picture", "sound", "engraving"):
             if kind in files:

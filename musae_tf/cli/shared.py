@@ -64,7 +64,10 @@ def add_output(parser: Parser, folder: str) -> None:
     which = f"of the files in a folder: {', '.join(kinds)} (default: mid)"
     parser.add_argument("--format", choices=kinds, default="mid", metavar="KIND", help=which)
     parser.add_argument("--wav", action="store_true", help="write sound as well")
-    parser.add_argument("--score", action="store_true", help="write an engraved score as well, SVG (needs verovio)")
+    engraved = parser.add_mutually_exclusive_group()
+    for flag, kind, needs in (("--score", "svg", "verovio"), ("--score-pdf", "pdf", "verovio and typst")):
+        which = f"write an engraved score as well, {kind.upper()} (needs {needs})"
+        engraved.add_argument(flag, dest="score", action="store_const", const=kind, help=which)
 
 
 def add_server(parser: Parser, default: str | None = "localhost:8500") -> None:

@@ -9,6 +9,7 @@ from fastapi.responses import PlainTextResponse, Response
 from nicegui import app, ui
 
 from musae_tf.errors import MusaeError, StudioError
+from musae_tf.music.engraving import to_svg
 from musae_tf.music.writing import as_file
 from musae_tf.studio.embedded import ModelSource
 from musae_tf.studio.page import Page
@@ -21,7 +22,12 @@ FAVICON = (
     '<rect x="18" y="7" width="8" height="4" rx="1"/></g></svg>'
 )
 
-_MEDIA_TYPES = {"mid": "audio/midi", "musicxml": "application/vnd.recordare.musicxml+xml", "wav": "audio/wav"}
+_MEDIA_TYPES = {
+    "mid": "audio/midi",
+    "musicxml": "application/vnd.recordare.musicxml+xml",
+    "svg": "image/svg+xml",
+    "wav": "audio/wav",
+}
 """What leaves, by the endings of its files."""
 
 
@@ -72,7 +78,7 @@ async def receive(service: Service, request: Request) -> Response:
 
 
 async def send(service: Service, key: str, name: str) -> Response:
-    """The MIDI, MusicXML or WAV file of a result, or a sentence."""
+    """The MIDI, MusicXML, SVG or WAV file of a result, or a sentence."""
     result = service.results.get(key)
     kind = name.rpartition(".")[2]
     if result is None or kind not in _MEDIA_TYPES:
@@ -80,6 +86,8 @@ async def send(service: Service, key: str, name: str) -> Response:
     try:
         if kind == "wav":
             data = await service.results.wav(result)
+        elif kind == "svg":
+            data = await asyncio.to_thread(to_svg, result.song)
         else:
             data = await asyncio.to_thread(as_file, result.song, f"{result.stem}.{kind}")
     except MusaeError as error:

@@ -8,7 +8,15 @@ export default {
   template: `
     <section v-if="result" class="player">
       <h2>{{ title }}</h2>
-      <div ref="scroll" class="roll" tabindex="0" role="group" :aria-label="words"
+      <div class="views" role="group" aria-label="View">
+        <button type="button" :aria-pressed="!engraved" @click="engraved = false">Piano roll</button>
+        <button type="button" :aria-pressed="engraved" @click="engraved = true">Score</button>
+      </div>
+      <div v-if="engraved" class="engraving">
+        <img v-if="pages" :src="pages" :alt="'Score of ' + title" />
+        <p v-else role="status">{{ unengraved || "Engraving …" }}</p>
+      </div>
+      <div v-show="!engraved" ref="scroll" class="roll" tabindex="0" role="group" :aria-label="words"
            @keydown.space.prevent="toggle" @keydown.left.prevent="move(-1)" @keydown.right.prevent="move(1)">
         <div class="sheet" :style="{ width: width + 'px' }" @click="point">
         <svg :width="width" :height="height" :viewBox="'0 0 ' + width + ' ' + height" aria-hidden="true">
@@ -47,7 +55,7 @@ export default {
   props: { result: Object, title: String, note: String },
   emits: ["failure"],
   // The time is no part of it: it changes with every frame, and the notes are not to be drawn anew for that.
-  data: () => ({ playing: false, sound: undefined, room: 600, copied: false }),
+  data: () => ({ playing: false, sound: undefined, room: 600, copied: false, engraved: false, pages: undefined, unengraved: "" }),
   computed: {
     words() {
       const notes = this.result.tracks.map((track) => `${track.name}: ${track.notes.length} notes`).join(", ");
@@ -114,6 +122,7 @@ export default {
   },
   watch: {
     "result.key": { immediate: true, handler: "load" },
+    engraved: "engrave",
   },
   mounted() {
     this.observer = new ResizeObserver(() => this.measure());
@@ -145,13 +154,15 @@ export default {
     forget() {
       cancelAnimationFrame(this.frame);
       if (this.sound) URL.revokeObjectURL(this.sound);
-      this.sound = undefined;
+      if (this.pages) URL.revokeObjectURL(this.pages);
+      this.sound = this.pages = undefined;
     },
     async load(key) {
       this.stop();
       this.forget();
       this.copied = false;
       if (!key) return;
+      this.engrave();
       await this.$nextTick();
       if (this.result?.play) this.$el.scrollIntoView({ block: "nearest" });
       await this.ready();
@@ -171,6 +182,23 @@ export default {
         if (key !== this.result?.key) return;
         const silent = error instanceof TypeError ? "the studio does not answer" : error.message;
         this.$emit("failure", `No sound: ${silent}`);
+      }
+    },
+    // Only for who looks at it: engraving takes the server longer than anything else here.
+    async engrave() {
+      if (!this.engraved || this.pages || !this.result) return;
+      const key = this.result.key;
+      this.unengraved = "";
+      try {
+        const reply = await fetch(this.address("svg"));
+        if (!reply.ok) throw new Error(await reply.text());
+        const blob = await reply.blob();
+        if (key !== this.result?.key) return;
+        if (this.pages) URL.revokeObjectURL(this.pages);
+        this.pages = URL.createObjectURL(blob);
+      } catch (error) {
+        if (key !== this.result?.key) return;
+        this.unengraved = `No score: ${error instanceof TypeError ? "the studio does not answer" : error.message}`;
       }
     },
     async toggle() {

@@ -97,12 +97,15 @@ def test_a_score_that_is_read_is_not_written_over(tmp_path, capsys):
     assert path.read_bytes() == before
 
 
-def test_scores_are_engraved_beside_the_pieces(tmp_path):
+@pytest.mark.parametrize(("kind", "start"), [("svg", b"<svg"), ("pdf", b"%PDF-")])
+def test_scores_are_engraved_beside_the_pieces(kind, start, tmp_path):
     pytest.importorskip("verovio")
+    if kind == "pdf":
+        pytest.importorskip("typst")
     pieces = [MadePiece("one", four_voice_song(2), "1"), MadePiece("two", four_voice_song(2), "2")]
-    written = write_pieces(pieces, get_layout("voices"), str(tmp_path), tmp_path, False, engraved=True)
-    assert [files["engraving"] for files in written] == [f"{tmp_path}/one.svg", f"{tmp_path}/two.svg"]
-    assert (tmp_path / "one.svg").read_bytes().startswith(b"<svg")
+    written = write_pieces(pieces, get_layout("voices"), str(tmp_path), tmp_path, False, engraved=kind)
+    assert [files["engraving"] for files in written] == [f"{tmp_path}/one.{kind}", f"{tmp_path}/two.{kind}"]
+    assert (tmp_path / f"one.{kind}").read_bytes().startswith(start)
 
 
 @pytest.mark.parametrize("command", [["sample", "--pretrained"], ["request", "sample"]], ids=" ".join)

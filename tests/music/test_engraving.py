@@ -1,13 +1,16 @@
-"""Scores as SVG."""
+"""Scores as SVG and as PDF."""
 
+import io
+import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from xml.etree import ElementTree
 
 import pytest
 
 from musae_tf.errors import MusicError
 from musae_tf.music import Metre, Song
-from musae_tf.music.engraving import to_svg, write_svg
+from musae_tf.music.engraving import to_pdf, to_svg, write_svg
 from tests.corpus import band_song, four_voice_song
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -38,6 +41,14 @@ def test_the_same_song_is_the_same_file():
     assert to_svg(band_song()) == to_svg(band_song())
 
 
+def test_any_thread_can_engrave():
+    song = band_song()
+    expected = to_svg(song)
+    for _ in range(2):
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(to_svg, song).result() == expected
+
+
 def test_a_song_without_notes_is_an_empty_staff():
     assert b'class="staff"' in to_svg(Song())
 
@@ -48,3 +59,26 @@ def test_what_cannot_be_engraved_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "verovio", None)
     with pytest.raises(MusicError, match="engraving scores needs verovio: run `pip install verovio`"):
         to_svg(band_song())
+
+
+def test_a_pdf_has_the_pages_of_the_svg_and_its_words():
+    pypdf = pytest.importorskip("pypdf")
+    pytest.importorskip("typst")
+    song = four_voice_song(40)
+    song.name = "Früh \u0142 \u0416"
+    data = to_pdf(song)
+    pages = pypdf.PdfReader(io.BytesIO(data)).pages
+    assert len(pages) == len(ElementTree.fromstring(to_svg(song)).findall(f"{SVG}svg")) > 1
+    for page in pages:
+        assert [float(side) * 25.4 / 72 for side in page.mediabox[2:]] == pytest.approx([210, 297], abs=0.1)
+    text = pages[0].extract_text()
+    assert all(track.name in text for track in song.tracks)
+    assert song.name in text
+    assert re.search(r"\u2669\s*=\s*\d", text), "the note of the tempo is a sign, not an empty box"
+    assert data == to_pdf(song)
+
+
+def test_without_typst_a_pdf_is_a_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "typst", None)
+    with pytest.raises(MusicError, match="scores as PDF needs typst: run `pip install typst`"):
+        to_pdf(band_song())

@@ -138,6 +138,21 @@ def test_a_model_without_attributes_and_map_has_no_fields_for_them(remote, open_
         assert page.get_by_role("tab", name="Map").count() == 0
 
 
+def test_without_verovio_the_score_is_a_sentence(open_page, tmp_path, monkeypatch):
+    (tmp_path / "verovio.py").write_text("raise ImportError(name='verovio')\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")])))
+    with ScriptedServer() as server:
+        studio = Studio("--server", server.target).wait()
+        try:
+            with open_page(studio.url) as page:
+                page.get_by_role("button", name="Sample", exact=True).click()
+                result(page, "loud, 8 bars, seed 1")
+                page.get_by_role("button", name="Score", exact=True).click()
+                page.get_by_text("No score: engraving scores needs verovio: run `pip install verovio`").wait_for()
+        finally:
+            studio.close()
+
+
 def test_a_slow_server(remote, open_page):
     studio, server = remote
     with open_page(studio.url) as page:

@@ -154,6 +154,30 @@ def test_sample_play_stop_and_take_away(hand, musae, genres, tmp_path):
     assert page.hosts - {""} == {urlsplit(page.url).netloc}, "nothing comes from elsewhere"
 
 
+def test_the_score_is_seen_beside_the_piano_roll(hand, genres):
+    pytest.importorskip("verovio")
+    page = hand.page
+    drawn = "[...document.images].find((image) => image.complete && image.naturalHeight > image.naturalWidth)?.src"
+    hand.button("Sample")
+    result(page, f"{genres[0]}, 8 bars, seed 1")
+    hand.button("Score")
+    page.get_by_role("img", name=f"Score of {genres[0]}, 8 bars, seed 1", exact=True).wait_for()
+    first = page.wait_for_function(drawn).json_value()
+    notes = "async (address) => (await (await fetch(address)).text()).split('class=\"note\"').length - 1"
+    assert page.evaluate(notes, first) > 0
+    assert not page.get_by_role("group", name="Piano roll. ").is_visible()
+
+    # The next result is engraved at once, and the roll is as it was.
+    page.get_by_label("Seed", exact=True).fill("2")
+    hand.button("Sample")
+    result(page, f"{genres[0]}, 8 bars, seed 2")
+    page.get_by_role("img", name=f"Score of {genres[0]}, 8 bars, seed 2", exact=True).wait_for()
+    page.wait_for_function(f"((src) => src && src !== '{first}')({drawn})")
+    hand.button("Piano roll")
+    page.get_by_role("group", name="Piano roll. ").wait_for()
+    assert page.locator(".engraving").count() == 0
+
+
 def test_a_new_seed_is_other_music(hand, genres):
     page = hand.page
     before = page.get_by_label("Seed", exact=True).input_value()
@@ -352,14 +376,15 @@ def test_the_order_of_focus_is_the_order_of_reading(studio, open_page, genres):
         page.evaluate("document.activeElement.blur(); window.getSelection().removeAllRanges()")
         page.locator("h1").click()
         names = []
-        for _ in range(16):
+        for _ in range(18):
             page.keyboard.press("Tab")
             names.append(
                 page.evaluate("""() => { const e = document.activeElement;
                 return e.getAttribute('aria-label') || e.innerText || e.labels?.[0]?.innerText || e.tagName; }""")
             )
         order = ["Light or dark", "Sample", "Genre", "Bars", "Seed", "New seed", "Temperature", "Sample",
-                 "Piano roll", "Stop", "Position", "MIDI", "Score", "WAV", "Copy link"]  # fmt: skip
+                 "Piano roll", "Score", "Piano roll", "Stop", "Position", "MIDI", "Score", "WAV",
+                 "Copy link"]  # fmt: skip
         found = [name.replace("play_arrow", "").strip() for name in names]
         for expected, name in zip(order, found, strict=False):
             assert name.startswith(expected), found
