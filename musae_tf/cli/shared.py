@@ -58,7 +58,7 @@ def add_output(parser: Parser, folder: str) -> None:
     trust = "0 to 1, how far to follow the code (default: what suits the command)"
     parser.add_argument("--trust", type=number(0, 1), metavar="X", help=trust)
     parser.add_argument("--seed", type=integer(0), default=0, metavar="N", help="same seed, same music (default: 0)")
-    out = f"folder, or for one piece a file: .mid, .musicxml, .mxl, .abc (default: {folder})"
+    out = f"folder, or file of one piece: .mid, .musicxml, .mxl, .abc (default: {folder})"
     parser.add_argument("--out", metavar="PATH", help=out)
     kinds = ("mid", "musicxml", "mxl", "abc")
     which = f"of the files in a folder: {', '.join(kinds)} (default: mid)"
@@ -81,7 +81,7 @@ def add_server(parser: Parser, default: str | None = "localhost:8500") -> None:
     version.add_argument("--model-label", metavar="LABEL", help="label of a version (default: none)")
     add_deadline(parser)
     parser.add_argument("--tls", action="store_true", help="encrypt; the options below imply it")
-    authority = "PEM file of the authority that signed the server's certificate (default: gRPC's)"
+    authority = "PEM file of the authority of the server's certificate (default: gRPC's)"
     parser.add_argument("--tls-ca", metavar="FILE", help=authority)
     own = "PEM file of the client's certificate, for mutual TLS (default: none)"
     parser.add_argument("--tls-cert", metavar="FILE", help=own)
