@@ -25,6 +25,7 @@ from musae_tf.latent import AttributeVectors
 from musae_tf.latent.form import Form
 from musae_tf.models import MusAE
 from musae_tf.models.autoregressive import AutoregressiveDecoder
+from musae_tf.models.filling import TRUST
 from musae_tf.models.layers import recurrences_of
 from musae_tf.models.symbols import Known
 from musae_tf.music.known import FREE
@@ -268,7 +269,8 @@ class ModelSignatures:
         return {"tokens": drawn, "log_probability": log_probability}
 
     def _fill(self, tokens: tf.Tensor, known: tf.Tensor, genre: tf.Tensor, **sampling: tf.Tensor) -> Tensors:
-        latent, trust = self._fill_block(tokens, known, genre, sampling["seed"])
+        latent = self._fill_block(tokens, known, genre, sampling["seed"])
+        trust = tf.fill(tf.shape(genre), TRUST)
         return {**self._decode(latent, **sampling, trust=trust, tokens=tokens, known=known), "latent": latent}
 
     def _sample(self, genre: tf.Tensor, **sampling: tf.Tensor) -> Tensors:

@@ -4,15 +4,14 @@ import tensorflow as tf
 
 from musae_tf.models.prior import GenrePrior
 
-# How wide what was read is taken to be, in its variance: with a genre that was asked for, and without.
-_ASKED_WIDTH, _WIDTH = 8.0, 0.5
-# How much further from the mean of all genres a genre is that was asked for.
-_FURTHER = 5.0 / 3.0
+# How many times wider, in its variance, what was read is taken to be with a genre that was asked for, and how much
+# further from the mean of all genres that one is.
+_WIDER, _FURTHER = 5.0, 1.5
 # Least precision of what was read: an axis may say nothing.
 _NOTHING = 1e-4
 
-ASKED_TRUST, TRUST = 0.25, 0.5
-"""How far the decoder should trust such codes, with a genre that was asked for and without."""
+TRUST = 0.0
+"""How far the decoder should trust such codes: what it hears around it says more."""
 
 
 def code_of_part(
@@ -47,7 +46,7 @@ def code_of_part(
     spread = tf.reduce_mean(of_all.variance() + tf.square(of_all.mean() - centre), axis=0)
     precision = tf.maximum(1.0 / tf.square(deviation) - 1.0 / spread, _NOTHING)
     seen = (mean / tf.square(deviation) - centre / spread) / precision
-    wide = tf.where(asked, _ASKED_WIDTH, _WIDTH)[:, tf.newaxis] / precision
+    wide = tf.where(asked, _WIDER, 1.0)[:, tf.newaxis] / precision
     outward = tf.gather(of_genres.mean(), genre) - centre
     draw += tf.where(asked, _FURTHER - 1.0, 0.0)[:, tf.newaxis] * outward
     covariance = tf.gather(of_genres.covariance(), genre)

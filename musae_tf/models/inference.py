@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from musae_tf.models.filling import TRUST
 from musae_tf.models.musae import MusAE
 from musae_tf.models.symbols import Known
 
@@ -67,9 +68,28 @@ def fill(
         temperature: of the symbols; codes are drawn at any temperature.
     """
     known = (np.asarray(tokens, np.int32), np.asarray(levels, np.int32))
-    codes, trust = _in_batches(_fill_latent, model, *known, np.asarray(genre, np.int32), seeds)
-    temperatures = np.full(len(codes), temperature, np.float32)
-    return _in_batches(_decode_known, model, codes, temperatures, trust, seeds, *known)[0]
+    codes = _in_batches(_fill_latent, model, *known, np.asarray(genre, np.int32), seeds)[0]
+    return decode_known(model, codes, *known, seeds, temperature)
+
+
+def decode_known(
+    model: MusAE,
+    latent: np.ndarray,
+    tokens: np.ndarray,
+    levels: np.ndarray,
+    seeds: np.ndarray,
+    temperature: float = 0.0,
+) -> np.ndarray:
+    """The same with codes float32 [N, D] that are given."""
+    how = (np.full(len(latent), number, np.float32) for number in (temperature, TRUST))
+    return _in_batches(_decode_known, model, latent, *how, seeds, tokens, levels)[0]
+
+
+def encode_known(model: MusAE, tokens: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Posteriors of what is known of phrases int [N, T, K]: mean and standard deviation, float32 [N, D]."""
+    known = (np.asarray(tokens, np.int32), np.asarray(levels, np.int32))
+    mean, deviation = _in_batches(_encode_known, model, *known)
+    return mean, deviation
 
 
 def sample_latent(model: MusAE, genre: np.ndarray, seeds: np.ndarray) -> np.ndarray:
@@ -113,8 +133,13 @@ def _decode(
 @tf.function(autograph=False)
 def _fill_latent(
     model: MusAE, tokens: tf.Tensor, levels: tf.Tensor, genre: tf.Tensor, seed: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
-    return model.fill_latent(Known(tokens, levels), genre, seed)
+) -> tuple[tf.Tensor]:
+    return (model.fill_latent(Known(tokens, levels), genre, seed),)
+
+
+@tf.function(autograph=False)
+def _encode_known(model: MusAE, tokens: tf.Tensor, levels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    return model.encode(Known(tokens, levels).seen(model.vocabulary_sizes))
 
 
 @tf.function(autograph=False)

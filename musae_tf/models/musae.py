@@ -33,7 +33,7 @@ from musae_tf.models.autoregressive import AutoregressiveDecoder
 from musae_tf.models.critic import CodeCritic, build_critic
 from musae_tf.models.decoder import build_decoder
 from musae_tf.models.encoder import build_encoder, reader
-from musae_tf.models.filling import ASKED_TRUST, TRUST, code_of_part
+from musae_tf.models.filling import code_of_part
 from musae_tf.models.paths import between
 from musae_tf.models.prior import FittedPrior, GenrePrior, build_prior, build_target, normal_divergence
 from musae_tf.models.symbols import Known
@@ -283,8 +283,8 @@ class MusAE(keras.Model):
             return self.decoder.generate(latent, temperature, seed, known, trust)
         return decode_tokens(self.logits(latent), temperature, seed)
 
-    def fill_latent(self, known: Known, genre: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """A code for each phrase of which a part is known, and how far `decode` should trust it: [B, D] and [B].
+    def fill_latent(self, known: Known, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """A code for each phrase of which a part is known, float32 [B, D]; `decode` should trust it as `TRUST` says.
 
         Args:
             known: what is known of B phrases.
@@ -300,8 +300,7 @@ class MusAE(keras.Model):
         asked = genre >= 0
         genre = tf.where(asked, genre, tf.argmax(self.prior.genre_scores(mean), axis=-1, output_type=tf.int32))
         draw = self.sample_latent(genre, seed)
-        latent = code_of_part(self.prior, mean, deviation, genre, asked, draw, noise)
-        return latent, tf.where(asked, ASKED_TRUST, TRUST)
+        return code_of_part(self.prior, mean, deviation, genre, asked, draw, noise)
 
     def sample_latent(self, genre: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """One code of each genre int32 [B] to make music of, float32 [B, D]; `seed` int32 [B, 2] belongs to the row."""

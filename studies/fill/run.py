@@ -119,7 +119,7 @@ class Study:
         for name, known in progress(list(self._tasks.items()), title="filling", unit="tasks"):
             levels = np.broadcast_to(known, self._real.tokens.shape)
             systems: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-                "model": self._filled, "rests": self._with_rests, "nearest": self._nearest
+                "model": self._filled, "mean code": self._surest, "rests": self._with_rests, "nearest": self._nearest
             }  # fmt: skip
             if name.endswith("bar"):
                 systems["copy"] = self._copied
@@ -138,6 +138,11 @@ class Study:
     def _filled(self, levels: np.ndarray) -> np.ndarray:
         anywhere = np.full(len(levels), -1)
         return inference.fill(self._context.model, self._real.tokens, levels, anywhere, self._seeds)
+
+    def _surest(self, levels: np.ndarray) -> np.ndarray:
+        """With the mean of the posterior of what is known in place of a draw."""
+        mean, _ = inference.encode_known(self._context.model, self._real.tokens, levels)
+        return inference.decode_known(self._context.model, mean, self._real.tokens, levels, self._seeds)
 
     def _with_rests(self, levels: np.ndarray) -> np.ndarray:
         """What the model rebuilds of the phrase with rests in the hole."""

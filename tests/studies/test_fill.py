@@ -29,7 +29,7 @@ def test_every_task_and_filling_has_its_figures(autoregressive_run, tiny_dataset
     written = json.loads((to / "fill.json").read_text())
     for name, systems in written["tasks"].items():
         others = {"copy"} if name.endswith("bar") else set()
-        assert set(systems) == {"real", "model", "rests", "nearest"} | others
+        assert set(systems) == {"real", "model", "mean code", "rests", "nearest"} | others
         assert systems["real"]["found"]["value"] == systems["real"]["notes"]["value"] == 1
         assert systems["rests"]["found"]["value"] <= 1
         for row in systems.values():
