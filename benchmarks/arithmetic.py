@@ -92,7 +92,7 @@ def main() -> None:
     arguments = parser(__doc__, quick=True).parse_args()
     quick = arguments.quick
     report = Report("arithmetic", arguments)
-    toy = [*TOY, "critic.steps=1", "prior.axes=2", "training.batch_size=4"]
+    toy = [*TOY, "prior.axes=2"]
     step = TrainingStep(
         load_config(CONFIGS / "voices_one_pass.yaml", toy if quick else ["training.batch_size=128"]), SIZES, 4
     )

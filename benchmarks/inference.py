@@ -27,7 +27,8 @@ from musae_tf.config import Config, load_config
 ROOT = Path(__file__).parent.parent
 BATCHING = ROOT / "serving" / "config" / "batching.config"
 BAR = 10.0
-TOY = ["model.encoder_units=8", "model.decoder_units=8", "model.latent=16", "prior.axes=2"]
+TOY = ["model.encoder_units=8", "model.decoder_units=8", "model.latent=16", "prior.axes=2", "model.decoder=flat",
+       "model.hidden_parts=false"]  # fmt: skip
 ROWS = 16
 TEMPERATURES = {"greedy": 0.0, "temperature 0.9": 0.9}
 LATENCY_BARS = {1: 0.1, 64: 0.5}

@@ -75,9 +75,7 @@ def main() -> None:
     arguments = arguments.parse_args()
     quick = arguments.quick
     report = Report("pytorch", arguments)
-    config = load_config(
-        CONFIGS / "voices_one_pass.yaml", [*PLAIN, *([*TOY, "training.batch_size=2"] if quick else [])]
-    )
+    config = load_config(CONFIGS / "voices_one_pass.yaml", [*PLAIN, *(TOY if quick else [])])
     python = arguments.torch or environment()
     peer = Peer([python, Path(__file__).parent / "pytorch_peer.py"], json.dumps(sizes_of(config)))
     step = TrainingStep(config, SIZES, 4)

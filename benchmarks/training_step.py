@@ -24,7 +24,8 @@ from musae_tf.config import Config, load_config
 CONFIGS = Path(__file__).parent.parent / "configs"
 SIZES = (130,) * 4
 BAR, AUTOREGRESSIVE_BAR = 3.0, 2.0
-TOY = ["model.encoder_units=8", "model.decoder_units=8", "model.latent=16", "critic.units=[8]"]
+TOY = ["model.encoder_units=8", "model.decoder_units=8", "model.latent=16", "critic.units=[8]",
+       "critic.steps=1", "training.batch_size=4"]  # fmt: skip
 GENRES = {"voices by step": 4, "paper_gm": 33}
 OUR_THREADS = {"TF_NUM_INTRAOP_THREADS": str(max(1, len(os.sched_getaffinity(0)) // 2))}
 
@@ -32,8 +33,8 @@ OUR_THREADS = {"TF_NUM_INTRAOP_THREADS": str(max(1, len(os.sched_getaffinity(0))
 def settings(quick: bool) -> dict[str, Config]:
     """The configurations that are measured, by size."""
     paper = load_config(CONFIGS / "paper_gm.yaml", [*TOY, "music.bars=3", "model.encoder_layers=1"] if quick else [])
-    voices = load_config(CONFIGS / "voices_one_pass.yaml", [*TOY, "critic.steps=1", "prior.axes=2"] if quick else [])
-    hearing = load_config(CONFIGS / "voices.yaml", [*TOY, "critic.steps=1", "prior.axes=2"] if quick else [])
+    voices = load_config(CONFIGS / "voices_one_pass.yaml", [*TOY, "prior.axes=2"] if quick else [])
+    hearing = load_config(CONFIGS / "voices.yaml", [*TOY, "prior.axes=2"] if quick else [])
     return {
         "voices by step": at_the_size_of(paper, voices),
         "paper_gm": paper,
