@@ -5,6 +5,7 @@ import inspect
 import json
 import tarfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tests.client.scripted import DESCRIPTION, ScriptedServer
 from tests.corpus import four_voice_song
 
 PIECE, OTHER = four_voice_song(5, seed=2), four_voice_song(8, seed=3)
+MELODY = replace(PIECE, tracks=PIECE.tracks[:1])
 CODES = np.random.default_rng(1).standard_normal((3, 16)).astype(np.float32)
 # What each verb is asked, at temperature 1 for music that depends on every probability, however little it was trained.
 CALLS: dict[str, Callable[..., Any]] = {
@@ -30,6 +32,10 @@ CALLS: dict[str, Callable[..., Any]] = {
     "transfer": lambda musae, **how: musae.transfer(PIECE, "hymns", strength=0.5, temperature=1.0, seed=3, **how),
     "change": lambda musae, **how: musae.change(PIECE, {"notes": 1.0}, 1.0, 3, **how),
     "sweep": lambda musae, **how: musae.sweep(PIECE, "length", 3, 1.0, 1.0, 3, **how),
+    "fill": lambda musae, **how: musae.fill(PIECE, "2-3", "alto,tenor", temperature=1.0, seed=3, **how),
+    "harmonise": lambda musae, **how: musae.harmonise(MELODY, temperature=1.0, seed=3, **how),
+    "continue_": lambda musae, **how: musae.continue_(PIECE, 3, temperature=1.0, seed=3, **how),
+    "vary": lambda musae, **how: musae.vary(PIECE, 0.3, 2, 1.0, 3, **how),
     "decode": lambda musae, **how: musae.decode(CODES, 1.0, 3, **how),
 }
 
@@ -84,7 +90,7 @@ def test_it_gives_the_same_here_in_an_export_and_over_the_wire_and_changes_the_m
     assert made != notes(call(musae, trust=1))
 
 
-@pytest.mark.parametrize("verb", ["sample", "reconstruct", "change", "sweep", "decode"])
+@pytest.mark.parametrize("verb", ["sample", "reconstruct", "change", "sweep", "vary", "decode"])
 def test_all_of_it_is_what_these_do_by_themselves(here, verb):
     assert notes(CALLS[verb](here, trust=1)) == notes(CALLS[verb](here))
 

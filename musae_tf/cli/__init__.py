@@ -13,11 +13,13 @@ from contextlib import redirect_stdout
 from musae_tf import __version__
 from musae_tf.cli.data import add_data
 from musae_tf.cli.doctor import add_doctor
+from musae_tf.cli.editing import add_editing
 from musae_tf.cli.evaluate import add_compare, add_evaluate
 from musae_tf.cli.hub import add_hub
 from musae_tf.cli.layouts import add_layouts
-from musae_tf.cli.music import add_change, add_music, add_request
+from musae_tf.cli.music import add_change, add_music
 from musae_tf.cli.parser import USAGE, Commands, Parser, command
+from musae_tf.cli.request import add_request
 from musae_tf.cli.serve import add_export, add_serve
 from musae_tf.cli.studio import add_studio
 from musae_tf.cli.train import add_configs, add_train
@@ -43,8 +45,8 @@ def build_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"musae-tf {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="name", title="commands")
     for add in (
-        add_data, add_layouts, add_configs, add_train, add_evaluate, add_compare, add_music, add_change, add_export,
-        add_serve, add_request, add_studio, add_hub, add_doctor,
+        add_data, add_layouts, add_configs, add_train, add_evaluate, add_compare, add_music, add_change, add_editing,
+        add_export, add_serve, add_request, add_studio, add_hub, add_doctor,
     ):  # fmt: skip
         add(commands)
     _add_completion(commands, parser)

@@ -79,7 +79,7 @@ class Finding(NamedTuple):
 
 def add_doctor(commands: Commands) -> None:
     """Add `musae doctor`."""
-    summary = "what is installed here and whether it works; exit code 1 if something needed is missing"
+    summary = "what is installed here and whether it works"
     example = "musae doctor --server localhost:8500"
     parser = command(commands, "doctor", doctor, summary, example, "not all was seen")
     add_server(parser, default=None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from musae_tf.cli.parser import Commands, Parser, add_json, command, integer, number
-from musae_tf.cli.served import add_describe, add_status, open_client
+from musae_tf.cli.served import open_client
 from musae_tf.cli.shared import (
     add_dataset,
     add_output,
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 AddModel = Callable[[Parser], None]
 """Adds what says where the model is. The functions that add a command are also given how its example begins."""
 
-_SAMPLES = "RUN/samples; samples with --pretrained"
+SAMPLES = "RUN/samples; samples with --pretrained"
+"""Where pieces go if the user does not say."""
 
 
 class Opened(NamedTuple):
@@ -56,45 +57,29 @@ class Opened(NamedTuple):
 
 def add_music(commands: Commands) -> None:
     """Add `musae sample`, `reconstruct`, `interpolate` and `transfer`."""
-    for add in (_add_sample, _add_reconstruct, _add_interpolate, _add_transfer):
-        parser = add(commands, "musae {} runs/NAME", _add_model)
-        add_output(parser, _SAMPLES)
+    for add in (sample_command, reconstruct_command, interpolate_command, transfer_command):
+        parser = add(commands, "musae {} runs/NAME", add_local)
+        add_output(parser, SAMPLES)
         add_json(parser)
 
 
 def add_change(commands: Commands) -> None:
     """Add `musae change`."""
-    parser = _add_change(commands, "musae {} runs/NAME", _add_model)
+    parser = change_command(commands, "musae {} runs/NAME", add_local)
     add_dataset(parser)
-    add_output(parser, _SAMPLES)
+    add_output(parser, SAMPLES)
     add_json(parser)
 
 
-def add_request(commands: Commands) -> None:
-    """Add `musae request`."""
-    summary = "have music made by a model on a server"
-    token = "A token in the environment variable MUSAE_TOKEN is sent along."
-    example = "musae request sample --server HOST:8500 --genre bach --out bach.mid"
-    request = commands.add_parser(
-        "request", help=summary, description=f"{summary.capitalize()}. {token}", epilog=f"example:\n  {example}"
-    )
-    kinds = request.add_subparsers(metavar="COMMAND", required=True, dest="kind", title="commands")
-    for add in (_add_change, _add_sample, _add_reconstruct, _add_interpolate, _add_transfer):
-        parser = add(kinds, "musae request {}", _add_served)
-        add_output(parser, "here")
-        parser.add_argument("--png", action="store_true", help="draw pictures as well (needs matplotlib)")
-        add_json(parser)
-    add_describe(kinds)
-    add_status(kinds)
-
-
-def _add_model(parser: Parser) -> None:
+def add_local(parser: Parser) -> None:
+    """Say which run's model makes music here."""
     add_run(parser)
     add_pretrained(parser)
     parser.set_defaults(open=_open_run)
 
 
-def _add_served(parser: Parser) -> None:
+def add_served(parser: Parser) -> None:
+    """Say which server's model makes music."""
     add_server(parser)
     parser.set_defaults(open=_open_server)
 
@@ -141,7 +126,8 @@ def _check_engraver(arguments: Namespace) -> None:
 # --- the commands -----------------------------------------------------------------------------------------------------
 
 
-def _add_sample(commands: Commands, call: str, add_model: AddModel) -> Parser:
+def sample_command(commands: Commands, call: str, add_model: AddModel) -> Parser:
+    """Add `sample`."""
     parser = command(
         commands, "sample", sample, "make new pieces", f"{call.format('sample')} --genre bach --bars 16 --seed 7 --wav"
     )
@@ -165,7 +151,7 @@ def sample(arguments: Namespace) -> None:
         output.check_out(arguments.out, len(genres))
         how = (arguments.bars, arguments.temperature, arguments.seed, arguments.tempo, arguments.trust)
         made = [output.sampled(genre, arguments.seed, opened.musae.sample(genre, *how)) for genre in genres]
-        _write(made, opened, arguments)
+        write(made, opened, arguments)
     if opened.called is not None:
         files = arguments.report["pieces"][0]
         written = files.get("midi") or files["score"]
@@ -179,7 +165,8 @@ def sample(arguments: Namespace) -> None:
         )
 
 
-def _add_reconstruct(commands: Commands, call: str, add_model: AddModel) -> Parser:
+def reconstruct_command(commands: Commands, call: str, add_model: AddModel) -> Parser:
+    """Add `reconstruct`."""
     summary = "encode a piece and decode it again"
     parser = command(commands, "reconstruct", reconstruct, summary, f"{call.format('reconstruct')} mine.mid")
     add_model(parser)
@@ -197,10 +184,11 @@ def reconstruct(arguments: Namespace) -> None:
     with arguments.open(arguments) as opened:
         output.say_losses(arguments.song, song, opened.musae.describe().layout)
         rebuilt = opened.musae.reconstruct(song, *_drawing(arguments))
-        _write([output.reconstructed(song, rebuilt)], opened, arguments)
+        write([output.reconstructed(song, rebuilt)], opened, arguments)
 
 
-def _add_interpolate(commands: Commands, call: str, add_model: AddModel) -> Parser:
+def interpolate_command(commands: Commands, call: str, add_model: AddModel) -> Parser:
+    """Add `interpolate`."""
     summary = "make pieces between one piece and another"
     parser = command(
         commands, "interpolate", interpolate, summary, f"{call.format('interpolate')} from.mid to.mid --points 7"
@@ -227,10 +215,11 @@ def interpolate(arguments: Namespace) -> None:
             output.say_losses(path, song, opened.musae.describe().layout)
         how = (arguments.points, arguments.temperature, arguments.seed, arguments.path, arguments.trust)
         songs = opened.musae.interpolate(start, end, *how)
-        _write(output.interpolated(start, end, songs), opened, arguments)
+        write(output.interpolated(start, end, songs), opened, arguments)
 
 
-def _add_transfer(commands: Commands, call: str, add_model: AddModel) -> Parser:
+def transfer_command(commands: Commands, call: str, add_model: AddModel) -> Parser:
+    """Add `transfer`."""
     summary = "move a piece towards another genre"
     parser = command(
         commands, "transfer", transfer, summary, f"{call.format('transfer')} mine.mid --to palestrina --strength 0.8"
@@ -262,10 +251,11 @@ def transfer(arguments: Namespace) -> None:
         how = (arguments.strength, *_drawing(arguments))
         moved = opened.musae.transfer(song, arguments.to, source, *how)
         piece = output.transferred(song, source, arguments.to, arguments.strength, moved)
-        _write([piece], opened, arguments, source=source, to=arguments.to)
+        write([piece], opened, arguments, source=source, to=arguments.to)
 
 
-def _add_change(commands: Commands, call: str, add_model: AddModel) -> Parser:
+def change_command(commands: Commands, call: str, add_model: AddModel) -> Parser:
+    """Add `change`."""
     summary = "give a piece more or less notes, register or length"
     example = f"{call.format('change')} mine.mid --more soprano:notes --less bass:register"
     parser = command(commands, "change", change, summary, example)
@@ -301,7 +291,7 @@ def change(arguments: Namespace) -> None:
             songs = opened.musae.sweep(song, arguments.sweep, arguments.points, arguments.strength, *how)
             made = output.swept(song, arguments.sweep, arguments.strength, songs)
         wish = {"changes": changes} if changes else {"sweep": arguments.sweep}
-        _write(made, opened, arguments, **wish)
+        write(made, opened, arguments, **wish)
 
 
 def _add_other_bars(parser: Parser) -> None:
@@ -314,7 +304,8 @@ def _drawing(arguments: Namespace) -> tuple[float, int, float | None, str]:
     return arguments.temperature, arguments.seed, arguments.trust, arguments.other_bars
 
 
-def _write(made: Sequence["MadePiece"], opened: Opened, arguments: Namespace, **facts: object) -> None:
+def write(made: Sequence["MadePiece"], opened: Opened, arguments: Namespace, **facts: object) -> None:
+    """Write pieces where the user wants them, with what goes with them, and report them."""
     from musae_tf.cli import output
 
     layout = opened.musae.describe().layout

@@ -138,6 +138,20 @@ def swept(source: Song, attribute: str, strength: float, songs: Sequence[Song]) 
     ]
 
 
+def edited(source: Song, what: str, seed: int, song: Song) -> MadePiece:
+    """A piece of which a part was written."""
+    return MadePiece(f"{_stem(source)}-{what}-{seed}", song, f"{source.name}, {what}, seed {seed}")
+
+
+def varied(source: Song, amount: float, songs: Sequence[Song]) -> list[MadePiece]:
+    """Versions of a piece, numbered."""
+    digits = len(str(len(songs)))
+    return [
+        MadePiece(f"{_stem(source)}-version-{number:0{digits}d}", song, f"{source.name}, varied by {amount:g}")
+        for number, song in enumerate(songs, 1)
+    ]
+
+
 def wanted(arguments: Namespace) -> dict[str, float]:
     """What `--more` and `--less` ask for; empty if `--sweep` asks for something.
 

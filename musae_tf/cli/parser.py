@@ -19,6 +19,12 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
         width = min(COLUMNS, shutil.get_terminal_size((COLUMNS, 24)).columns)
         super().__init__(prog, max_help_position=30, width=width)
 
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        # The names of commands stand one indentation further in, which argparse does not reckon with.
+        if isinstance(action, argparse._SubParsersAction):
+            self._action_max_length += self._indent_increment
+
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence, and takes options before, between and after the arguments."""

@@ -36,6 +36,9 @@ Music: TypeAlias = Union[str, os.PathLike, bytes, Song, "Multitrack", "Score", "
 tokens int [bars * S, C] or [bars, S, C].
 """
 
+FARTHEST = 2.5
+"""How far from its own codes the versions of a piece can be, in standard deviations of a code's axes."""
+
 CORRELATION = 0.7
 """Of the codes of neighbouring phrases in a `walk`: near enough to belong together, far enough to move on."""
 
@@ -53,7 +56,7 @@ WARNINGS = {
 PATHS = ("linear", "spherical")
 """Ways from one code to another: a straight line, or the great arc of Shoemake (1985)."""
 
-CODES, TOKENS, OTHER_CODES = 0, 1, 2
+CODES, TOKENS, OTHER_CODES, VARIATIONS = 0, 1, 2, 3
 """Streams of seeds, so that a phrase's codes and its tokens are drawn independently."""
 
 
@@ -110,6 +113,28 @@ def walk(draws: np.ndarray, others: np.ndarray) -> np.ndarray:
         step = (rest + spread) / 2 * draws[phrase] + (rest - spread) / 2 * others[phrase]
         codes[phrase] = CORRELATION * codes[phrase - 1] + step
     return codes
+
+
+def nearby(codes: np.ndarray, amount: float, versions: int, seed: int) -> np.ndarray:
+    """Codes near those of a piece.
+
+    All phrases of a version move by one step, drawn of a Gaussian, so that like phrases stay alike.
+
+    Args:
+        codes: float32 [n, D].
+        amount: 0 stays, 1 goes `FARTHEST`.
+        versions: V, how many.
+        seed: 0 or more.
+
+    Returns:
+        float32 [V, n, D].
+    """
+    steps = [
+        np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(VARIATIONS, version))))
+        for version in range(versions)
+    ]
+    moves = np.stack([draws.standard_normal(codes.shape[1]) for draws in steps])
+    return (codes + amount * FARTHEST * moves[:, np.newaxis]).astype(np.float32)
 
 
 def phrase_count(bars: int, phrase_bars: int) -> int:

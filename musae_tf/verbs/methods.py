@@ -7,7 +7,7 @@ from functools import wraps
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar, get_args
 
-from musae_tf.verbs import functions
+from musae_tf.verbs import editing, functions
 from musae_tf.verbs.description import Description
 from musae_tf.verbs.steps import Steps
 
@@ -65,6 +65,10 @@ class Verbs(ABC):
     transfer = blocking(functions.transfer)
     change = blocking(functions.change)
     sweep = blocking(functions.sweep)
+    fill = blocking(editing.fill)
+    harmonise = blocking(editing.harmonise)
+    continue_ = blocking(editing.continue_)
+    vary = blocking(editing.vary)
     infer_genre = blocking(functions.infer_genre)
     encode = blocking(functions.encode)
     decode = blocking(functions.decode)
@@ -99,6 +103,10 @@ class AsyncVerbs(ABC):
     transfer = awaiting(functions.transfer)
     change = awaiting(functions.change)
     sweep = awaiting(functions.sweep)
+    fill = awaiting(editing.fill)
+    harmonise = awaiting(editing.harmonise)
+    continue_ = awaiting(editing.continue_)
+    vary = awaiting(editing.vary)
     infer_genre = awaiting(functions.infer_genre)
     encode = awaiting(functions.encode)
     decode = awaiting(functions.decode)

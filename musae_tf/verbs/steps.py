@@ -1,7 +1,8 @@
 """What verbs have in common: how they ask a model, read music, and have a model make some."""
 
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
@@ -41,13 +42,20 @@ def read(model: Description, music: Music) -> tuple[Song, Grid, np.ndarray]:
         MusicError: it has none of the layout's tracks or no bar of its metre; a file is named.
     """
     song = pieces.as_song(music, model.layout)
-    try:
+    with naming(music):
         grid = tokenize(song, model.layout)
+    return song, grid, pieces.phrases_of(grid, model.bars)
+
+
+@contextmanager
+def naming(music: Music) -> Iterator[None]:
+    """Have a MusicError name the file, if the music is one."""
+    try:
+        yield
     except MusicError as error:
         if isinstance(music, (str, os.PathLike)):
             raise MusicError(f"{os.fspath(music)}: {error}") from None
         raise
-    return song, grid, pieces.phrases_of(grid, model.bars)
 
 
 def sampling(
