@@ -34,7 +34,7 @@ class Lesson(NamedTuple):
     """Phrases with faults, int32 [b, T, K]."""
     known: Known
     noisy: tf.Tensor
-    """1 where a code has extra noise, else 0: float32 [b]."""
+    """1 where a code has extra noise, 0 where it has none; -1 where that is not to be learnt: float32 [b]."""
     free: tf.Tensor
     """1 where a symbol is not known beforehand, else 0: float32 [b, T, K]."""
 
@@ -89,7 +89,7 @@ def lesson_of(
         vocabulary_sizes: symbols of each track.
         noise: that of the step.
         of_parts: float32 [ceil(b / PARTIAL), D], codes of what is known, for the rows whose numbers are multiples of
-            `PARTIAL`. They are as noisy as they are, and get no gradient.
+            `PARTIAL`. They get no gradient, and are no example of noise: some are sure, others not.
     """
     tokens = known.tokens
     steps, tracks = tokens.shape[1:]
@@ -102,7 +102,7 @@ def lesson_of(
         partial = _partial_rows(rows)
         spread = tf.repeat(tf.stop_gradient(of_parts), PARTIAL, axis=0)[: tf.shape(rows)[0]]
         latent = tf.where(partial[:, tf.newaxis], spread, latent)
-        noisy = tf.where(partial, 1.0, noisy)
+        noisy = tf.where(partial, -1.0, noisy)
 
     # A wrong symbol is one of the same track at another step.
     history = tf.where(noise.uniform("wrong", steps, tracks) < _WRONG, tf.reverse(tokens, [1]), tokens)

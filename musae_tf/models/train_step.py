@@ -141,7 +141,8 @@ def reconstructions(batch: EncodedBatch) -> tuple[Sequence[tf.Tensor], dict[str,
     lesson = lesson_of(latent, known, decoder.vocabulary_sizes, noise, of_parts)
     logits, drafted = decoder.taught(lesson.latent, lesson.history, lesson.known, training=True)
     rebuilt, draft = (reconstruction(found, batch.tokens, lesson.free) for found in (logits, drafted))
-    draft += tf.nn.sigmoid_cross_entropy_with_logits(lesson.noisy, decoder.noisy(lesson.latent))
+    told = tf.nn.sigmoid_cross_entropy_with_logits(tf.nn.relu(lesson.noisy), decoder.noisy(lesson.latent))
+    draft += tf.where(lesson.noisy < 0.0, 0.0, told)
     return logits, {"reconstruction": rebuilt, "draft": draft, **parts}
 
 

@@ -54,7 +54,9 @@ def test_codes_of_parts_stand_in_their_rows_and_get_no_gradient():
         total = tf.reduce_sum(lesson.latent)
     np.testing.assert_array_equal(lesson.latent[::PARTIAL], of_parts)
     assert np.abs(np.delete(lesson.latent.numpy(), np.s_[::PARTIAL], axis=0)).max() < 100
-    assert (lesson.noisy.numpy()[::PARTIAL] == 1).all()
+    noisy = lesson.noisy.numpy()
+    assert (noisy[::PARTIAL] == -1).all()
+    assert set(np.delete(noisy, np.s_[::PARTIAL])) == {0.0, 1.0}
     assert tape.gradient(total, of_parts) is None
     given = known.levels.numpy() == KNOWN
     np.testing.assert_array_equal(lesson.history.numpy()[given], known.tokens.numpy()[given])
