@@ -11,6 +11,7 @@ other tracks in every other genre. Writes results/fill/fill.json, fill.md and fi
 import argparse
 import io
 import json
+import math
 import shlex
 import sys
 from collections.abc import Callable
@@ -70,7 +71,9 @@ def main(arguments: list[str] | None = None) -> int:
     keys = ("command", "steps", "seconds", "versions", "revision", "machine")
     facts = {"command": command, "run": {key: run.facts.get(key) for key in keys}}
     options.to.mkdir(parents=True, exist_ok=True)
-    write_text(options.to / "fill.json", json.dumps({**facts, **found}, indent=1) + "\n", RunError)
+    write_text(
+        options.to / "fill.json", json.dumps(_plain({**facts, **found}), indent=1, allow_nan=False) + "\n", RunError
+    )
     write_text(options.to / "fill.md", table(found), RunError)
     study.draw(options.to / "fill.png")
     print(table(found))
@@ -258,6 +261,13 @@ def table(found: dict[str, Any]) -> str:
         lines += ["", f"Harmonised in every other genre ({other['phrases']} phrases): as asked "]
         lines[-1] += f"{_span(other['as_asked'])}; shares of the way to real music of the genre: {kept}."
     return "\n".join(lines) + "\n"
+
+
+def _plain(tree: Any) -> Any:
+    """The same with None for what is not a number, which JSON has not."""
+    if isinstance(tree, dict):
+        return {key: _plain(value) for key, value in tree.items()}
+    return None if isinstance(tree, float) and math.isnan(tree) else tree
 
 
 def _span(value: dict[str, float]) -> str:
