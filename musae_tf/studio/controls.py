@@ -105,7 +105,8 @@ class Dice:
 
     def set(self, numbers: Mapping[str, float]) -> None:
         """Show the numbers of a recipe."""
-        self.temperature.value, self.seed.value = numbers["temperature"], numbers["seed"]
+        if "seed" in numbers:
+            self.temperature.value, self.seed.value = numbers["temperature"], numbers["seed"]
         if self.bars is not None:
             self.bars.value = numbers["bars"]
 
@@ -192,7 +193,7 @@ class PlayerView(ui.element, component="player.js"):
         self._props["title"] = ""
         self._props["note"] = ""
 
-    def show(self, result: Result, title: str, note: str, play: bool) -> None:
+    def show(self, result: Result, title: str, note: str, play: bool, filled: dict[str, Any] | None) -> None:
         """Show a result.
 
         Args:
@@ -200,8 +201,9 @@ class PlayerView(ui.element, component="player.js"):
             title: what it is.
             note: what its link does not carry, if so.
             play: whether it is heard at once.
+            filled: the part of it that was written last, from where it is heard: see `selection.marked`; None for none.
         """
-        self._props["result"] = {**result.to_dict(), "play": play}
+        self._props["result"] = {**result.to_dict(), "play": play, "filled": filled}
         self._props["title"] = title
         self._props["note"] = note
         self.update()

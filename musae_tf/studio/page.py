@@ -4,20 +4,42 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 from nicegui import ui
 
 from musae_tf.errors import MusaeError
+from musae_tf.studio import fills
 from musae_tf.studio.controls import PlayerView, text
+from musae_tf.studio.editor import Editor
+from musae_tf.studio.fills import Fill
+from musae_tf.studio.history import History
 from musae_tf.studio.panels import BetweenPanel, ChangePanel, MapPanel, Panel, SamplePanel
 from musae_tf.studio.recipe import PIECES, GridPiece, Recipe, make
+from musae_tf.studio.selection import marked
 from musae_tf.studio.service import Result, Service
 from musae_tf.verbs.description import Description
 
 CSS = Path(__file__).with_name("studio.css")
 PANELS = (SamplePanel, ChangePanel, BetweenPanel, MapPanel)
 RETRY_SECONDS = 3.0
+
+
+class Shown(NamedTuple):
+    """What the page shows before anything of it was filled.
+
+    Attributes:
+        recipe: how it was made.
+        fragment: of its link, with the pieces it was made of.
+        note: what its link does not do, if so.
+        title: what it is.
+    """
+
+    recipe: Recipe
+    fragment: str
+    note: str
+    title: str
 
 
 class Page:
@@ -53,6 +75,7 @@ class Page:
                 self._status = text("p", "", "status").props('role="status" aria-live="polite"')
                 self._player = PlayerView()
                 self._player.on("failure", lambda event: self._alert_with(str(event.args)))
+        self._editor = Editor(self._service, self._player, self._present, self._busy, self._fail)
         self._dark = dark
 
     def _next_scheme(self, dark: ui.dark_mode) -> None:
@@ -70,6 +93,7 @@ class Page:
         self._about.text = f"{model.name}, version {model.version}: {', '.join(model.layout.names)}"
         with self._left:
             self._build(model)
+        self._editor.build(model)
         await self._follow(model, dict(parse_qsl(found[1])))
 
     async def _find(self) -> Description:
@@ -106,6 +130,7 @@ class Page:
             panel = self._panels[recipe.kind]
             self._tabs.value = panel.title
             panel.set(recipe)
+            done = fills.from_text(self._query.get("fills", "[]"), model)
             places = PIECES.get(recipe.kind, ())
             missing = [place for place in places if not fragment.get(place)]
             for place in places:
@@ -117,10 +142,10 @@ class Page:
         if missing:
             self._alert_with("This link does not carry its piece, which is too long for one: bring the file again.")
             return
-        await self._make(panel, play=False)
+        await self._make(panel, play=False, done=done)
 
-    async def _make(self, panel: Panel, play: bool = True) -> None:
-        """Make a panel's recipe and show it. Of several at a time only the last one is shown."""
+    async def _make(self, panel: Panel, play: bool = True, done: tuple[Fill, ...] = ()) -> None:
+        """Make a panel's recipe, fill what was filled, and show it. Of several at a time only the last one is shown."""
         self._request += 1
         request = self._request
         try:
@@ -130,9 +155,7 @@ class Page:
             if made is not None and self._line is not None and self._line[0] == made:
                 result = self._line[1][int(recipe["at"])]
             else:
-                self._status.text = "Making …"
-                self._status.classes(replace="status")
-                self._alert_with("")
+                self._busy("Making …")
                 await self._service.model()
                 latent_map = await self._service.map() if recipe.kind == "map" else None
                 songs = await make(self._service.musae, recipe, brought, latent_map)
@@ -143,28 +166,53 @@ class Page:
                 ]
                 result = results[min(int(recipe.numbers.get("at", 0)), len(results) - 1)]
                 self._line = None if made is None else (made, results)
+            history = await self._editor.again(result, done)
+            if request != self._request:
+                return
         except MusaeError as error:
             if request == self._request:
                 self._fail(error)
             return
-        self._show(panel, recipe, brought, result, play)
+        self._show(recipe, brought, history, play)
 
-    def _show(self, panel: Panel, recipe: Recipe, brought: Sequence[GridPiece], result: Result, play: bool) -> None:
+    def _show(self, recipe: Recipe, brought: Sequence[GridPiece], history: History, play: bool) -> None:
         bars = int(recipe.numbers.get("bars", 1))
         texts = {place: piece.to_text(bars) for place, piece in zip(PIECES.get(recipe.kind, ()), brought, strict=True)}
         carried = all(texts.values())
         fragment = f"#{urlencode(texts)}" if texts and carried else ""
-        query = f"{recipe.query()}&{urlencode({'made': self._model.created})}"
-        ui.run_javascript(f"history.replaceState(null, '', {json.dumps(f'?{query}{fragment}')})")
         notes = [] if carried else ["The link carries all settings but not the piece, which is too long for one."]
         if self._query.get("made", self._model.created) != self._model.created:
             notes.append("The link was made with another version of the model: the music may differ.")
-        words = title(recipe, result.song.name)
+        self._shown = Shown(recipe, fragment, " ".join(notes), title(recipe, history.start.song.name))
+        self._editor.history = history
+        self._present(play)
+        self._query = {}
+
+    def _present(self, play: bool) -> None:
+        """Show the piece as far as it is filled, and have the address say how it was made."""
+        history, shown = self._editor.history, self._shown
+        if history is None:
+            return
+        done = history.fills
+        query = {"made": self._model.created, **({"fills": fills.to_text(done)} if done else {})}
+        address = f"?{shown.recipe.query()}&{urlencode(query)}{shown.fragment}"
+        ui.run_javascript(f"history.replaceState(null, '', {json.dumps(address)})")
+        words, part = shown.title, None
+        if done:
+            part = done[-1].selection
+            words = f"{words}, {part.words(self._model.layout.names)} filled"
         self._alert_with("")
         self._status.text = f"Ready: {words}"
         self._status.classes(replace="unseen")
-        self._player.show(result, words, " ".join(notes), play)
-        self._query = {}
+        song = history.result.song
+        filled = None if part is None else marked(part, len(song.tracks), len(song.bars()))
+        self._player.show(history.result, words, shown.note, play, filled)
+        self._editor.show()
+
+    def _busy(self, words: str) -> None:
+        self._status.text = words
+        self._status.classes(replace="status")
+        self._alert_with("")
 
     def _fail(self, error: MusaeError) -> None:
         self._alert_with(str(error))
@@ -181,6 +229,8 @@ def title(recipe: Recipe, name: str) -> str:
     """What a result is, in words."""
     if recipe.kind == "sample":
         return f"{recipe.genre}, {recipe['bars']} bars, seed {recipe['seed']}"
+    if recipe.kind == "keep":
+        return f"{name}, as it is"
     if recipe.kind == "reconstruct":
         return f"{name}, reconstructed"
     if recipe.kind == "transfer":
@@ -198,7 +248,7 @@ def stem(recipe: Recipe, name: str, at: int) -> str:
         return f"{recipe.genre}-{recipe['seed']}"
     if recipe.kind == "interpolate":
         return f"{name}-{at + 1}"
-    if recipe.kind == "transfer":
+    if recipe.kind in ("transfer", "keep"):
         return name
     if recipe.kind == "map" and not name:
         return f"map-{recipe['x']:.2f}-{recipe['y']:.2f}"

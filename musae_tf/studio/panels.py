@@ -114,7 +114,7 @@ class SamplePanel(Panel):
 class ChangePanel(Panel):
     """One piece, as the model has it or moved."""
 
-    kinds = ("reconstruct", "transfer", "reshape")
+    kinds = ("reconstruct", "transfer", "reshape", "keep")
     title = "Change"
 
     def build(self) -> None:
@@ -124,6 +124,8 @@ class ChangePanel(Panel):
         ways = {"reconstruct": "Reconstruct", "transfer": "Transfer"}
         if self.model.attributes is not None:
             ways["reshape"] = "Reshape"
+        if "fill" in self.model.signatures:
+            ways["keep"] = "As it is"
         self.way = (
             ui.toggle(ways, value="transfer").props('no-caps unelevated spread aria-label="What to do"').classes("ways")
         )

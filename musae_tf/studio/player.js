@@ -25,13 +25,15 @@ export default {
           <text v-for="line in labels" :x="line.x + 4" y="11" class="bar-number">{{ line.text }}</text>
           <g v-for="(track, number) in drawn" :class="'track-' + (number % 7)">
             <rect v-for="note in track" :x="note.x" :y="note.y" :width="note.width" :height="note.height" rx="2"
-                  :opacity="note.opacity" />
+                  :opacity="note.opacity" :class="{ fresh: note.fresh }" />
           </g>
         </svg>
+        <slot name="selecting"></slot>
         <div ref="cursor" class="cursor"></div>
         </div>
       </div>
-      <ul class="legend" aria-label="Tracks">
+      <slot></slot>
+      <ul v-if="!$slots.selecting" class="legend" aria-label="Tracks">
         <li v-for="(track, number) in result.tracks" :class="'track-' + (number % 7)"><i></i>{{ track.name }}</li>
       </ul>
       <div class="transport">
@@ -109,8 +111,11 @@ export default {
       return loud.some((velocity) => velocity !== loud[0]);
     },
     drawn() {
-      return this.result.tracks.map((track) =>
+      const { filled, bars, quarters } = this.result;
+      const [from, until] = filled ? [bars[filled.first - 1], bars[filled.last] ?? quarters] : [0, 0];
+      return this.result.tracks.map((track, number) =>
         track.notes.map(([start, length, pitch, velocity]) => ({
+          fresh: start >= from && start < until && filled.tracks.includes(number),
           x: start * this.scale + 0.5,
           y: (track.drums ? this.drum(pitch) : this.row(pitch)) + 0.5,
           width: Math.max(length * this.scale - 1, 2),
@@ -166,7 +171,10 @@ export default {
       await this.$nextTick();
       if (this.result?.play) this.$el.scrollIntoView({ block: "nearest" });
       await this.ready();
-      if (key === this.result?.key && this.result.play && this.sound) this.play();
+      if (key !== this.result?.key || !this.result.play || !this.sound) return;
+      const { filled, bars, quarters, seconds } = this.result;
+      if (filled) this.seek((bars[filled.first - 1] * seconds) / quarters);
+      this.play();
     },
     // The whole sound as a blob: any position can be reached at once, and a failure has a sentence.
     async ready() {

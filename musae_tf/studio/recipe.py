@@ -160,6 +160,7 @@ AMOUNT = Field(-3.0, 3.0, 0.0)
 _DICE = ("temperature", "seed")
 KINDS = {
     "sample": ("bars", *_DICE),
+    "keep": ("bars",),
     "reconstruct": ("bars", *_DICE),
     "transfer": ("strength", "bars", *_DICE),
     "reshape": ("bars", *_DICE),
@@ -171,7 +172,13 @@ KINDS = {
 GENRE = {"sample": "genre", "transfer": "to"}
 """Kinds that take a genre, and what it is called in a link."""
 
-PIECES = {"reconstruct": ("piece",), "transfer": ("piece",), "reshape": ("piece",), "interpolate": ("from", "to")}
+PIECES = {
+    "keep": ("piece",),
+    "reconstruct": ("piece",),
+    "transfer": ("piece",),
+    "reshape": ("piece",),
+    "interpolate": ("from", "to"),
+}
 """Kinds that start from pieces of the user, and what these are called in the fragment of a link."""
 
 
@@ -246,8 +253,10 @@ async def make(
         MusaeError: the server cannot be reached or refuses, or the model has no such genre or point.
     """
     model = await musae.describe()
-    temperature, seed = recipe["temperature"], recipe.whole("seed")
     songs = [piece.song(model.layout, recipe.whole("bars")) for piece in brought]
+    if recipe.kind == "keep":
+        return songs
+    temperature, seed = recipe["temperature"], recipe.whole("seed")
     if recipe.kind == "sample":
         return [await musae.sample(recipe.genre, recipe.whole("bars"), temperature, seed)]
     if recipe.kind == "interpolate":
