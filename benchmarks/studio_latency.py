@@ -8,7 +8,6 @@ The clock runs in the page, from the click to the `playing` event of the audio e
 synthesis, transport and decoding are all in it. The first click does not count.
 """
 
-import os
 import statistics
 import sys
 from collections.abc import Iterator
@@ -98,7 +97,6 @@ def main() -> int:
         "model": arguments.model or "the model of the package",
         "bars": arguments.bars,
         "what": "fill" if arguments.fill else "sample",
-        "load": round(os.getloadavg()[0], 2),
         "clicks": len(seconds),
         "median_seconds": round(statistics.median(seconds), 3),
         "worst_seconds": round(max(seconds), 3),
