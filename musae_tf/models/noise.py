@@ -36,6 +36,11 @@ class Noise:
         """The rows of this replica, [b, ...] of [B, ...]."""
         return of_global_batch[self._first : self._first + self._count]
 
+    @property
+    def numbers(self) -> tf.Tensor:
+        """Which rows of the global batch these are, int32 [b]."""
+        return self._first + tf.range(self._count)
+
     def normal(self, stream: str, width: int) -> tf.Tensor:
         """Standard normal float32 [b, width]."""
         return self.rows(tf.random.stateless_normal([self.batch, width], self.seed(stream)))

@@ -22,7 +22,7 @@ _WRONG, _HIDDEN_ROWS, _HIDDEN = 0.03, 0.3, 0.5
 _KNOWN_ROWS, _HIDDEN_TRACKS = 0.15, (0.2, 0.9)
 
 PARTIAL = 8
-"""Every so many rows the encoder sees what is known alone, and the decoder gets the code of that."""
+"""Every so many rows of the global batch the encoder sees what is known alone, and the decoder gets its code."""
 
 
 class Lesson(NamedTuple):
@@ -57,7 +57,7 @@ def known_parts(tokens: tf.Tensor, noise: Noise, beats: int, partial: bool) -> K
     hidden = (of_tracks | whole_beats)[:, tf.newaxis, :] & (of_beats | whole_tracks)[:, :, tf.newaxis]
     partly = rows[:, 0] < _KNOWN_ROWS
     if partial:
-        partly |= _partial_rows(rows)
+        partly |= noise.numbers % PARTIAL == 0
     return Known(tokens, tf.where(partly[:, tf.newaxis, tf.newaxis] & ~hidden, KNOWN, FREE))
 
 
@@ -69,9 +69,9 @@ def _range_of(count: int, length: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
     return (place >= first[:, tf.newaxis]) & (place < (first + size)[:, tf.newaxis])
 
 
-def _partial_rows(rows: tf.Tensor) -> tf.Tensor:
-    """Whether each row's number is a multiple of `PARTIAL`, bool [b]."""
-    return tf.range(tf.shape(rows)[0]) % PARTIAL == 0
+def partial_rows(noise: Noise) -> tf.Tensor:
+    """The rows of this replica whose numbers in the global batch are multiples of `PARTIAL`, int64 [p]."""
+    return tf.where(noise.numbers % PARTIAL == 0)[:, 0]
 
 
 def lesson_of(
@@ -88,8 +88,8 @@ def lesson_of(
         known: the phrases, and what is known of them.
         vocabulary_sizes: symbols of each track.
         noise: that of the step.
-        of_parts: float32 [ceil(b / PARTIAL), D], codes of what is known, for the rows whose numbers are multiples of
-            `PARTIAL`. They get no gradient, and are no example of noise: some are sure, others not.
+        of_parts: float32 [p, D], codes of what is known, for `partial_rows`. They get no gradient, and are no example
+            of noise: some are sure, others not.
     """
     tokens = known.tokens
     steps, tracks = tokens.shape[1:]
@@ -99,10 +99,9 @@ def lesson_of(
     latent += deviation[:, tf.newaxis] * noise.normal("extra", latent.shape[-1])
     noisy = tf.cast(deviation > 0.0, tf.float32)
     if of_parts is not None:
-        partial = _partial_rows(rows)
-        spread = tf.repeat(tf.stop_gradient(of_parts), PARTIAL, axis=0)[: tf.shape(rows)[0]]
-        latent = tf.where(partial[:, tf.newaxis], spread, latent)
-        noisy = tf.where(partial, -1.0, noisy)
+        places = partial_rows(noise)[:, tf.newaxis]
+        latent = tf.tensor_scatter_nd_update(latent, places, tf.stop_gradient(of_parts))
+        noisy = tf.tensor_scatter_nd_update(noisy, places, tf.fill(tf.shape(places)[:1], -1.0))
 
     # A wrong symbol is one of the same track at another step.
     history = tf.where(noise.uniform("wrong", steps, tracks) < _WRONG, tf.reverse(tokens, [1]), tokens)

@@ -23,7 +23,7 @@ from musae_tf.models.critic import critic_gap, gradient_penalty
 from musae_tf.models.noise import Noise
 from musae_tf.models.optimizer import OptimizerGroup, SummedAdam, learning_rate_schedule, regularisation_weight
 from musae_tf.models.prior import gaussian_divergence
-from musae_tf.models.teaching import PARTIAL, known_parts, lesson_of
+from musae_tf.models.teaching import PARTIAL, known_parts, lesson_of, partial_rows
 from musae_tf.models.tokens import order_of, reconstruction
 
 if TYPE_CHECKING:
@@ -132,12 +132,13 @@ def reconstructions(batch: EncodedBatch) -> tuple[Sequence[tf.Tensor], dict[str,
     partial = model.config.model.hidden_parts
     known, of_parts, parts = known_parts(batch.tokens, noise, decoder.beats, partial), None, {}
     if partial:
-        some = slice(None, None, PARTIAL)
-        mean, deviation = model.encode(known.seen(decoder.vocabulary_sizes)[some], training=True)
-        whole = (tf.stop_gradient(batch.mean[some]), tf.stop_gradient(batch.deviation[some]))
-        missed = tf.reduce_mean(gaussian_divergence(*whole, mean, deviation)) / model.steps
-        parts["hidden_parts"] = _HIDDEN_PARTS * missed * tf.ones_like(latent[:, 0])
-        of_parts = mean + deviation * noise.normal("parts", model.latent)[some]
+        some = partial_rows(noise)
+        mean, deviation = model.encode(tf.gather(known.seen(decoder.vocabulary_sizes), some), training=True)
+        of_whole, its_deviation = (tf.stop_gradient(tf.gather(part, some)) for part in (batch.mean, batch.deviation))
+        missed = gaussian_divergence(of_whole, its_deviation, mean, deviation)
+        missed *= PARTIAL * _HIDDEN_PARTS / model.steps
+        parts["hidden_parts"] = tf.tensor_scatter_nd_add(tf.zeros_like(latent[:, 0]), some[:, tf.newaxis], missed)
+        of_parts = mean + deviation * tf.gather(noise.normal("parts", model.latent), some)
     lesson = lesson_of(latent, known, decoder.vocabulary_sizes, noise, of_parts)
     logits, drafted = decoder.taught(lesson.latent, lesson.history, lesson.known, training=True)
     rebuilt, draft = (reconstruction(found, batch.tokens, lesson.free) for found in (logits, drafted))
