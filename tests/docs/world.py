@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -56,6 +57,8 @@ class World:
         for number, name in enumerate(("mine", "from", "to", "inbox/one")):
             (path / name).parent.mkdir(exist_ok=True)
             four_voice_song(4 + number, seed=number).write(path / f"{name}.mid")
+        song = four_voice_song(4, seed=9)
+        replace(song, tracks=song.tracks[:1]).write(path / "melody.mid")
         for number in range(8):
             (path / "hymnal").mkdir(exist_ok=True)
             four_voice_song(4, seed=50 + number).write(path / f"hymnal/{number}a.mid")
