@@ -150,6 +150,7 @@ def _draw_strip(clips: Sequence[Clip], layout: Layout) -> list[Drawn]:
 
 
 def _draw(clip: Clip, layout: Layout, low: int, high: int) -> Drawn:
+    sound = to_mp3(detokenize(clip.tokens, layout, clip.tempo))
     tokens, layout = lines_of(clip.tokens, layout)
     kits = [track for track, spec in enumerate(layout.tracks) if spec.vocabulary == KIT]
     floor = (high - low + 1) * _ROW
@@ -163,7 +164,7 @@ def _draw(clip: Clip, layout: Layout, low: int, high: int) -> Drawn:
         else:
             boxes = _notes(pitch[:, track], begins[:, track], high)
         tracks.append("".join(boxes))
-    return Drawn(clip.title, width, height, bars, tracks, to_mp3(detokenize(clip.tokens, layout, clip.tempo)))
+    return Drawn(clip.title, width, height, bars, tracks, sound)
 
 
 def _notes(pitch: np.ndarray, begins: np.ndarray, high: int) -> list[str]:

@@ -146,7 +146,8 @@ def test_every_verb_gives_the_same_here_and_over_the_wire(musae, here, exported_
 
 def test_every_verb_is_held_to_that():
     verbs = {name for name, member in vars(Verbs).items() if callable(member) and not name.startswith("_")} - {"close"}
-    assert verbs == set(CASES)
+    # Those that work on a part of a piece are held to it in tests/test_trust.py, by a model that can.
+    assert verbs == set(CASES) | {"fill", "harmonise", "continue_", "vary"}
     assert verbs == {name for name in vars(AsyncVerbs) if not name.startswith("_")}
     for name in verbs:
         signature = inspect.signature(getattr(Verbs, name))
