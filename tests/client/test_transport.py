@@ -60,7 +60,8 @@ def test_other_failures_are_not_tried_again(scripted, ask, code):
 def test_retries_end_with_the_deadline(scripted, ask):
     scripted.answer = scripted.failing(10**9, "UNAVAILABLE")
     started = time.monotonic()
-    with pytest.raises(UnavailableError):
+    # On a busy machine the last try may begin too late to be refused.
+    with pytest.raises((UnavailableError, DeadlineExceededError)):
         ask(scripted.target, "describe", deadline=1.0, retries=10**9)
     assert time.monotonic() - started < 60
     assert len(scripted.asked) > 2
