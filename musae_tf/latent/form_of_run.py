@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from musae_tf.data import Dataset
-from musae_tf.errors import RunError
 from musae_tf.latent.fit_form import fit_form
 from musae_tf.latent.form import Form
-from musae_tf.latent.of_run import is_newest
+from musae_tf.latent.of_run import is_newest, kept_or_fitted
 from musae_tf.models import MusAE
 from musae_tf.models.inference import encode
 from musae_tf.music.repeats import hop_of
@@ -46,14 +45,7 @@ def load_form(run: Run, model: MusAE, dataset: Dataset | None) -> Form:
     Raises:
         RunError: damaged, or not there and no dataset to make it from.
     """
-    path = form_path(run)
-    if is_current(run):
-        return Form.load(path)
-    if dataset is None:
-        raise RunError(f"there is no {path}, and it cannot be made without the run's dataset: name it with --dataset")
-    form = form_of_songs(run, model, dataset)
-    form.save(path)
-    return form
+    return kept_or_fitted(run, form_path(run), Form, form_of_songs, model, dataset)
 
 
 def form_of_songs(run: Run, model: MusAE, dataset: Dataset) -> Form:

@@ -1,6 +1,9 @@
 """Attribute vectors of a trained run, fitted once and kept in RUN/attributes.npz."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -58,19 +61,43 @@ def load_attributes(run: Run, model: MusAE, dataset: Dataset | None) -> Attribut
     Raises:
         RunError: damaged, or not there and no dataset to make it from.
     """
-    path = attributes_path(run)
-    if is_current(run):
-        return AttributeVectors.load(path)
-    if dataset is None:
-        raise RunError(f"there is no {path}, and it cannot be made without the run's dataset: name it with --dataset")
-    attributes = fit_attributes(run, model, dataset)
-    attributes.save(path)
-    return attributes
+    return kept_or_fitted(run, attributes_path(run), AttributeVectors, fit_attributes, model, dataset)
 
 
 def is_current(run: Run) -> bool:
     """Whether the run has attribute vectors that are not older than its newest checkpoint."""
     return is_newest(run, attributes_path(run))
+
+
+class Kept(Protocol):
+    """What is fitted to a run's model and kept in a file."""
+
+    @classmethod
+    def load(cls: type["K"], path: str | os.PathLike) -> "K":
+        """Read what `save` wrote."""
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write it."""
+
+
+K = TypeVar("K", bound=Kept)
+
+
+def kept_or_fitted(
+    run: Run, path: Path, kind: type[K], fit: Callable[[Run, MusAE, Dataset], K], model: MusAE, dataset: Dataset | None
+) -> K:
+    """What a file keeps if it is not older than the newest checkpoint, or else fitted and written there.
+
+    Raises:
+        RunError: damaged, or not there and no dataset to make it from.
+    """
+    if is_newest(run, path):
+        return kind.load(path)
+    if dataset is None:
+        raise RunError(f"there is no {path}, and it cannot be made without the run's dataset: name it with --dataset")
+    fitted = fit(run, model, dataset)
+    fitted.save(path)
+    return fitted
 
 
 def is_newest(run: Run, path: Path) -> bool:

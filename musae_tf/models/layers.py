@@ -1,6 +1,7 @@
 """Layers that the encoder and the decoder share: token embedding and recurrent stacks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -284,3 +285,14 @@ def two_dense(inputs: int, outputs: int, name: str, between: int) -> keras.layer
 def later(rows: tf.Tensor, steps: int) -> tf.Tensor:
     """Rows [B, T, F] moved on by some steps; the first ones are 0."""
     return tf.pad(rows[:, :-steps], [[0, 0], [steps, 0], [0, 0]])
+
+
+@contextmanager
+def computing_in(policy: keras.DTypePolicy) -> Iterator[None]:
+    """Layers made inside the block compute by the policy, but for those that are given a dtype."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -14,8 +14,7 @@ It is a Keras model: `compile` and `fit` train it on one device or under Mirrore
 alarms. Shapes: B rows, T steps, K tracks, D latent axes, G genres.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -34,6 +33,7 @@ from musae_tf.models.critic import CodeCritic, build_critic
 from musae_tf.models.decoder import build_decoder
 from musae_tf.models.encoder import build_encoder, reader
 from musae_tf.models.filling import code_of_part
+from musae_tf.models.layers import computing_in
 from musae_tf.models.paths import between
 from musae_tf.models.prior import FittedPrior, GenrePrior, build_prior, build_target, normal_divergence
 from musae_tf.models.symbols import Known
@@ -292,10 +292,8 @@ class MusAE(keras.Model):
             seed: int32 [B, 2].
         """
         mean, deviation = self.encode(known.seen(self.vocabulary_sizes))
-        noise = tf.map_fn(
-            lambda row: tf.random.stateless_normal([self.latent], tf.random.fold_in(row, 1)),
-            seed,
-            fn_output_signature=tf.TensorSpec([self.latent], tf.float32),
+        noise = self._by_row(
+            lambda _, row: tf.random.stateless_normal([1, self.latent], tf.random.fold_in(row, 1)), genre, seed
         )
         asked = genre >= 0
         genre = tf.where(asked, genre, tf.argmax(self.prior.genre_scores(mean), axis=-1, output_type=tf.int32))
@@ -395,14 +393,3 @@ class MusAE(keras.Model):
             return cls.for_training(whole, config["vocabulary_sizes"], config["genres"])
         own = {**config, "config": config_from_dict(config["config"], "model", stored=True).architecture}
         return cls(**own)
-
-
-@contextmanager
-def computing_in(policy: keras.DTypePolicy) -> Iterator[None]:
-    """Layers made inside the block compute by the policy, but for those that are given a dtype."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)

@@ -57,7 +57,7 @@ def known_parts(tokens: tf.Tensor, noise: Noise, beats: int, partial: bool) -> K
     hidden = (of_tracks | whole_beats)[:, tf.newaxis, :] & (of_beats | whole_tracks)[:, :, tf.newaxis]
     partly = rows[:, 0] < _KNOWN_ROWS
     if partial:
-        partly |= noise.numbers % PARTIAL == 0
+        partly |= _is_partial(noise)
     return Known(tokens, tf.where(partly[:, tf.newaxis, tf.newaxis] & ~hidden, KNOWN, FREE))
 
 
@@ -71,7 +71,11 @@ def _range_of(count: int, length: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
 
 def partial_rows(noise: Noise) -> tf.Tensor:
     """The rows of this replica whose numbers in the global batch are multiples of `PARTIAL`, int64 [p]."""
-    return tf.where(noise.numbers % PARTIAL == 0)[:, 0]
+    return tf.where(_is_partial(noise))[:, 0]
+
+
+def _is_partial(noise: Noise) -> tf.Tensor:
+    return noise.numbers % PARTIAL == 0
 
 
 def lesson_of(

@@ -1,8 +1,10 @@
 """The studio as a web server: the page, the files that arrive, the files that leave."""
 
 import asyncio
+import signal
 import socket
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 from fastapi import Request
 from fastapi.responses import PlainTextResponse, Response
@@ -57,10 +59,32 @@ def run(server: ModelSource, model: str, deadline: float, host: str, port: int, 
         return await send(service, key, name)
 
     app.on_shutdown(service.musae.close)
-    ui.run(
-        host=host, port=port, reload=False, show=browser, show_welcome_message=False, tailwind=False, dark=None,
-        title="MusAE studio", language="en-US",
-    )  # fmt: skip
+    with _signals_kept() as caught:
+        app.on_startup(lambda: app.shutdown() if caught else None)
+        ui.run(
+            host=host, port=port, reload=False, show=browser, show_welcome_message=False, tailwind=False, dark=None,
+            title="MusAE studio", language="en-US",
+        )  # fmt: skip
+
+
+@contextmanager
+def _signals_kept() -> Iterator[list[int]]:
+    """Signals that stop the process, kept until the web server has ended.
+
+    The command's own handlers raise, which breaks an event loop that has not yet handlers of its own.
+    """
+    caught: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: caught.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if caught:
+        signal.raise_signal(caught[0])
 
 
 async def receive(service: Service, request: Request) -> Response:

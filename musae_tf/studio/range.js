@@ -11,7 +11,7 @@ export default {
   props: { label: String, low: Number, high: Number, step: Number, value: Number, texts: Array },
   emits: ["moved"],
   data() {
-    return { now: this.value };
+    return { now: this.value, told: [] };
   },
   computed: {
     words() {
@@ -20,7 +20,10 @@ export default {
   },
   watch: {
     value(value) {
-      this.now = value;
+      const at = this.told.indexOf(value);
+      this.told = this.told.slice(at + 1);
+      // An answer to what was told from here may come after the next key.
+      if (at < 0) this.now = value;
     },
   },
   methods: {
@@ -31,8 +34,10 @@ export default {
     },
     tell() {
       clearTimeout(this.timer);
-      if (this.waiting) this.$emit("moved", this.now);
+      if (!this.waiting) return;
       this.waiting = false;
+      this.told.push(this.now);
+      this.$emit("moved", this.now);
     },
   },
 };

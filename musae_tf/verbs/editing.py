@@ -17,7 +17,7 @@ from musae_tf.music.selecting import Bars, Tracks, part, selected_bars, selected
 from musae_tf.verbs import arguments
 from musae_tf.verbs.description import Description
 from musae_tf.verbs.functions import TEMPERATURE
-from musae_tf.verbs.steps import SignatureCall, Steps, decoded, naming, read, sampling
+from musae_tf.verbs.steps import SignatureCall, Steps, decoded, naming, read, sampling, songs_of_versions
 from musae_tf.verbs.writing import HINT, written
 
 KEEP = ("nothing", "rhythm")
@@ -196,8 +196,7 @@ def vary(
     (codes,) = yield SignatureCall("encode", {"tokens": phrases}, ("mean",))
     near = pieces.nearby(codes, amount, versions, seed)
     tokens = yield from decoded(near.reshape(versions * rows, -1), drawing)
-    whole, parts = song if other_bars == "keep" else None, tokens.reshape(versions, rows, *tokens.shape[1:])
-    return [pieces.changed_song(each, grid, song.name, whole) for each in parts]
+    return songs_of_versions(tokens, versions, song, grid, other_bars)
 
 
 def _filled(

@@ -100,6 +100,19 @@ def decoded(codes: np.ndarray, drawing: Arrays) -> Steps[np.ndarray]:
     return tokens
 
 
+def decoded_around(codes: np.ndarray, tokens: np.ndarray, levels: np.ndarray, drawing: Arrays) -> Steps[np.ndarray]:
+    """Phrases int32 [n, T, K] of codes [n, D] with what is known of them; drawn as `sampling` says, with a trust."""
+    asked = {"latent": codes, "tokens": tokens, "known": levels, **drawing}
+    (made,) = yield SignatureCall("decode_known", asked, ("tokens",))
+    return made
+
+
+def songs_of_versions(tokens: np.ndarray, count: int, song: Song, grid: Grid, other_bars: str) -> list[Song]:
+    """The songs of several versions of a song's phrases, int32 [count * n, T, K], one version after the other."""
+    whole = song if other_bars == "keep" else None
+    return [pieces.changed_song(part, grid, song.name, whole) for part in np.split(tokens, count)]
+
+
 def changed(
     model: Description,
     music: Music,
@@ -116,8 +129,7 @@ def changed(
     rows, ways = len(phrases), len(many)
     inputs = {"tokens": np.tile(phrases, (ways, 1, 1)), "amounts": np.repeat(amounts, rows, axis=0)}
     tokens = yield from made("change", inputs, sampling(model, temperature, seed, trust, rows, ways))
-    whole, parts = song if other_bars == "keep" else None, tokens.reshape(ways, rows, *tokens.shape[1:])
-    return [pieces.changed_song(part, grid, song.name, whole) for part in parts]
+    return songs_of_versions(tokens, ways, song, grid, other_bars)
 
 
 def likeliest(phrases: np.ndarray) -> Steps[int]:

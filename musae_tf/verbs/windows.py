@@ -10,7 +10,7 @@ from musae_tf.music.known import FREE
 from musae_tf.music.repeats import SECTION, bars_repeated, new_bars, repeated_bar
 from musae_tf.music.windows import Writing
 from musae_tf.verbs.description import Description
-from musae_tf.verbs.steps import Arrays, SignatureCall, Steps, row_seeds
+from musae_tf.verbs.steps import Arrays, SignatureCall, Steps, decoded_around, row_seeds
 
 
 def nothing_known(model: Description, bars: int) -> Writing:
@@ -71,8 +71,8 @@ def written(
         numbers = [number for number in turn if not again[new[number]].all()]
         if numbers:
             tokens, levels = writing.views(numbers)
-            parts = {name: values[numbers] for name, values in {"latent": codes, **drawing}.items()}
-            (made,) = yield SignatureCall("decode_known", {"tokens": tokens, "known": levels, **parts}, ("tokens",))
+            own = {name: values[numbers] for name, values in drawing.items()}
+            made = yield from decoded_around(codes[numbers], tokens, levels, own)
             writing.write(numbers, levels, made)
         for bar in (bar for number in turn for bar in new[number] if again[bar]):
             writing.put(bar, repeated_bar(writing.tokens, int(sources[bar]), bar, model.layout))

@@ -5,7 +5,7 @@ import numpy as np
 from musae_tf.music.hole import Hole
 from musae_tf.music.windows import Writing
 from musae_tf.verbs.description import Description
-from musae_tf.verbs.steps import Arrays, SignatureCall, Steps, sampling
+from musae_tf.verbs.steps import SignatureCall, Steps, decoded_around, sampling
 
 HINT = "it is for models that were trained with model.hidden_parts: true, as the preset voices is"
 """What to say of a model that cannot read music with hidden parts."""
@@ -40,16 +40,7 @@ def written(
             (made,) = yield SignatureCall("fill", asked, ("tokens",))
         else:
             (codes,) = yield SignatureCall("fill", asked, ("latent",))
-            made = yield from _decoded(codes, tokens, known, numbers, drawing)
+            own = {name: array[numbers] for name, array in drawing.items()}
+            made = yield from decoded_around(codes, tokens, known, own)
         writing.write(numbers, known, made)
     return writing.tokens
-
-
-def _decoded(
-    codes: np.ndarray, tokens: np.ndarray, known: np.ndarray, numbers: list[int], drawing: Arrays
-) -> Steps[np.ndarray]:
-    """What some windows become by codes that are given, int32 [n, T, C]."""
-    asked = {"latent": codes, "tokens": tokens, "known": known}
-    asked |= {name: array[numbers] for name, array in drawing.items()}
-    (made,) = yield SignatureCall("decode_known", asked, ("tokens",))
-    return made

@@ -11,7 +11,6 @@ other tracks in every other genre. Writes results/fill/fill.json, fill.md and fi
 import argparse
 import io
 import json
-import math
 import shlex
 import sys
 from collections.abc import Callable
@@ -29,6 +28,7 @@ from musae_tf.evaluation.held_out import SEED, HeldOut
 from musae_tf.evaluation.originality import nearest
 from musae_tf.evaluation.per_song import Ratio
 from musae_tf.evaluation.realism import Music, tell_apart
+from musae_tf.evaluation.report import plain
 from musae_tf.files import write_bytes, write_text
 from musae_tf.models import inference
 from musae_tf.music import REST, Layout
@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     facts = {"command": command, "run": {key: run.facts.get(key) for key in keys}}
     options.to.mkdir(parents=True, exist_ok=True)
     write_text(
-        options.to / "fill.json", json.dumps(_plain({**facts, **found}), indent=1, allow_nan=False) + "\n", RunError
+        options.to / "fill.json", json.dumps(plain({**facts, **found}), indent=1, allow_nan=False) + "\n", RunError
     )
     write_text(options.to / "fill.md", table(found), RunError)
     study.draw(options.to / "fill.png")
@@ -261,13 +261,6 @@ def table(found: dict[str, Any]) -> str:
         lines += ["", f"Harmonised in every other genre ({other['phrases']} phrases): as asked "]
         lines[-1] += f"{_span(other['as_asked'])}; shares of the way to real music of the genre: {kept}."
     return "\n".join(lines) + "\n"
-
-
-def _plain(tree: Any) -> Any:
-    """The same with None for what is not a number, which JSON has not."""
-    if isinstance(tree, dict):
-        return {key: _plain(value) for key, value in tree.items()}
-    return None if isinstance(tree, float) and math.isnan(tree) else tree
 
 
 def _span(value: dict[str, float]) -> str:

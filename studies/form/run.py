@@ -15,12 +15,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from musae_tf.data import Dataset
-from musae_tf.errors import MusaeError
+from musae_tf.errors import MusaeError, RunError
 from musae_tf.evaluation.grammar import grammar
 from musae_tf.evaluation.repetition import similarity_of_pieces
 from musae_tf.export import ModelSignatures
@@ -156,9 +156,19 @@ def difference(one: dict[str, Any], other: dict[str, Any]) -> dict[str, float]:
     return {genre: round(float(value), 4) for genre, value in {**found, "all": np.mean(list(found.values()))}.items()}
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Measure and write; the exit code is 2 for a mistake that can be mended."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+class Opened(NamedTuple):
+    """What a study of this folder was asked to measure, and where its results go."""
+
+    run: Run
+    dataset: Dataset
+    model: MusAE
+    form: Form
+    to: Path
+
+
+def opened(what: str, arguments: list[str] | None) -> Opened | None:
+    """The run that a command line names, with its form; None after a sentence about a mistake that can be mended."""
+    parser = argparse.ArgumentParser(description=what)
     parser.add_argument("run", help="run folder, trained with model.hidden_parts")
     parser.add_argument("--dataset", help="where the run's dataset is now, if it was moved")
     parser.add_argument("--to", type=Path, default=ROOT / "results" / "form", help="folder of the results")
@@ -167,10 +177,24 @@ def main(arguments: list[str] | None = None) -> int:
         run = Run.open(options.run)
         dataset = Dataset.open(options.dataset or run.facts["dataset"]["path"])
         model = run.load_model()
-        form = load_form(run, model, dataset)
+        return Opened(run, dataset, model, load_form(run, model, dataset), options.to)
     except MusaeError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
+        return None
+
+
+def write(result: dict[str, Any], path: Path) -> None:
+    """Write what was found as JSON; the folder is made if it is not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(result, indent=1) + "\n", RunError)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure and write; the exit code is 2 for a mistake that can be mended."""
+    asked = opened(__doc__.partition("\n")[0], arguments)
+    if asked is None:
         return 2
+    run, dataset, model, form, to = asked
     held_out = measured(real(dataset, ("validation", "test")), run.layout, run.genres)
     training = measured(real(dataset, ("train",)), run.layout, run.genres)
     music = {"held-out songs": held_out, "training songs": training}
@@ -194,7 +218,7 @@ def main(arguments: list[str] | None = None) -> int:
         "music": music,
         "gain_nats_a_window": gains,
     }
-    write_text(options.to / "form.json", json.dumps(result, indent=1) + "\n")
+    write(result, to / "form.json")
     return 0
 
 

@@ -9,23 +9,16 @@ a permutation test over pieces: of the total variation between the two distribut
 change sides. Writes results/form/seams.json.
 """
 
-import argparse
 import json
 import shlex
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from musae_tf.data import Dataset
-from musae_tf.errors import MusaeError, RunError
-from musae_tf.files import write_text
-from musae_tf.latent.form_of_run import load_form
 from musae_tf.music import HOLD, REST
-from musae_tf.training import Run
 from musae_tf.training.run import revision
-from studies.form.run import ROOT, made, piece, real, side_by_side
+from studies.form.run import made, opened, piece, real, side_by_side, write
 
 EDGES = (0, 1, 2, 4, 7, 12)
 """Intervals up to so many semitones are of one kind; larger ones are the last."""
@@ -83,19 +76,10 @@ def two_sample(one: np.ndarray, other: np.ndarray, seed: int = 1) -> dict[str, d
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure and write; the exit code is 2 for a mistake that can be mended."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("run", help="run folder, trained with model.hidden_parts")
-    parser.add_argument("--dataset", help="where the run's dataset is now, if it was moved")
-    parser.add_argument("--to", type=Path, default=ROOT / "results" / "form", help="folder of the results")
-    options = parser.parse_args(arguments)
-    try:
-        run = Run.open(options.run)
-        dataset = Dataset.open(options.dataset or run.facts["dataset"]["path"])
-        model = run.load_model()
-        form = load_form(run, model, dataset)
-    except MusaeError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+    asked = opened(__doc__.partition("\n")[0], arguments)
+    if asked is None:
         return 2
+    run, dataset, model, form, to = asked
     length = run.config.music.bars
     kinds = {
         "seam-free": (made(run, model, form, piece), 1),
@@ -116,8 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
         "command": shlex.join(["python", "studies/form/seams.py", *(sys.argv[1:] if arguments is None else arguments)]),
         "revision": revision(), "dataset_hash": dataset.hash, "intervals_up_to": EDGES, "genres": found,
     }  # fmt: skip
-    options.to.mkdir(parents=True, exist_ok=True)
-    write_text(options.to / "seams.json", json.dumps(result, indent=1) + "\n", RunError)
+    write(result, to / "seams.json")
     return 0
 
 

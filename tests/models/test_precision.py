@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from musae_tf.config import config_from_dict, config_to_dict
 from musae_tf.models import MusAE
-from musae_tf.models.musae import computing_in
+from musae_tf.models.layers import computing_in
 from tests.training.systems import KINDS, tiny
 
 

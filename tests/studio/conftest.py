@@ -1,7 +1,7 @@
 """A real browser, and studios over real servers."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -48,10 +48,8 @@ def studio(installed, request, tmp_path_factory) -> Iterator[Studio]:
             one = Studio("--pretrained")
     else:
         one = Studio(str(request.getfixturevalue("model_folder")))
-    try:
+    with closing(one):
         yield one.wait()
-    finally:
-        one.close()
 
 
 @pytest.fixture(scope="session")
@@ -70,9 +68,5 @@ def genres(musae) -> tuple[str, ...]:
 @pytest.fixture(scope="module")
 def remote(installed) -> Iterator[tuple[Studio, ScriptedServer]]:
     """A studio over a server that does as a test tells it, for 2 seconds a request."""
-    with ScriptedServer() as server:
-        one = Studio("--server", server.target, "--deadline", "2")
-        try:
-            yield one.wait(), server
-        finally:
-            one.close()
+    with ScriptedServer() as server, closing(Studio("--server", server.target, "--deadline", "2")) as one:
+        yield one.wait(), server

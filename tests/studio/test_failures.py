@@ -14,7 +14,7 @@ from musae_tf.studio.recipe import MAX_BYTES
 from tests.client.scripted import ScriptedServer
 from tests.corpus import broken_files, four_voice_song
 from tests.studio.driver import Studio
-from tests.studio.test_page import Hand, result
+from tests.studio.hand import Hand, result
 from tests.waiting import LIMIT, wait_for
 
 MARKUP = "<img src=x onerror=alert(1)><script>alert(2)</script>"

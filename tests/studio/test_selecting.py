@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from musae_tf.music import Song
 from musae_tf.studio.embedded import MODEL
 from musae_tf.studio.fills import TEMPERATURE
 from tests.studio.driver import Studio
-from tests.studio.test_page import Hand, result, saved
+from tests.studio.hand import Hand, result, saved
 
 SELECTED = "Selected: {}."
 
@@ -19,11 +20,8 @@ SELECTED = "Selected: {}."
 @pytest.fixture(scope="module")
 def filling(installed, autoregressive_folder) -> Iterator[Studio]:
     """A studio whose model can fill."""
-    one = Studio(str(autoregressive_folder))
-    try:
+    with closing(Studio(str(autoregressive_folder))) as one:
         yield one.wait()
-    finally:
-        one.close()
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +33,8 @@ def listener(filling) -> Iterator[MusaeClient]:
 @pytest.fixture(scope="module")
 def elsewhere(filling) -> Iterator[Studio]:
     """A studio over the server of the other one."""
-    one = Studio("--server", filling.socket)
-    try:
+    with closing(Studio("--server", filling.socket)) as one:
         yield one.wait()
-    finally:
-        one.close()
 
 
 @pytest.fixture(params=["mouse", "keyboard"])
