@@ -67,7 +67,10 @@ def folder(run, tmp_path_factory):
     from musae_tf.export import export_run
 
     folder = tmp_path_factory.mktemp("export") / "waltzes"
-    export_run(run, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        # It asks all signatures in a fresh process. Here the server is asked for what the run answers.
+        patch.setattr("musae_tf.export.version.verify", lambda *what: None)
+        export_run(run, folder)
     return folder
 
 

@@ -33,7 +33,11 @@ def refused(capsys, *arguments: str) -> str:
     return capsys.readouterr().err
 
 
-def test_a_run_beside_another_on_its_page_and_in_a_table(evaluated_run, capsys):
+def test_a_run_beside_another_on_its_page_and_in_a_table(evaluated_run, capsys, monkeypatch):
+    from musae_tf.evaluation import report
+
+    # One family stands for those that the other run was measured by, which take their time.
+    monkeypatch.setattr(report, "_FULL", tuple(row for row in report._FULL if row[0] == "genre_classifier"))
     shutil.copytree(evaluated_run.path, "other")
     assert main(["evaluate", "other", "--against", str(evaluated_run.path)]) == 0
     assert "index.html" in capsys.readouterr().out

@@ -9,6 +9,7 @@ import pytest
 
 from musae_tf.config import config_hash, load_config
 from musae_tf.data import TrainingBatches
+from musae_tf.evaluation import report
 from studies.claims import page, run
 from studies.claims.cells import FRONTIER, PRESET, SEEDS, SYSTEMS, Cell, cells
 from studies.claims.labels import LABELS, OneLabel, ShuffledLabels
@@ -86,7 +87,10 @@ def results(tiny_dataset, tmp_path_factory) -> Path:
     changes = [part for change in TINY for part in ("--set", change)]
     paths = ["--dataset", str(tiny_dataset.path), "--results", str(folder), "--runs", str(folder / "runs")]
     command = ["--cells", "vae-seed-1", *changes, *paths]
-    assert run.main(command) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        # What a full evaluation measures is tests/evaluation's matter.
+        patch.setattr(report, "_FULL", tuple(row for row in report._FULL if row[0] == "genre_classifier"))
+        assert run.main(command) == 0
     file = folder / "cells" / "vae-seed-1.json"
     written = file.read_bytes()
     assert run.main(command) == 0  # nothing to do
