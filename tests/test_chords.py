@@ -1,7 +1,9 @@
 """The whole chain on music in 3/4 with chords and dynamics: dataset, training, export, server, client, studio."""
 
+import grpc
 import numpy as np
 import pytest
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from musae_tf.client import MusaeClient
 from musae_tf.config import load_config
@@ -9,10 +11,13 @@ from musae_tf.data import Dataset, FolderSource, build
 from musae_tf.musae import Musae
 from musae_tf.music import Metre, Song, Tempo, Track
 from musae_tf.music.named_layouts import get_layout
+from musae_tf.protocol.services import PREDICT
 from musae_tf.studio.embedded import MODEL
 from musae_tf.training import Run, train
 from tests.conftest import CONFIGS
 from tests.corpus import notes
+from tests.server.client import predict_request
+from tests.server.oracle import Oracle
 from tests.studio.driver import Studio
 
 LAYOUT = """
@@ -102,6 +107,45 @@ def test_the_music_is_the_same_here_and_on_the_server(run, studio, tmp_path):
         layout = there.describe().layout
     assert (layout.time.name, layout.tracks[1].voices) == ("3/4x4", 3)
     assert [track.name for track in one.tracks] == ["kit", "piano"]
+
+
+@pytest.fixture(scope="module")
+def oracle(folder) -> tuple[Oracle, dict]:
+    """TensorFlow's C API on the export, and the names of what its signatures take and give."""
+    version = folder / "1"
+    model = SavedModel.FromString((version / "saved_model.pb").read_bytes())
+    return Oracle(version), model.meta_graphs[0].signature_def
+
+
+TOKENS = np.zeros((2, 24, 6), np.int32)
+REQUESTS = {
+    "tokens": ("encode", {"tokens": TOKENS}),
+    "of another type": ("encode", {"tokens": TOKENS.astype(np.float32)}),
+    "of four voices in 4/4": ("encode", {"tokens": TOKENS[:, :, :4]}),
+    "of no row": ("encode", {"tokens": TOKENS[:0]}),
+    "of no instrument": ("encode", {"tokens": TOKENS + 9999}),
+    "of less than nothing": ("encode", {"tokens": TOKENS - 1}),
+    "that are no batch": ("encode", {"tokens": TOKENS[0]}),
+}
+
+
+@pytest.mark.parametrize(("signature", "inputs"), REQUESTS.values(), ids=REQUESTS)
+def test_chords_and_dynamics_are_answered_as_tensorflow_does(oracle, studio, signature, inputs):
+    session, signatures = oracle
+    definition = signatures[signature]
+    output = min(definition.outputs)
+    feeds = {definition.inputs[name].name: array for name, array in inputs.items()}
+    code, message = session.run(feeds, definition.outputs[output].name)
+    request = predict_request(signature, model=MODEL, **inputs)
+    request.output_filter.append(output)
+    with grpc.insecure_channel(studio.socket) as channel:
+        predict = channel.unary_unary(PREDICT.path, type(request).SerializeToString, PREDICT.response.FromString)
+        if code == 0:
+            assert predict(request, timeout=60).outputs[output].tensor_shape.dim[0].size == len(inputs["tokens"])
+            return
+        with pytest.raises(grpc.RpcError) as failed:
+            predict(request, timeout=60)
+    assert (failed.value.code().value[0], failed.value.details()) == (code, message)
 
 
 def test_the_page_shows_chords_and_how_loud_they_are(studio, browser):
