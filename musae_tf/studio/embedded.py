@@ -81,9 +81,10 @@ class EmbeddedServer:
         said = Path(self._folder.name, "said")
         socket = self.target.removeprefix("unix:")
         Path(socket).unlink(missing_ok=True)
+        # No warm-up: one person does not use all signatures, and each of them is ready with its first request.
         command = [sys.executable, "-m", "musae_tf.cli", "serve", self._model, "--model-name", MODEL,
                    "--port", "0", "--rest-api-port", "0", "--grpc-socket-path", socket,
-                   "--drain-seconds", "2", "--max-num-load-retries", "0"]  # fmt: skip
+                   "--drain-seconds", "2", "--max-num-load-retries", "0", "--enable-model-warmup=false"]  # fmt: skip
         with open(said, "w", encoding="utf-8") as output:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable
@@ -197,19 +198,18 @@ def test_a_server_that_comes_late_is_stopped_and_comes_back(open_page):
         studio.close()
 
 
-def test_the_studio_starts_its_own_server_again(page, studio, musae, recovers):
+def test_the_studio_starts_its_own_server_again(page, studio, genres, song_folder):
     """Last in this file: everything else would have to wait for the new server."""
-    playwright = pytest.importorskip("playwright.sync_api")
     before = child(studio)
     os.kill(before, signal.SIGKILL)
-    page.set_default_timeout(45_000)  # more than the studio gives its server: what was asked too early is asked again
+    made = page.get_by_role("heading", name=f"hymn 0 to {genres[0]} by 1", exact=True)
+    refused = page.get_by_role("alert").filter(has_text=re.compile(r"\S"))
 
     def recovered() -> bool:
-        try:
-            recovers()
-        except playwright.TimeoutError:
-            return False
-        return True
+        """What is asked too early is refused, and asked again."""
+        Hand(page, "mouse").bring("Your piece", song_folder / "hymns" / "hymn 0.mid")
+        made.or_(refused).first.wait_for()
+        return made.is_visible()
 
     wait_for(recovered)
     assert child(studio) != before
