@@ -57,7 +57,8 @@ def run(tmp_path_factory) -> Run:
     assert dataset.tokens.shape[1:] == (12, 6)
     changes = [
         f"data.path={dataset.path}", f"music.layout={folder / 'own.yaml'}", "music.grid=3/4x4", "training.steps=6",
-        "model.decoder=autoregressive", "model.latent=12", "training.evaluate_phrases=8", "prior.fitted=true",
+        "model.decoder=autoregressive", "model.hidden_parts=true", "model.latent=12", "training.evaluate_phrases=8",
+        "prior.fitted=true",
     ]  # fmt: skip
     config = load_config(CONFIGS / "tiny.yaml", changes)
     from musae_tf.evaluation import QuickEvaluator
@@ -107,6 +108,21 @@ def test_the_music_is_the_same_here_and_on_the_server(run, studio, tmp_path):
         layout = there.describe().layout
     assert (layout.time.name, layout.tracks[1].voices) == ("3/4x4", 3)
     assert [track.name for track in one.tracks] == ["kit", "piano"]
+
+
+def test_bars_and_tracks_are_filled_the_same_and_the_rest_stays_as_it_was(run, studio):
+    """A kit, then chords, with how loud they are: beside what is known of other tracks and of their own."""
+    song, here = waltz(99), Musae.from_run(run.path)
+    with MusaeClient(studio.socket, MODEL) as there:
+        for number, track in enumerate(("drums", "piano")):
+            one, other = (musae.fill(song, "3-4", track, temperature=1.0, seed=3) for musae in (here, there))
+            assert one == other
+            assert one.tracks[1 - number] == song.tracks[1 - number]
+            before, now = (part.tracks[number].notes for part in (song, one))
+            outside = [notes[(notes["start"] < 2 * BAR) | (notes["start"] >= 4 * BAR)] for notes in (before, now)]
+            np.testing.assert_array_equal(*(np.sort(notes) for notes in outside))
+            assert len(now) > len(outside[1])
+            assert not np.array_equal(np.sort(before), np.sort(now))
 
 
 @pytest.fixture(scope="module")

@@ -66,6 +66,25 @@ def test_a_kept_rhythm_has_other_pitches_at_the_same_places(here):
         assert (rows(before) == rows(after)) == (number != 2)
 
 
+def test_what_has_no_place_in_a_kept_rhythm_is_counted_here_and_said_on_the_command_line(
+    autoregressive_run, here, target, tmp_path, capsys
+):
+    """A second note of the alto at once with the first: a track plays one."""
+    tracks, (start, duration, pitch, velocity) = list(PIECE.tracks), rows(PIECE.tracks[1])[0]
+    both = np.concatenate([tracks[1].notes, notes((start, duration, pitch + 3, velocity))])
+    song = replace(PIECE, tracks=[tracks[0], replace(tracks[1], notes=both), *tracks[2:]])
+    made = here.fill(song, "1", "alto", keep="rhythm")
+    assert made.warnings == {"without_new_pitch": 1}
+    assert not here.fill(made, "1", "alto", keep="rhythm").warnings
+    song.write(tmp_path / "mine.mid")
+    sentence = "mine.mid: 1 notes are left out: their track has no room for them on the grid, or they met another"
+    for model in (("fill", str(autoregressive_run.path)), ("request", "fill", "--server", target)):
+        capsys.readouterr()
+        words = [*model, str(tmp_path / "mine.mid"), "--bars", "1", "--tracks", "alto", "--keep-rhythm"]
+        assert main([*words, "--out", str(tmp_path / "made.mid")]) == 0
+        assert sentence in capsys.readouterr().out
+
+
 def test_a_melody_stays_and_gets_the_other_tracks(here):
     made = here.harmonise(MELODY, "hymns", temperature=1.0)
     assert [track.name.lower() for track in made.tracks] == ["soprano", "alto", "tenor", "bass"]
@@ -160,6 +179,14 @@ def test_the_command_line(autoregressive_run, here, target, tmp_path, monkeypatc
     report = json.loads(capsys.readouterr().out)
     assert [Path(piece["midi"]).name for piece in report["pieces"]] == ["mine-version-1.mid", "mine-version-2.mid"]
     assert report["amount"] == 0.3
+    song = changing_metre_song()
+    song.write("metres.mid")
+    dropped = here.vary("metres.mid", versions=1, other_bars="drop")[0].to_bytes()
+    assert dropped != here.vary("metres.mid", versions=1)[0].to_bytes()
+    for model in (("vary", str(autoregressive_run.path)), ("request", "vary", "--server", target)):
+        words = [*model, "metres.mid", "--versions", "1", "--other-bars", "drop", "--out", "made.mid"]
+        assert main(words) == 0
+        assert Path("made.mid").read_bytes() == dropped
     assert main(["fill", str(autoregressive_run.path), "mine.mid", "--bars", "9", "--out", "none.mid"]) == 2
     assert "bars has 9, but the song has bars 1 to 6" in capsys.readouterr().err
     assert not Path("none.mid").exists()

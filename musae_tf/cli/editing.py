@@ -3,7 +3,7 @@
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from musae_tf.cli.music import SAMPLES, AddModel, add_local, write
+from musae_tf.cli.music import SAMPLES, AddModel, add_local, add_other_bars, write
 from musae_tf.cli.parser import Commands, Parser, add_json, command, integer, number
 from musae_tf.cli.shared import add_output
 from musae_tf.errors import InvalidRequestError
@@ -76,6 +76,7 @@ def fill(arguments: Namespace) -> None:
         keep = "rhythm" if arguments.keep_rhythm else "nothing"
         how = (arguments.bars, arguments.tracks, keep, arguments.genre, *_drawing(arguments))
         made = opened.musae.fill(song, *how)
+        output.say_left_out(arguments.song, made)
         wish = {"bars": arguments.bars, "tracks": arguments.tracks, "genre": arguments.genre}
         write([output.edited(song, "filled", arguments.seed, made)], opened, arguments, **wish)
 
@@ -137,6 +138,7 @@ def vary_command(commands: Commands, call: str, add_model: AddModel) -> Parser:
     amount = "0 is the reconstruction, 1 has little left of the piece (default: 0.3)"
     parser.add_argument("--amount", type=number(0, 1), default=0.3, metavar="X", help=amount)
     parser.add_argument("--versions", type=integer(1, 256), default=4, metavar="N", help="how many (default: 4)")
+    add_other_bars(parser)
     return parser
 
 
@@ -147,7 +149,8 @@ def vary(arguments: Namespace) -> None:
     song = _read(arguments, arguments.versions)
     with arguments.open(arguments) as opened:
         _check(arguments, opened.musae.describe(), song)
-        songs = opened.musae.vary(song, arguments.amount, arguments.versions, *_drawing(arguments))
+        how = (*_drawing(arguments), arguments.other_bars)
+        songs = opened.musae.vary(song, arguments.amount, arguments.versions, *how)
         write(output.varied(song, arguments.amount, songs), opened, arguments, amount=arguments.amount)
 
 

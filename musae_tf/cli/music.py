@@ -171,7 +171,7 @@ def reconstruct_command(commands: Commands, call: str, add_model: AddModel) -> P
     parser = command(commands, "reconstruct", reconstruct, summary, f"{call.format('reconstruct')} mine.mid")
     add_model(parser)
     parser.add_argument("song", metavar="SONG.mid", help="the piece")
-    _add_other_bars(parser)
+    add_other_bars(parser)
     _add_first_bars(parser)
     return parser
 
@@ -230,7 +230,7 @@ def transfer_command(commands: Commands, call: str, add_model: AddModel) -> Pars
     parser.add_argument("--source", metavar="GENRE", help="genre that the piece is in (default: the model decides)")
     amount = "0 stays, 1 goes prior.transfer_scale times the way between the genres (default: 1)"
     parser.add_argument("--strength", type=number(0, 10), default=1.0, metavar="X", help=amount)
-    _add_other_bars(parser)
+    add_other_bars(parser)
     _add_first_bars(parser)
     return parser
 
@@ -269,7 +269,7 @@ def change_command(commands: Commands, call: str, add_model: AddModel) -> Parser
     parser.add_argument("--points", type=integer(2, 256), default=5, metavar="N", help=points)
     units = "in standard deviations over the training music (default: 2)"
     parser.add_argument("--strength", type=number(0, 10), default=2.0, metavar="X", help=units)
-    _add_other_bars(parser)
+    add_other_bars(parser)
     _add_first_bars(parser)
     return parser
 
@@ -294,7 +294,8 @@ def change(arguments: Namespace) -> None:
         write(made, opened, arguments, **wish)
 
 
-def _add_other_bars(parser: Parser) -> None:
+def add_other_bars(parser: Parser) -> None:
+    """What becomes of bars that the model cannot take."""
     bars = "bars that the model cannot take: as they are, or left out (default: keep)"
     parser.add_argument("--other-bars", choices=("keep", "drop"), default="keep", metavar="keep|drop", help=bars)
 

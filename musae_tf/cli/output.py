@@ -16,7 +16,7 @@ from musae_tf.music import Layout, Metre, Song, Tempo, Track, tokenize
 from musae_tf.music.audio import write_wav
 from musae_tf.music.engraving import ENGRAVERS
 from musae_tf.music.picture import pianoroll
-from musae_tf.music.pieces import losses_in_words, sweep
+from musae_tf.music.pieces import WARNINGS, losses_in_words, sweep
 from musae_tf.music.reading import MIDI, file_of
 from musae_tf.music.writing import WRITERS, as_file, endings
 
@@ -75,6 +75,13 @@ def say_losses(path: str, song: Song, layout: Layout) -> None:
         raise MusicError(f"{path}: {error}") from None
     if losses:
         print(f"{path}: {losses}")
+
+
+def say_left_out(path: str, made: Song) -> None:
+    """Say how many notes of a piece have no place in what was made of it, with its rhythm kept."""
+    key = "without_new_pitch"
+    if key in made.warnings:
+        print(f"{path}: {made.warnings[key]} {WARNINGS[key]}")
 
 
 def plain(name: str) -> str:

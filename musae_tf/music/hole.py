@@ -140,13 +140,19 @@ def filled(hole: Hole, tokens: np.ndarray) -> Song:
 
     New notes join the source track that plays most of their track of the layout, or a new track where none does. A new
     note that begins while a known one of its pitch and source track sounds is left out, and one that runs into a known
-    one ends there. Where no dynamics are written, they are as loud as the track is, or the song.
+    one ends there. Where no dynamics are written, they are as loud as the track is, or the song. With `rhythm` the
+    song's warnings count as `without_new_pitch` the notes that are not there any more.
 
     Args:
         hole: The hole.
         tokens: int [bars, S, C], what was written, see `musae_tf.music.windows`; the rest of them does not matter.
     """
-    return _repitched(hole, tokens) if hole.rhythm else _added(hole, tokens)
+    if not hole.rhythm:
+        return _added(hole, tokens)
+    made, warnings = _repitched(hole, tokens), dict(hole.song.warnings)
+    before, now = (sum(len(track.notes) for track in song.tracks) for song in (hole.song, made))
+    warnings["without_new_pitch"] = before - now
+    return replace(made, warnings={name: count for name, count in warnings.items() if count})
 
 
 def _added(hole: Hole, tokens: np.ndarray) -> Song:

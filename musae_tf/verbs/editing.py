@@ -44,7 +44,8 @@ def fill(
         music: the piece.
         bars: which bars, from 1, as the piece is notated: "5-6", "3,7-8", [5, 6]; None for all.
         tracks: which tracks, by the names of the model's layout or of the piece: "alto,tenor"; None for all.
-        keep: "nothing" of what was there, or its "rhythm": notes stay where they are and get other pitches.
+        keep: "nothing" of what was there, or its "rhythm": notes stay where they are and get other pitches. The
+            song's `warnings` count as `without_new_pitch` those that the grid has no room for, or that became equal.
         genre: what is written is of this genre; None leaves that to what is there.
         temperature: 0 takes the most probable symbols, 1 draws as the model believes.
         seed: 0 or more.

@@ -129,6 +129,8 @@ def test_kept_rhythm_is_the_same_but_for_pitches(selection):
             now.remove(row)
         starts = {(start, velocity) for start, _, _, velocity in rows_of(song, number, leaves)}
         assert {(start, velocity) for start, _, _, velocity in now} <= starts
+    lost = sum(len(track.notes) for track in song.tracks) - sum(len(track.notes) for track in back.tracks)
+    assert back.warnings.get("without_new_pitch", 0) == lost
     if not (hole.levels == ONSET).any():
         assert not writing.turns
 
