@@ -1,6 +1,7 @@
 """The studio as a web server: the page, the files that arrive, the files that leave."""
 
 import asyncio
+import json
 import signal
 import socket
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ FAVICON = (
 )
 
 _MEDIA_TYPES = {
+    "json": "application/json",
     "mid": "audio/midi",
     "musicxml": "application/vnd.recordare.musicxml+xml",
     "svg": "image/svg+xml",
@@ -102,7 +104,7 @@ async def receive(service: Service, request: Request) -> Response:
 
 
 async def send(service: Service, key: str, name: str) -> Response:
-    """The MIDI, MusicXML, SVG or WAV file of a result, or a sentence."""
+    """The MIDI, MusicXML, SVG or WAV file of a result or its messages for a MIDI port as JSON, or a sentence."""
     result = service.results.get(key)
     kind = name.rpartition(".")[2]
     if result is None or kind not in _MEDIA_TYPES:
@@ -110,6 +112,8 @@ async def send(service: Service, key: str, name: str) -> Response:
     try:
         if kind == "wav":
             data = await service.results.wav(result)
+        elif kind == "json":
+            data = json.dumps(await asyncio.to_thread(result.messages)).encode()
         elif kind == "svg":
             data = await asyncio.to_thread(to_svg, result.song)
         else:

@@ -146,17 +146,22 @@ class DropZone(ui.element, component="drop_zone.js"):
         self._props["accept"] = ",".join((*SUFFIXES, "audio/midi", "audio/x-midi"))
         self._props["limit"] = MAX_BYTES
         self._props["piece"] = None
-
-        async def arrived(event: GenericEventArguments) -> None:
-            await on_file(str(event.args["key"]), str(event.args["name"]))
-
-        self.on("file", arrived)
-        self.on("refusal", lambda event: on_refusal(str(event.args)))
+        _listen(self, on_file, on_refusal)
 
     def show(self, name: str, facts: str) -> None:
         """Say which piece is in."""
         self._props["piece"] = {"name": name, "facts": facts}
         self.update()
+
+
+def _listen(
+    element: ui.element, on_file: Callable[[str, str], Awaitable[None]], on_refusal: Callable[[str], None]
+) -> None:
+    async def arrived(event: GenericEventArguments) -> None:
+        await on_file(str(event.args["key"]), str(event.args["name"]))
+
+    element.on("file", arrived)
+    element.on("refusal", lambda event: on_refusal(str(event.args)))
 
 
 class MapView(ui.element, component="latent_map.js"):
@@ -184,6 +189,30 @@ class MapView(ui.element, component="latent_map.js"):
         self.on("pick", picked)
 
 
+class MidiOut(ui.element, component="midi_out.js", esm={"musae-midi": "midi"}):
+    """Plays what the player plays on a MIDI port of the user's choice."""
+
+    def show(self, result: Result) -> None:
+        """Play this result from now on."""
+        self._props["address"] = f"/results/{result.key}/{result.stem}.json"
+        self.update()
+
+
+class Recorder(ui.element, component="recorder.js", esm={"musae-midi": "midi"}):
+    """Makes a file of what is played on a MIDI port of the user's choice.
+
+    Args:
+        label: what the file is for.
+        on_file: called with the key under which the file has arrived and its name.
+        on_refusal: called with a sentence about what cannot be recorded.
+    """
+
+    def __init__(self, label: str, on_file: Callable[[str, str], Awaitable[None]], on_refusal: Callable[[str], None]):
+        super().__init__()
+        self._props["label"] = label
+        _listen(self, on_file, on_refusal)
+
+
 class PlayerView(ui.element, component="player.js"):
     """Piano roll with a moving cursor, play and stop, files and link."""
 
@@ -192,6 +221,8 @@ class PlayerView(ui.element, component="player.js"):
         self._props["result"] = None
         self._props["title"] = ""
         self._props["note"] = ""
+        with self.add_slot("port"):
+            self._port = MidiOut()
 
     def show(self, result: Result, title: str, note: str, play: bool, filled: dict[str, Any] | None) -> None:
         """Show a result.
@@ -207,3 +238,4 @@ class PlayerView(ui.element, component="player.js"):
         self._props["title"] = title
         self._props["note"] = note
         self.update()
+        self._port.show(result)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from nicegui import ui
 
 from musae_tf.errors import MusaeError, StudioError
-from musae_tf.studio.controls import Dice, DropZone, MapView, Slider, action, choice, text, value_text
+from musae_tf.studio.controls import Dice, DropZone, MapView, Recorder, Slider, action, choice, text, value_text
 from musae_tf.studio.recipe import AMOUNT, FIELDS, KINDS, GridPiece, Recipe
 from musae_tf.studio.service import Service
 from musae_tf.verbs.description import Description
@@ -73,7 +73,12 @@ class Panel(ABC):
                 return
             await self.piece_arrived()
 
-        self._zones[place] = DropZone(label, arrived, lambda sentence: self._fail(StudioError(sentence)))
+        def refused(sentence: str) -> None:
+            self._fail(StudioError(sentence))
+
+        with ui.element("div").classes("stack"):
+            self._zones[place] = DropZone(label, arrived, refused)
+            Recorder(label, arrived, refused)
 
     async def piece_arrived(self) -> None:
         """What to do when a piece was dropped: nothing, if the panel takes none."""

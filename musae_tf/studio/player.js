@@ -44,8 +44,10 @@ export default {
                @input="seek(Number($event.target.value))" />
         <span class="clock"><span ref="clock">0:00</span> / {{ clock(result.seconds) }}</span>
       </div>
+      <slot name="port"></slot>
       <div class="files">
-        <a :href="address('mid')" :download="result.stem + '.mid'">MIDI</a>
+        <a :href="address('mid')" :download="result.stem + '.mid'" draggable="true" @dragstart="carry"
+           title="Press to save, or drag it into another program">MIDI</a>
         <a :href="address('musicxml')" :download="result.stem + '.musicxml'">Score</a>
         <a :href="address('wav')" :download="result.stem + '.wav'">WAV</a>
         <button type="button" @click="copy">{{ copied ? 'Copied' : 'Copy link' }}</button>
@@ -155,6 +157,14 @@ export default {
     },
     address(kind) {
       return `${window.path_prefix || ""}/results/${this.result.key}/${encodeURIComponent(this.result.stem)}.${kind}`;
+    },
+    // Chromium makes a file of it where it is dropped; others give the program the address.
+    carry(event) {
+      const url = new URL(this.address("mid"), location.href).href;
+      event.dataTransfer.effectAllowed = "copy";
+      event.dataTransfer.setData("DownloadURL", `audio/midi:${this.result.stem}.mid:${url}`);
+      event.dataTransfer.setData("text/uri-list", url);
+      event.dataTransfer.setData("text/plain", url);
     },
     forget() {
       cancelAnimationFrame(this.frame);

@@ -6,9 +6,12 @@ import secrets
 from collections import OrderedDict
 from typing import Any
 
+import numpy as np
+
 from musae_tf.client import AsyncMusaeClient, UnavailableError
 from musae_tf.music import Song
 from musae_tf.music.audio import seconds, to_wav
+from musae_tf.music.messages import channel_messages
 from musae_tf.studio.embedded import ModelSource
 from musae_tf.verbs.description import Description, LatentMap
 
@@ -48,6 +51,12 @@ class Result:
             if self.sound is None:
                 self.sound = await asyncio.to_thread(to_wav, self.song, SAMPLE_RATE)
         return self.sound
+
+    def messages(self) -> list[tuple[float, list[int]]]:
+        """What a MIDI port is sent: seconds from the beginning, and bytes."""
+        messages = channel_messages(self.song)
+        times = self.song.seconds_at(np.array([tick for tick, _ in messages], np.int64)).tolist()
+        return [(round(time, 4), list(message)) for time, (_, message) in zip(times, messages, strict=True)]
 
     def to_dict(self) -> dict[str, Any]:
         """What the player needs, as JSON. Times are in quarters."""

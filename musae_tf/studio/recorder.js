@@ -1,0 +1,129 @@
+// A melody that is played on a MIDI port, to a click, becomes a file that the studio takes like any other.
+import { file, ports } from "musae-midi";
+
+const LONGEST = 600; // seconds
+const FASTEST = 10000; // notes
+const CLICK = 0.03; // seconds
+
+export default {
+  template: `
+    <div class="recorder" role="group" :aria-label="'Record ' + label">
+      <button v-if="!access" type="button" @click="open">Record from MIDI</button>
+      <template v-else>
+        <label>Port
+          <select v-model="chosen" :disabled="recording">
+            <option v-for="port in inputs" :value="port.id">{{ port.name }}</option>
+          </select>
+        </label>
+        <label>Beats a minute
+          <input type="number" min="30" max="300" v-model.number="tempo" :disabled="recording" />
+        </label>
+        <button type="button" :disabled="!inputs.length" @click="recording ? stop() : start()">
+          {{ recording ? "Stop" : "Record" }}
+        </button>
+      </template>
+      <span class="note" role="status">{{ words }}</span>
+    </div>`,
+  props: { label: String },
+  emits: ["file", "refusal"],
+  data: () => ({ access: false, inputs: [], chosen: "", tempo: 100, recording: false, words: "" }),
+  unmounted() {
+    this.quiet();
+  },
+  methods: {
+    async open() {
+      try {
+        this.midi = await ports();
+      } catch (error) {
+        this.words = error.message;
+        return;
+      }
+      this.midi.onstatechange = this.look_for_ports;
+      this.access = true;
+      this.look_for_ports();
+    },
+    look_for_ports() {
+      this.inputs = [...this.midi.inputs.values()]
+        .filter((port) => port.state !== "disconnected")
+        .map(({ id, name }) => ({ id, name: name || id }));
+      const there = this.inputs.some((port) => port.id === this.chosen);
+      if (this.recording && !there) this.stop();
+      if (!there) this.chosen = this.inputs.length ? this.inputs[0].id : "";
+      if (!this.recording) this.words = this.inputs.length ? "" : "There is no MIDI port: connect an instrument.";
+    },
+    async start() {
+      if (!(this.tempo >= 30 && this.tempo <= 300)) {
+        this.words = `Beats a minute are ${this.tempo || "missing"}, must be from 30 to 300.`;
+        return;
+      }
+      this.notes = [];
+      this.sounding = new Map();
+      this.port = this.midi.inputs.get(this.chosen);
+      this.port.onmidimessage = (event) => this.hear(event);
+      this.recording = true;
+      this.begun = performance.now();
+      this.words = "Recording: play to the click.";
+      this.limit = setTimeout(() => this.stop(), LONGEST * 1000);
+      this.click();
+    },
+    // The click is the beat to which the file is written; a page without sound records without it.
+    click() {
+      const beat = 60 / this.tempo;
+      this.sound = new AudioContext();
+      const offset = this.sound.currentTime;
+      let next = 0;
+      const ahead = () => {
+        for (; next * beat < this.sound.currentTime - offset + 1.5; next++) {
+          const tone = this.sound.createOscillator();
+          tone.frequency.value = 1200;
+          const loud = new GainNode(this.sound, { gain: 0.15 });
+          tone.connect(loud).connect(this.sound.destination);
+          tone.start(offset + next * beat);
+          tone.stop(offset + next * beat + CLICK);
+        }
+      };
+      ahead();
+      this.timer = setInterval(ahead, 400);
+    },
+    hear({ data, timeStamp }) {
+      const [kind, pitch, velocity] = [data[0] >> 4, data[1], data[2]];
+      const now = (timeStamp - this.begun) / 1000;
+      if (kind !== 8 && kind !== 9) return;
+      if (this.sounding.has(pitch)) {
+        this.notes.push({ ...this.sounding.get(pitch), pitch, end: now });
+        this.sounding.delete(pitch);
+      }
+      if (kind === 9 && velocity) this.sounding.set(pitch, { start: now, velocity });
+      if (this.notes.length >= FASTEST) this.stop();
+    },
+    async stop() {
+      const end = (performance.now() - this.begun) / 1000;
+      this.quiet();
+      const notes = [...this.notes, ...[...this.sounding].map(([pitch, note]) => ({ ...note, pitch, end }))];
+      if (!notes.length) {
+        this.words = "Nothing was played.";
+        return;
+      }
+      // The beat that is nearest to the first note is the first of the file; a note before it begins with it.
+      const beat = 60 / this.tempo;
+      const first = Math.round(Math.min(...notes.map((note) => note.start)) / beat) * beat;
+      const moved = notes.map((note) => ({ ...note, start: Math.max(0, note.start - first), end: note.end - first }));
+      this.words = `${notes.length} notes at ${this.tempo} beats a minute.`;
+      try {
+        const body = file(moved, this.tempo);
+        const reply = await fetch((window.path_prefix || "") + "/pieces", { method: "POST", body });
+        if (reply.ok) this.$emit("file", { key: await reply.text(), name: "recorded.mid" });
+        else this.$emit("refusal", `The recording: ${await reply.text()}`);
+      } catch {
+        this.$emit("refusal", "The recording did not arrive: the studio does not answer.");
+      }
+    },
+    quiet() {
+      clearTimeout(this.limit);
+      clearInterval(this.timer);
+      if (this.port) this.port.onmidimessage = null;
+      if (this.sound && this.sound.state !== "closed") this.sound.close();
+      this.recording = false;
+    },
+  },
+};

@@ -1,0 +1,129 @@
+"""Music out of the page and into it: a file that is dragged, MIDI ports to play on and to play from."""
+
+import pytest
+
+from musae_tf.music import Song
+from tests.studio.hand import Hand, result
+
+PORTS = """
+class Port extends EventTarget {
+  constructor(id, name) { super(); Object.assign(this, { id, name, state: "connected", sent: [] }); }
+  send(bytes, when) { this.sent.push([[...bytes], when ?? performance.now()]); }
+  play(...bytes) { this.onmidimessage?.({ data: new Uint8Array(bytes), timeStamp: performance.now() }); }
+}
+const only = (port) => new Map([[port.id, port]]);
+window.loop = { inputs: only(new Port("in", "Keys")), outputs: only(new Port("out", "Rack")) };
+navigator.requestMIDIAccess = async () => window.loop;
+"""
+"""Ports of the interface of Web MIDI, since this machine has none."""
+
+
+@pytest.fixture
+def hand(studio, open_page):
+    with open_page(studio.url, accept_downloads=True) as page:
+        page.add_init_script(PORTS)
+        page.reload()
+        yield Hand(page, "mouse")
+
+
+def sent(page) -> list[tuple[list[int], float]]:
+    return page.evaluate("loop.outputs.get('out').sent")
+
+
+def test_the_file_can_be_dragged_out(hand, genres):
+    page = hand.page
+    hand.button("Sample")
+    result(page, f"{genres[0]}, 8 bars, seed 1")
+    carried = page.get_by_role("link", name="MIDI", exact=True).evaluate(
+        """(link) => { const event = new DragEvent("dragstart", { bubbles: true, dataTransfer: new DataTransfer() });
+        link.dispatchEvent(event);
+        return ["DownloadURL", "text/uri-list"].map((kind) => event.dataTransfer.getData(kind)); }"""
+    )
+    kind, name, url = carried[0].split(":", 2)
+    assert (kind, url) == ("audio/midi", carried[1])
+    assert name.endswith(".mid")
+    data = page.evaluate("async (url) => [...new Uint8Array(await (await fetch(url)).arrayBuffer())]", url)
+    assert Song.read(bytes(data)).tracks
+
+
+def test_a_port_plays_what_is_seen_and_falls_silent_with_it(hand, genres):
+    page = hand.page
+    hand.button("Sample")
+    result(page, f"{genres[0]}, 8 bars, seed 1")
+    hand.button("Stop")
+    hand.button("Play on a MIDI port")
+    page.get_by_role("combobox", name="Sound").select_option("Rack")
+    page.get_by_label("Seed", exact=True).fill("2")
+    hand.button("Sample")
+    result(page, f"{genres[0]}, 8 bars, seed 2")
+    page.wait_for_function("loop.outputs.get('out').sent.filter(([bytes]) => bytes[0] >> 4 === 9).length >= 8")
+    assert page.evaluate("document.querySelector('audio').muted")
+    hand.button("Stop")
+    page.wait_for_function("loop.outputs.get('out').sent.some(([bytes]) => bytes[0] >> 4 === 11 && bytes[1] === 123)")
+    messages = sent(page)
+    url = page.get_by_role("link", name="MIDI", exact=True).get_attribute("href")
+    data = page.evaluate("async (url) => [...new Uint8Array(await (await fetch(url)).arrayBuffer())]", url)
+    song = Song.read(bytes(data))
+    written = sorted(
+        (round(float(song.seconds_at(note["start"])), 3), number, int(note["pitch"]), int(note["velocity"]))
+        for number, track in enumerate(song.tracks)
+        for note in track.notes
+    )
+    begun = [(bytes_[0] & 15, bytes_[1], bytes_[2]) for bytes_, _ in messages if bytes_[0] >> 4 == 9]
+    # On a busy machine the first notes may have ended before the page plays.
+    rest = (written[first : first + len(begun)] for first in range(8))
+    assert any(sorted(begun) == sorted(row[1:] for row in rows) for rows in rest), (begun, written)
+    times = [when for bytes_, when in messages if bytes_[0] >> 4 == 9]
+    assert times == sorted(times)
+    programs = {bytes_[0] & 15: bytes_[1] for bytes_, _ in messages if bytes_[0] >> 4 == 12}
+    assert programs == {number: track.program for number, track in enumerate(song.tracks)}
+    last = {}
+    for (status, pitch, *_), when in sorted(messages, key=lambda row: row[1]):
+        if status >> 4 in (8, 9):
+            last[status & 15, pitch] = (status >> 4, when)
+    assert {kind for kind, _ in last.values()} == {8}, "every note has ended"
+
+
+def test_what_is_played_on_a_port_becomes_a_piece(hand):
+    page = hand.page
+    hand.tab("Change")
+    hand.button("Record from MIDI")
+    page.get_by_role("spinbutton", name="Beats a minute").fill("300")
+    hand.button("Record")
+    page.get_by_text("Recording: play to the click.").wait_for()
+    played = page.evaluate(
+        """async () => { const port = loop.inputs.get("in"), pitches = [60, 62, 64, 65, 67, 69, 71, 72];
+        const until = (when) => new Promise((done) => { const look = () =>
+          performance.now() >= when ? done() : requestAnimationFrame(look); look(); });
+        const begun = performance.now();
+        for (const [number, pitch] of pitches.entries()) {
+          await until(begun + number * 200); port.play(0x90, pitch, 80 + number);
+          await until(begun + number * 200 + 150); port.play(number % 2 ? 0x90 : 0x80, pitch, 0);
+        }
+        return pitches; }"""
+    )
+    with page.expect_request("**/pieces") as request:
+        hand.button("Stop")
+    page.get_by_text("8 notes at 300 beats a minute.").wait_for()
+    song = Song.read(request.value.post_data_buffer)
+    (track,) = song.tracks
+    assert track.notes["pitch"].tolist() == played
+    assert track.notes["velocity"].tolist() == list(range(80, 88))
+    assert song.tempos[0].bpm == pytest.approx(300, abs=0.1)
+    assert (track.notes["duration"] > 0).all()
+    page.get_by_text("recorded.mid").first.wait_for()
+
+
+def test_without_ports_a_sentence_says_why(studio, open_page, genres):
+    with open_page(studio.url, accept_downloads=True) as page:
+        page.add_init_script("delete Navigator.prototype.requestMIDIAccess")
+        page.reload()
+        hand = Hand(page, "mouse")
+        hand.tab("Change")
+        hand.button("Record from MIDI")
+        page.get_by_text("This browser has no Web MIDI").first.wait_for()
+        hand.tab("Sample")
+        hand.button("Sample")
+        result(page, f"{genres[0]}, 8 bars, seed 1")
+        hand.button("Play on a MIDI port")
+        page.get_by_role("group", name="MIDI port").get_by_text("This browser has no Web MIDI").wait_for()
