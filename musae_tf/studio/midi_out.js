@@ -10,7 +10,7 @@ const key = (bytes) => `${bytes[0] & 15},${bytes[1]}`; // of a note
 export default {
   template: `
     <div class="port" role="group" aria-label="MIDI port">
-      <button v-if="!access" type="button" @click="open">Play on a MIDI port</button>
+      <button v-if="!access" type="button" @click="open">Send to a MIDI port</button>
       <label v-else>Sound
         <select v-model="chosen">
           <option value="">of this page</option>

@@ -304,15 +304,15 @@ def test_the_order_of_focus_is_the_order_of_reading(studio, open_page, genres, m
         page.evaluate("document.activeElement.blur(); window.getSelection().removeAllRanges()")
         page.locator("h1").click()
         names = []
-        for _ in range(18 + len(filling)):
+        for _ in range(19 + len(filling)):
             page.keyboard.press("Tab")
             names.append(
                 page.evaluate("""() => { const e = document.activeElement;
                 return e.getAttribute('aria-label') || e.innerText || e.labels?.[0]?.innerText || e.tagName; }""")
             )
         order = ["Light or dark", "Sample", "Genre", "Bars", "Seed", "New seed", "Temperature", "Sample",
-                 "Piano roll", "Score", "Piano roll", *filling, "Stop", "Position", "MIDI", "Score", "WAV",
-                 "Copy link"]  # fmt: skip
+                 "Piano roll", "Score", "Piano roll", *filling, "Stop", "Position",
+                 "Send to a MIDI port", "MIDI", "Score", "WAV", "Copy link"]  # fmt: skip
         found = [name.replace("play_arrow", "").replace("auto_fix_high", "").strip() for name in names]
         for expected, name in zip(order, found, strict=False):
             assert name.startswith(expected), found
