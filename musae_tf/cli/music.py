@@ -21,7 +21,6 @@ from musae_tf.cli.shared import (
     open_dataset,
     print_next,
 )
-from musae_tf.errors import require
 
 if TYPE_CHECKING:
     from musae_tf.cli.output import MadePiece
@@ -116,11 +115,11 @@ def _open_server(arguments: Namespace) -> Iterator[Opened]:
 
 
 def _check_engraver(arguments: Namespace) -> None:
-    """Miss verovio before a model is loaded, if scores are to be engraved."""
+    """Miss what engraves before a model is loaded, if scores are to be engraved."""
     if arguments.score:
-        from musae_tf.music.engraving import PURPOSE
+        from musae_tf.music.engraving import check_engraver
 
-        require("verovio", PURPOSE)
+        check_engraver(arguments.score)
 
 
 # --- the commands -----------------------------------------------------------------------------------------------------

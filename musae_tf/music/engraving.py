@@ -10,8 +10,8 @@ from musae_tf.files import write_bytes
 from musae_tf.music.musicxml_writer import to_musicxml
 from musae_tf.music.song import Song
 
-PURPOSE = "engraving scores"
-PDF_PURPOSE = "scores as PDF"
+_PURPOSE = "engraving scores"
+_PDF_PURPOSE = "scores as PDF"
 _OPTIONS = {
     "pageWidth": 2100,  # of A4, in tenths of a millimetre
     "pageHeight": 2970,
@@ -62,7 +62,7 @@ def to_pdf(song: Song) -> bytes:
     Raises:
         MusicError: verovio or typst is not installed, or no score has such a metre or tempo.
     """
-    typst = require("typst", PDF_PURPOSE)
+    typst = require("typst", _PDF_PURPOSE)
     toolkit = _engrave(song)
     names = [f"{number}.svg" for number in range(1, toolkit.getPageCount() + 1)]
     drawn = {name: toolkit.renderToSVG(at).translate(_SIGNS).encode() for at, name in enumerate(names, 1)}
@@ -74,9 +74,23 @@ ENGRAVERS = {"svg": to_svg, "pdf": to_pdf}
 """What writes a score, by the ending of its file."""
 
 
+def check_engraver(kind: str) -> None:
+    """Whether a score can be written.
+
+    Args:
+        kind: "svg" or "pdf".
+
+    Raises:
+        MusicError: verovio, or for "pdf" typst, is not installed.
+    """
+    require("verovio", _PURPOSE)
+    if kind == "pdf":
+        require("typst", _PDF_PURPOSE)
+
+
 def _engrave(song: Song) -> Any:
     """The toolkit of verovio with a song in it."""
-    verovio = require("verovio", PURPOSE)
+    verovio = require("verovio", _PURPOSE)
     verovio.enableLog(verovio.LOG_OFF)
     # Verovio knows where its fonts are in the thread that imported it alone.
     toolkit = verovio.toolkit(False)

@@ -109,10 +109,18 @@ def test_scores_are_engraved_beside_the_pieces(kind, start, tmp_path):
 
 
 @pytest.mark.parametrize("command", [["sample", "--pretrained"], ["request", "sample"]], ids=" ".join)
-def test_without_verovio_no_model_is_asked_for_a_score(command, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "verovio", None)
-    assert main([*command, "--score"]) == 2
-    assert "engraving scores needs verovio: run `pip install verovio`" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("option", "package", "sentence"),
+    [
+        ("--score", "verovio", "engraving scores needs verovio: run `pip install verovio`"),
+        ("--score-pdf", "typst", "scores as PDF needs typst: run `pip install typst`"),
+    ],
+)
+def test_without_an_engraver_no_model_is_asked_for_a_score(command, option, package, sentence, monkeypatch, capsys):
+    pytest.importorskip("verovio")
+    monkeypatch.setitem(sys.modules, package, None)
+    assert main([*command, option]) == 2
+    assert sentence in capsys.readouterr().err
 
 
 def test_pieces_in_a_folder_have_the_format_that_is_asked_for(tmp_path):
