@@ -33,7 +33,7 @@ export default {
   },
   mounted() {
     this.events = [];
-    this.held = new Set();
+    this.held = new Map(); // notes that have no end yet, and when they begin
     this.audio = this.$el.closest(".player").querySelector("audio");
     this.listeners = { playing: this.start, seeked: this.start, seeking: this.silence, pause: this.silence, ended: this.silence };
     for (const [name, does] of Object.entries(this.listeners)) this.audio.addEventListener(name, does);
@@ -89,6 +89,7 @@ export default {
       const place = this.audio.currentTime;
       const next = this.events.findIndex(([second]) => second >= place);
       this.next = next < 0 ? this.events.length : next;
+      this.last = 0;
       // What holds here from before: programs, and notes that have not ended.
       const before = new Map();
       for (const [second, bytes] of this.events.slice(0, this.next)) {
@@ -106,31 +107,34 @@ export default {
       for (; this.next < this.events.length && this.events[this.next][0] < until; this.next++)
         this.pass(this.events[this.next], place);
     },
+    // The position is read anew each time, and not exactly: no message may come before one that was sent earlier.
     pass([second, bytes], place) {
       const now = performance.now();
-      const when = Math.max(now, now + (second - place) * 1000);
-      if (bytes[0] >> 4 === 9) this.held.add(key(bytes));
+      this.last = Math.max(now, now + (second - place) * 1000, this.last);
+      if (bytes[0] >> 4 === 9) this.held.set(key(bytes), this.last);
       if (bytes[0] >> 4 === 8) this.held.delete(key(bytes));
-      this.last = Math.max(this.last || 0, when);
-      this.midi.outputs.get(this.port.id).send(bytes, when);
+      this.output()?.send(bytes, this.last);
     },
-    // What has been sent ahead sounds after this: everything ends now, and once more after that.
+    // One that was pulled out would throw.
+    output() {
+      const port = this.port && this.midi.outputs.get(this.port.id);
+      return port?.state === "disconnected" ? undefined : port;
+    },
+    // A note that was sent ahead ends as soon as it begins: what plays from another position is not to end with it.
     silence() {
+      if (!this.timer) return;
       clearInterval(this.timer);
       this.timer = undefined;
-      const port = this.port && this.midi.outputs.get(this.port.id);
-      if (port && this.last) {
-        const channels = new Set(this.events.map(([, bytes]) => bytes[0] & 15));
-        for (const when of [performance.now(), this.last + 1]) {
-          for (const note of this.held) {
-            const [channel, pitch] = note.split(",").map(Number);
-            port.send([0x80 | channel, pitch, 0], when);
-          }
-          for (const channel of channels) port.send([0xb0 | channel, 123, 0], when);
+      const port = this.output();
+      if (port) {
+        const now = performance.now();
+        for (const [note, begun] of this.held) {
+          const [channel, pitch] = note.split(",").map(Number);
+          port.send([0x80 | channel, pitch, 0], Math.max(now, begun + 1));
         }
+        for (const channel of new Set(this.events.map(([, bytes]) => bytes[0] & 15))) port.send([0xb0 | channel, 123, 0], now);
       }
       this.held.clear();
-      this.last = undefined;
     },
   },
 };

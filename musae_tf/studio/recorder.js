@@ -70,34 +70,37 @@ export default {
     click() {
       const beat = 60 / this.tempo;
       this.sound = new AudioContext();
-      const offset = this.sound.currentTime;
       let next = 0;
       const ahead = () => {
-        for (; next * beat < this.sound.currentTime - offset + 1.5; next++) {
+        for (; next * beat < this.sound.currentTime + 1.5; next++) {
           const tone = this.sound.createOscillator();
           tone.frequency.value = 1200;
           const loud = new GainNode(this.sound, { gain: 0.15 });
           tone.connect(loud).connect(this.sound.destination);
-          tone.start(offset + next * beat);
-          tone.stop(offset + next * beat + CLICK);
+          tone.start(next * beat);
+          tone.stop(next * beat + CLICK);
         }
       };
       ahead();
       this.timer = setInterval(ahead, 400);
     },
+    // When the first click was heard, by the clock of the messages: sound starts and leaves the machine late.
+    zero() {
+      const { contextTime, performanceTime } = this.sound.getOutputTimestamp();
+      return contextTime > 0 ? performanceTime - contextTime * 1000 : this.begun;
+    },
     hear({ data, timeStamp }) {
       const [kind, pitch, velocity] = [data[0] >> 4, data[1], data[2]];
-      const now = (timeStamp - this.begun) / 1000;
       if (kind !== 8 && kind !== 9) return;
       if (this.sounding.has(pitch)) {
-        this.notes.push({ ...this.sounding.get(pitch), pitch, end: now });
+        this.notes.push({ ...this.sounding.get(pitch), pitch, end: timeStamp });
         this.sounding.delete(pitch);
       }
-      if (kind === 9 && velocity) this.sounding.set(pitch, { start: now, velocity });
+      if (kind === 9 && velocity) this.sounding.set(pitch, { start: timeStamp, velocity });
       if (this.notes.length >= FASTEST) this.stop();
     },
     async stop() {
-      const end = (performance.now() - this.begun) / 1000;
+      const [zero, end] = [this.zero(), performance.now()];
       this.quiet();
       const notes = [...this.notes, ...[...this.sounding].map(([pitch, note]) => ({ ...note, pitch, end }))];
       if (!notes.length) {
@@ -105,9 +108,13 @@ export default {
         return;
       }
       // The beat that is nearest to the first note is the first of the file; a note before it begins with it.
-      const beat = 60 / this.tempo;
-      const first = Math.round(Math.min(...notes.map((note) => note.start)) / beat) * beat;
-      const moved = notes.map((note) => ({ ...note, start: Math.max(0, note.start - first), end: note.end - first }));
+      const beat = 60000 / this.tempo;
+      const first = zero + Math.round((Math.min(...notes.map((note) => note.start)) - zero) / beat) * beat;
+      const moved = notes.map((note) => ({
+        ...note,
+        start: Math.max(0, note.start - first) / 1000,
+        end: (note.end - first) / 1000,
+      }));
       this.words = `${notes.length} notes at ${this.tempo} beats a minute.`;
       try {
         const body = file(moved, this.tempo);

@@ -8,8 +8,11 @@ from tests.studio.hand import Hand, result
 PORTS = """
 class Port extends EventTarget {
   constructor(id, name) { super(); Object.assign(this, { id, name, state: "connected", sent: [] }); }
-  send(bytes, when) { this.sent.push([[...bytes], when ?? performance.now()]); }
-  play(...bytes) { this.onmidimessage?.({ data: new Uint8Array(bytes), timeStamp: performance.now() }); }
+  send(bytes, when) {
+    if (this.state !== "connected") throw new DOMException("The port is disconnected.", "InvalidStateError");
+    this.sent.push([[...bytes], when, performance.now()]);
+  }
+  play(when, ...bytes) { this.onmidimessage?.({ data: new Uint8Array(bytes), timeStamp: when }); }
 }
 const only = (port) => new Map([[port.id, port]]);
 window.loop = { inputs: only(new Port("in", "Keys")), outputs: only(new Port("out", "Rack")) };
@@ -26,7 +29,8 @@ def hand(studio, open_page):
         yield Hand(page, "mouse")
 
 
-def sent(page) -> list[tuple[list[int], float]]:
+def sent(page) -> list[tuple[list[int], float, float]]:
+    """Messages in the order in which they were sent, with the milliseconds at which each is due and was sent."""
     return page.evaluate("loop.outputs.get('out').sent")
 
 
@@ -69,19 +73,46 @@ def test_a_port_plays_what_is_seen_and_falls_silent_with_it(hand, genres):
         for number, track in enumerate(song.tracks)
         for note in track.notes
     )
-    begun = [(bytes_[0] & 15, bytes_[1], bytes_[2]) for bytes_, _ in messages if bytes_[0] >> 4 == 9]
+    begun = [(bytes_[0] & 15, bytes_[1], bytes_[2]) for bytes_, *_ in messages if bytes_[0] >> 4 == 9]
     # On a busy machine the first notes may have ended before the page plays.
     rest = (written[first : first + len(begun)] for first in range(8))
     assert any(sorted(begun) == sorted(row[1:] for row in rows) for rows in rest), (begun, written)
-    times = [when for bytes_, when in messages if bytes_[0] >> 4 == 9]
+    times = [when for bytes_, when, _ in messages if bytes_[0] >> 4 == 9]
     assert times == sorted(times)
-    programs = {bytes_[0] & 15: bytes_[1] for bytes_, _ in messages if bytes_[0] >> 4 == 12}
+    assert all(when - now <= 150 for bytes_, when, now in messages if bytes_[0] >> 4 == 9)
+    programs = {bytes_[0] & 15: bytes_[1] for bytes_, *_ in messages if bytes_[0] >> 4 == 12}
     assert programs == {number: track.program for number, track in enumerate(song.tracks)}
     last = {}
-    for (status, pitch, *_), when in sorted(messages, key=lambda row: row[1]):
+    for (status, pitch, *_), when, _ in sorted(messages, key=lambda row: row[1]):
         if status >> 4 in (8, 9):
             last[status & 15, pitch] = (status >> 4, when)
     assert {kind for kind, _ in last.values()} == {8}, "every note has ended"
+
+
+def test_a_port_follows_the_position_and_may_go(hand, genres):
+    page = hand.page
+    hand.button("Sample")
+    result(page, f"{genres[0]}, 8 bars, seed 1")
+    hand.button("Stop")
+    hand.button("Play on a MIDI port")
+    page.get_by_role("combobox", name="Sound").select_option("Rack")
+    hand.button("Play")
+    page.wait_for_function("loop.outputs.get('out').sent.filter(([bytes]) => bytes[0] >> 4 === 9).length >= 2")
+    before = len(sent(page))
+    page.locator(".roll").press("ArrowRight")
+    page.wait_for_function(
+        """(before) => { const after = loop.outputs.get('out').sent.slice(before).map(([bytes]) => bytes[0] >> 4);
+        return after.lastIndexOf(9) > after.indexOf(11) && after.includes(11); }""",
+        arg=before,
+    )
+    messages = sent(page)
+    quiet = next(at for at, (bytes_, *_) in enumerate(messages) if at >= before and bytes_[0] >> 4 == 11)
+    begun = [when for bytes_, when, _ in messages[quiet:] if bytes_[0] >> 4 == 9]
+    ended = [when for bytes_, when, _ in messages if bytes_[0] >> 4 == 11]
+    assert max(ended) <= min(begun), "what sounds from the new position is not cut off"
+    page.evaluate("""() => { loop.outputs.get("out").state = "disconnected"; loop.onstatechange(); }""")
+    page.get_by_text("The MIDI port has gone").wait_for()
+    assert not page.evaluate("document.querySelector('audio').muted")
 
 
 def test_what_is_played_on_a_port_becomes_a_piece(hand):
@@ -89,28 +120,33 @@ def test_what_is_played_on_a_port_becomes_a_piece(hand):
     hand.tab("Change")
     hand.button("Record from MIDI")
     page.get_by_role("spinbutton", name="Beats a minute").fill("300")
+    # Sound that is heard late, by as much as the test says: the first click at the millisecond `zero`.
+    zero = page.evaluate(
+        """() => { const zero = performance.now() + 730;
+        AudioContext.prototype.getOutputTimestamp = () => ({ contextTime: 0.5, performanceTime: zero + 500 });
+        return zero; }"""
+    )
     hand.button("Record")
     page.get_by_text("Recording: play to the click.").wait_for()
-    played = page.evaluate(
-        """async () => { const port = loop.inputs.get("in"), pitches = [60, 62, 64, 65, 67, 69, 71, 72];
-        const until = (when) => new Promise((done) => { const look = () =>
-          performance.now() >= when ? done() : requestAnimationFrame(look); look(); });
-        const begun = performance.now();
-        for (const [number, pitch] of pitches.entries()) {
-          await until(begun + number * 200); port.play(0x90, pitch, 80 + number);
-          await until(begun + number * 200 + 150); port.play(number % 2 ? 0x90 : 0x80, pitch, 0);
-        }
-        return pitches; }"""
-    )
+    beats = [2.1, 3, 4, 5, 6, 7.5, 8, 9]  # the first one a little late
+    pitches = [60, 62, 64, 65, 67, 69, 71, 72]
+    for number, (beat, pitch) in enumerate(zip(beats, pitches, strict=True)):
+        page.evaluate(
+            """([begin, end, pitch, velocity, off]) => { const port = loop.inputs.get("in");
+            port.play(begin, 0x90, pitch, velocity); port.play(end, off, pitch, 0); }""",
+            [zero + beat * 200, zero + beat * 200 + 50, pitch, 80 + number, 0x90 if number % 2 else 0x80],
+        )
     with page.expect_request("**/pieces") as request:
         hand.button("Stop")
     page.get_by_text("8 notes at 300 beats a minute.").wait_for()
     song = Song.read(request.value.post_data_buffer)
     (track,) = song.tracks
-    assert track.notes["pitch"].tolist() == played
+    assert track.notes["pitch"].tolist() == pitches
     assert track.notes["velocity"].tolist() == list(range(80, 88))
+    quarter = song.ticks_per_quarter
+    assert track.notes["start"] / quarter == pytest.approx([beat - 2 for beat in beats], abs=0.01)
+    assert track.notes["duration"] / quarter == pytest.approx([0.25] * 8, abs=0.01)
     assert song.tempos[0].bpm == pytest.approx(300, abs=0.1)
-    assert (track.notes["duration"] > 0).all()
     page.get_by_text("recorded.mid").first.wait_for()
 
 
