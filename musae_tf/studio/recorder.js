@@ -41,6 +41,8 @@ export default {
       this.midi.onstatechange = this.look_for_ports;
       this.access = true;
       this.look_for_ports();
+      await this.$nextTick();
+      this.$el.querySelector("select").focus();
     },
     look_for_ports() {
       this.inputs = [...this.midi.inputs.values()]
