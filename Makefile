@@ -31,7 +31,8 @@ SETS := $(foreach change,$(SET),--set '$(change)')
 
 .DEFAULT_GOAL := help
 .PHONY: help setup data train train-multiworker evaluate samples tensorboard export pretrained serve studio image up down
-.PHONY: docs nightly mma browser screenshots latency bench test test-fast acceptance release fuzz soak beam lint clean
+.PHONY: docs nightly mma browser litertjs screenshots latency bench test test-fast acceptance release fuzz soak beam
+.PHONY: lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{printf "%-24s %s\n", $$1, $$2}'
@@ -109,6 +110,11 @@ browser: ## Chromium for the tests of the studio, where this may install Debian'
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
 		echo "no Chromium: tests of the studio will be skipped"
 
+litertjs: ## LiteRT.js for the page in examples/browser, where npm can install it
+	@test -d examples/browser/node_modules/@litertjs/core || { command -v npm >/dev/null && \
+		npm install --prefix examples/browser --silent --no-audit --no-fund --fetch-retries 1 --fetch-timeout 30000; } || \
+		echo "no LiteRT.js: tests of the page in examples/browser will be skipped"
+
 screenshots: $(DEV_STAMP) browser ## pictures of the studio in docs/images
 	$(BIN)/python -m docs.screenshots $(RUN)
 
@@ -121,7 +127,7 @@ bench: $(DEV_STAMP) ## speed against the authors' graph, PyTorch and the machine
 test-fast: lint ## the tests that are done in three minutes, for daily work
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not acceptance and not slow"
 
-test: lint browser ## all tests
+test: lint browser litertjs ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15
 
 docs: $(DOCS_STAMP) ## the documentation, in build/site; a dead link is an error

@@ -36,7 +36,8 @@ SLOW = (
     "models/test_autoregressive.py", "models/test_recurrence.py", "models/test_systems.py", "server/test_fuzz.py",
     "server/test_load.py", "server/test_other_clients.py", "server/test_robustness.py", "server/test_soak.py",
     "studies/test_claims.py", "serving/test_compose.py", "studies/test_frontier.py", "data/test_workers.py",
-    "cli/test_early.py", "examples/test_tutorial.py", "test_trust.py", "test_chords.py",
+    "cli/test_early.py", "examples/test_tutorial.py", "examples/test_browser_example.py", "test_trust.py",
+    "test_chords.py",
 )  # fmt: skip
 """Files of which every test has the mark `slow`; single tests of others have it themselves."""
 

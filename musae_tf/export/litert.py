@@ -107,7 +107,10 @@ def _functions(model: MusAE) -> dict[str, _Function]:
 
     def decode(latent: tf.Tensor, temperature: tf.Tensor, chances: tf.Tensor) -> tuple[tf.Tensor, ...]:
         seed = tf.zeros([1, 2], tf.int32)
-        return model.decoder.generate(latent, temperature, seed, chances=chances)
+        tokens, log_probability = model.decoder.generate(latent, temperature, seed, chances=chances)
+        # LiteRT's CompiledModel, and LiteRT.js with it, cannot have a loop write into the memory of the caller. Other
+        # operations can, and these change nothing.
+        return tf.maximum(tokens, 0), tf.minimum(log_probability, 0.0)
 
     return {
         "encode": _Function((tokens,), ("mean", "log_variance"), encode),

@@ -1,6 +1,5 @@
 """The files for LiteRT, run by its interpreter, beside the model that is served."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -13,8 +12,9 @@ from musae_tf.export import ModelSignatures
 from musae_tf.export.litert import export_litert
 from musae_tf.models.tokens import chances_of_steps
 from musae_tf.training import Run
+from tests.export.lite import Lite
 
-interpreter = pytest.importorskip("ai_edge_litert.interpreter", reason="the extra litert is not installed")
+pytest.importorskip("ai_edge_litert", reason="the extra litert is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -35,25 +35,6 @@ def model(run):
 @pytest.fixture(scope="module")
 def folder(run, model, tmp_path_factory):
     return export_litert(run, tmp_path_factory.mktemp("litert") / "tunes", lambda text: None, model)
-
-
-class Lite:
-    """A file, by the names that model.json has for it."""
-
-    def __init__(self, folder, name):
-        facts = json.loads((folder / "model.json").read_text())["files"][name]
-        self.inputs, self.outputs = facts["inputs"], facts["outputs"]
-        self.interpreter = interpreter.Interpreter(model_path=str(folder / f"{name}.tflite"))
-        self.interpreter.allocate_tensors()
-
-    def __call__(self, *values):
-        for place, known, value in zip(self.interpreter.get_input_details(), self.inputs, values, strict=True):
-            assert (place["name"].split(":")[0], list(place["shape"])) == (known["name"], known["shape"])
-            self.interpreter.set_tensor(place["index"], np.asarray(value, known["dtype"]))
-        self.interpreter.invoke()
-        places = self.interpreter.get_output_details()
-        found = (self.interpreter.get_tensor(place["index"]) for place in places)
-        return dict(zip(self.outputs, found, strict=True))
 
 
 def test_tokens_and_codes_are_those_of_the_served_model(folder, model, tiny_dataset):
@@ -80,6 +61,24 @@ def test_draws_are_those_of_the_prior(folder, model):
         np.testing.assert_allclose(draw([genre], 0 * axes[:1])["latent"][0], mean, atol=1e-6)
         moves = np.stack([draw([genre], axis[np.newaxis])["latent"][0] - mean for axis in axes])
         np.testing.assert_allclose(moves.T @ moves, covariance, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["encode", "draw", "decode"])
+def test_compiled_models_answer_as_the_interpreter_does(folder, name):
+    """The other way to run a file, that of programs in C++, Kotlin and JavaScript: into memory of the caller, twice."""
+    from ai_edge_litert.compiled_model import CompiledModel
+
+    lite, random = Lite(folder, name), np.random.default_rng(3)
+    compiled = CompiledModel.from_file(str(folder / f"{name}.tflite"))
+    for _ in range(2):
+        values = [random.random(known["shape"]).astype(known["dtype"]) for known in lite.inputs]
+        inputs, outputs = compiled.create_input_buffers(0), compiled.create_output_buffers(0)
+        for buffer, value in zip(inputs, values, strict=True):
+            buffer.write(value.ravel())
+        compiled.run_by_index(0, inputs, outputs)
+        for buffer, wanted in zip(outputs, lite(*values).values(), strict=True):
+            found = buffer.read(wanted.size, wanted.dtype.type)
+            np.testing.assert_allclose(found, wanted.ravel(), rtol=1e-5, atol=1e-6)
 
 
 def test_what_it_does_not_take_is_a_sentence(tiny_run, run, model, folder, tmp_path, capsys):
