@@ -39,6 +39,10 @@ class StudioError(MusaeError):
     """Something that the page of the studio was asked for is impossible, or the studio cannot start."""
 
 
+class LiveError(MusaeError):
+    """A performance cannot start or go on, or was asked for something impossible."""
+
+
 class ExportError(MusaeError):
     """A model cannot be exported: the folder cannot be written, or the exported graph is not what the model is."""
 

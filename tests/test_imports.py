@@ -12,16 +12,17 @@ import musae_tf
 PACKAGE = Path(musae_tf.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # Nothing may import what stands to the right of it. Modules directly in the package count by their name.
-ORDER = ("errors", "renamed", "files", "cores", "progress", "proxies", "time_grid", "yaml_files", "config", "protocol",
-         "music", "verbs", "data", "models", "training", "latent", "evaluation", "export", "pretrained", "server",
-         "client", "musae", "studio", "cli")  # fmt: skip
+ORDER = ("errors", "renamed", "files", "cores", "progress", "proxies", "signals", "time_grid", "yaml_files", "config",
+         "protocol", "music", "verbs", "data", "models", "training", "latent", "evaluation", "export", "pretrained",
+         "server", "client", "musae", "studio", "live", "cli")  # fmt: skip
 # What talks over the wire knows nothing of what makes the model.
 ALLOWED = {
     "protocol": {"errors", "protocol"},
     "server": {"errors", "files", "cores", "protocol", "server"},
     "verbs": {"errors", "music", "verbs"},
     "client": {"errors", "proxies", "music", "protocol", "verbs", "client"},
-    "studio": {"errors", "files", "music", "protocol", "verbs", "client", "studio"},
+    "studio": {"errors", "files", "signals", "music", "protocol", "verbs", "client", "studio"},
+    "live": {"errors", "music", "verbs", "studio", "live"},
 }
 HEAVY = ("tensorflow", "keras", "tensorflow_probability", "tf_keras")
 # What a base install has.

@@ -17,6 +17,7 @@ from musae_tf.cli.editing import add_editing
 from musae_tf.cli.evaluate import add_compare, add_evaluate
 from musae_tf.cli.hub import add_hub
 from musae_tf.cli.layouts import add_layouts
+from musae_tf.cli.live import add_live
 from musae_tf.cli.music import add_change, add_music
 from musae_tf.cli.parser import USAGE, Commands, Parser, command
 from musae_tf.cli.request import add_request
@@ -46,7 +47,8 @@ def build_parser() -> Parser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="name", title="commands")
     for add in (
         add_data, add_layouts, add_configs, add_train, add_evaluate, add_compare, add_music, add_change, add_editing,
-        add_export, add_serve, add_request, add_studio, add_hub, add_doctor,
+        add_export, add_serve, add_request, add_studio, add_live, add_hub,
+        add_doctor,
     ):  # fmt: skip
         add(commands)
     _add_completion(commands, parser)
@@ -85,7 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         package = (error.name or "").partition(".")[0]
         if package in ("", "musae_tf"):
             raise
-        return _fail(f"this command needs the package {package}, which is not here: pip install 'musae-tf[train]'")
+        remedy = f"pip install 'musae-tf[{arguments.extra}]'"
+        return _fail(f"this command needs the package {package}, which is not here: {remedy}")
     except BrokenPipeError:
         # The reader of the output (head, less) has gone; Python would complain once more when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

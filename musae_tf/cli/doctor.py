@@ -57,6 +57,7 @@ PURPOSES = {
     "score": Purpose("score", ("verovio",)),
     "pdf": Purpose("pdf", ("typst",)),
     "studio": Purpose("studio", ("nicegui",)),
+    "live": Purpose("live", ("python-osc", "mido", "python-rtmidi")),
     "hub": Purpose("hub", ("huggingface_hub", "tqdm")),
     "litert": Purpose("litert", ("ai-edge-litert",)),
     "telemetry": Purpose("telemetry", (

@@ -98,6 +98,7 @@ def command(
     example: str,
     stopped: str = "nothing was written",
     note: str = "",
+    extra: str = "train",
 ) -> Parser:
     """Add a command.
 
@@ -109,10 +110,11 @@ def command(
         example: one command line.
         stopped: what Ctrl-C leaves behind.
         note: a sentence more for its help.
+        extra: of the package, which brings what may be missing.
     """
     text = f"{summary[0].upper()}{summary[1:]}.{f' {note}' if note else ''}"
     parser = commands.add_parser(name, help=summary, description=text, epilog=f"example:\n  {example}")
-    parser.set_defaults(command=function, stopped=stopped, example=example)
+    parser.set_defaults(command=function, stopped=stopped, example=example, extra=extra)
     return parser
 
 

@@ -28,6 +28,7 @@ from musae_tf.cli.parser import (
 from musae_tf.cli.shared import add_model, add_run, find_run, load_tensorflow, print_next, standard_error_held_back
 from musae_tf.errors import RunError
 from musae_tf.files import check_model_folder
+from musae_tf.signals import STOPPING, wakeup_pipe
 
 if TYPE_CHECKING:
     from musae_tf.server import ModelServer, Options
@@ -233,22 +234,14 @@ def serve(arguments: Namespace) -> int:
 
 def _wait_for_signal() -> None:
     """Return at the first SIGTERM or SIGINT; after it, these do again what they did before."""
-    # A pipe, into which the interpreter writes as soon as a signal is caught: one that is caught right before a thread
-    # blocks on an Event or a queue would run its handler after the next signal only, which may never come.
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    woken = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    before = [signal.signal(number, lambda *_: None) for number in numbers]
-    try:
-        while not set(os.read(reading, 64)) & set(numbers):
-            pass
-    finally:
-        signal.set_wakeup_fd(woken)
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
-        os.close(reading)
-        os.close(writing)
+    with wakeup_pipe() as (reading, _):
+        before = [signal.signal(number, lambda *_: None) for number in STOPPING]
+        try:
+            while not set(os.read(reading, 64)) & set(STOPPING):
+                pass
+        finally:
+            for number, handler in zip(STOPPING, before, strict=True):
+                signal.signal(number, handler)
 
 
 def _options(arguments: Namespace) -> "Options":

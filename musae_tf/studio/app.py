@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-import signal
 import socket
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 from fastapi import Request
 from fastapi.responses import PlainTextResponse, Response
@@ -14,6 +12,7 @@ from nicegui import app, ui
 from musae_tf.errors import MusaeError, StudioError
 from musae_tf.music.engraving import to_svg
 from musae_tf.music.writing import as_file
+from musae_tf.signals import signals_kept
 from musae_tf.studio.embedded import ModelSource
 from musae_tf.studio.page import Page
 from musae_tf.studio.recipe import MAX_BYTES
@@ -61,32 +60,12 @@ def run(server: ModelSource, model: str, deadline: float, host: str, port: int, 
         return await send(service, key, name)
 
     app.on_shutdown(service.musae.close)
-    with _signals_kept() as caught:
+    with signals_kept() as caught:
         app.on_startup(lambda: app.shutdown() if caught else None)
         ui.run(
             host=host, port=port, reload=False, show=browser, show_welcome_message=False, tailwind=False, dark=None,
             title="MusAE studio", language="en-US",
         )  # fmt: skip
-
-
-@contextmanager
-def _signals_kept() -> Iterator[list[int]]:
-    """Signals that stop the process, kept until the web server has ended.
-
-    The command's own handlers raise, which breaks an event loop that has not yet handlers of its own.
-    """
-    caught: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, _: caught.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if caught:
-        signal.raise_signal(caught[0])
 
 
 async def receive(service: Service, request: Request) -> Response:

@@ -42,6 +42,7 @@ class EmbeddedServer:
         self._folder = tempfile.TemporaryDirectory(prefix="musae-studio-")
         self._process: subprocess.Popen | None = None
         self._lock = threading.Lock()
+        self._closed = False
         self.target = f"unix:{self._folder.name}/socket"
 
     def __enter__(self) -> "EmbeddedServer":
@@ -53,6 +54,11 @@ class EmbeddedServer:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._closed = True
+        self._end()
+        self._folder.cleanup()
+
+    def _end(self) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             try:
@@ -60,7 +66,6 @@ class EmbeddedServer:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        self._folder.cleanup()
 
     @property
     def process(self) -> int | None:
@@ -89,6 +94,8 @@ class EmbeddedServer:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
+        if self._closed:  # by another thread, which may have looked before there was a child
+            self._end()
         expires = time.monotonic() + START_SECONDS
         with MusaeClient(self.target, MODEL, deadline=5.0) as client:
             while not client.ready():

@@ -73,6 +73,8 @@ CASES = {
                ("music --keep 0", "keep")],
     "serve": [("gone", "gone"), ("--port 99999", "port")],
     "studio": [("gone", "gone"), ("music", "music"), ("gone --server a:1", "gone"), ("--port 0", "port")],
+    "live": [("gone", "gone"), ("music", "music"), ("gone --server a:1", "gone"), ("--osc 0", "osc"),
+             ("--tempo 1", "tempo")],
     "request sample": [("--out file.txt", "file.txt"), ("--server nowhere", "nowhere"), ("--bars 0", "bars")],
     "request reconstruct": [("gone.mid", "gone.mid"), ("file.mid", "file.mid"), ("a.mid --out file.txt", "file.txt")],
     "request interpolate": [("a.mid gone.mid", "gone.mid"), ("a.mid a.mid --points 1", "points")],

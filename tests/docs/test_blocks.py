@@ -21,7 +21,7 @@ from tests.docs.world import World, free_port
 LEDGER = {entry["line"]: entry for entry in yaml.safe_load((Path(__file__).parent / "ledger.yaml").read_text())}
 LINES = {line: place for line, place in shell_lines().items() if line not in LEDGER}
 SERVER = re.compile(r"8500|^musae request|^python examples/(latent|style)")
-STAYS = ("musae serve", "musae studio")
+STAYS = ("musae serve", "musae studio", "musae live")
 """Commands that go on until they are stopped."""
 
 ALONE = [line for line in LINES if not SERVER.search(line) and not line.startswith(STAYS)]
@@ -173,6 +173,8 @@ def test_lines_that_stay(served, line):
     if line.startswith("musae serve"):
         ports = ["--port", "0", "--rest-api-port", "0", "--grpc-socket-path", str(served.path / "socket")]
         process = served.start([*arguments, *ports], "serving ")
+    elif line.startswith("musae live"):
+        process = served.start([*arguments, "--osc", str(free_port())], "OSC: udp")
     else:
         process = served.start([*arguments, "--port", str(free_port()), "--no-browser"], "studio: http")
     assert stop(process) in (0, 143)

@@ -138,6 +138,7 @@ class World:
             "HOME": str(self.path),
             "MPLCONFIGDIR": matplotlib.get_cachedir(),  # its list of fonts, which takes seconds to make, is not there
             "PYTHONPATH": str(ROOT),
+            "MIDO_BACKEND": "tests.live.backend",  # no sound card is needed
         }
 
     def start(self, arguments: list[str], ready: str, timeout: float = 180.0) -> subprocess.Popen:
