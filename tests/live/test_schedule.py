@@ -30,7 +30,6 @@ def test_notes_programs_and_channels():
     song = Song(480, [track((480, 480, 60, 80), program=5), drums, track(), track((0, 960, 64, 90))], end=1920)
     assert said(song) == [
         (0, "program", 0, 5),
-        (0, "program", 9, 0),
         (0, "program", 2, 0),  # the silent one would have channel 1
         (0, "on", 9, 36, 100),
         (0, "on", 2, 64, 90),
@@ -38,24 +37,6 @@ def test_notes_programs_and_channels():
         (1.0, "on", 0, 60, 80),
         (2.0, "off", 0, 60, 0),
         (2.0, "off", 2, 64, 0),
-    ]
-
-
-def test_more_tracks_than_channels_never_play_on_that_of_drums():
-    loop = to_loop(Song(480, [track((0, 480, 60, 80)) for _ in range(17)]))
-    assert {timed.message.channel for timed in loop.messages} == set(range(16)) - {9}
-
-
-def test_a_note_ends_where_the_next_of_its_pitch_begins():
-    twice = track((0, 960, 60, 80), (480, 240, 60, 70), (480, 480, 60, 90), (600, 0, 61, 0))
-    assert said(Song(480, [twice], end=1920)) == [
-        (0, "program", 0, 0),
-        (0, "on", 0, 60, 80),
-        (1.0, "off", 0, 60, 0),
-        (1.0, "on", 0, 60, 90),
-        (1.25, "on", 0, 61, 1),
-        (601 / 480, "off", 0, 61, 0),
-        (2.0, "off", 0, 60, 0),
     ]
 
 
