@@ -15,7 +15,6 @@ from musae_tf.files import atomic_path, check_place
 from musae_tf.music import Layout, Metre, Song, Tempo, Track, tokenize
 from musae_tf.music.audio import write_wav
 from musae_tf.music.engraving import ENGRAVERS
-from musae_tf.music.hole import LEFT_OUT
 from musae_tf.music.picture import pianoroll
 from musae_tf.music.pieces import WARNINGS, losses_in_words, sweep
 from musae_tf.music.reading import MIDI, file_of
@@ -80,8 +79,9 @@ def say_losses(path: str, song: Song, layout: Layout) -> None:
 
 def say_left_out(path: str, made: Song) -> None:
     """Say how many notes of a piece have no place in what was made of it, with its rhythm kept."""
-    if LEFT_OUT in made.warnings:
-        print(f"{path}: {made.warnings[LEFT_OUT]} {WARNINGS[LEFT_OUT]}")
+    key = "without_new_pitch"
+    if key in made.warnings:
+        print(f"{path}: {made.warnings[key]} {WARNINGS[key]}")
 
 
 def plain(name: str) -> str:

@@ -17,9 +17,6 @@ from musae_tf.time_grid import TICKS_PER_QUARTER
 
 _NEVER = np.iinfo(np.int32).max
 
-LEFT_OUT = "without_new_pitch"
-"""Of `Song.warnings`: notes of a kept rhythm that are not there any more."""
-
 
 class Places(NamedTuple):
     """Where the notes of a song are on a grid, an array for each source track.
@@ -144,7 +141,7 @@ def filled(hole: Hole, tokens: np.ndarray) -> Song:
     New notes join the source track that plays most of their track of the layout, or a new track where none does. A new
     note that begins while a known one of its pitch and source track sounds is left out, and one that runs into a known
     one ends there. Where no dynamics are written, they are as loud as the track is, or the song. With `rhythm` the
-    song's warnings count as `LEFT_OUT` the notes that are not there any more.
+    song's warnings count as `without_new_pitch` the notes that are not there any more.
 
     Args:
         hole: The hole.
@@ -154,7 +151,7 @@ def filled(hole: Hole, tokens: np.ndarray) -> Song:
         return _added(hole, tokens)
     made, warnings = _repitched(hole, tokens), dict(hole.song.warnings)
     before, now = (sum(len(track.notes) for track in song.tracks) for song in (hole.song, made))
-    warnings[LEFT_OUT] = before - now
+    warnings["without_new_pitch"] = before - now
     return replace(made, warnings={name: count for name, count in warnings.items() if count})
 
 

@@ -10,8 +10,6 @@ from urllib.parse import parse_qsl, urlencode
 from nicegui import ui
 
 from musae_tf.errors import MusaeError
-from musae_tf.music.hole import LEFT_OUT
-from musae_tf.music.pieces import WARNINGS
 from musae_tf.studio import fills
 from musae_tf.studio.controls import PlayerView, text
 from musae_tf.studio.editor import Editor
@@ -208,9 +206,7 @@ class Page:
         self._status.classes(replace="unseen")
         song = history.result.song
         filled = None if part is None else marked(part, len(song.tracks), len(song.bars()))
-        left_out = song.warnings.get(LEFT_OUT, 0) if done and done[-1].rhythm else 0
-        notes = [shown.note, f"{left_out} {WARNINGS[LEFT_OUT]}." if left_out else ""]
-        self._player.show(history.result, words, " ".join(filter(None, notes)), play, filled)
+        self._player.show(history.result, words, shown.note, play, filled)
         self._editor.show()
 
     def _busy(self, words: str) -> None:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +11,6 @@ from musae_tf.client import MusaeClient
 from musae_tf.music import Song
 from musae_tf.studio.embedded import MODEL
 from musae_tf.studio.fills import TEMPERATURE
-from tests.corpus import four_voice_song
-from tests.corpus import notes as rows_of
 from tests.studio.driver import Studio
 from tests.studio.hand import Hand, result, saved
 
@@ -255,20 +252,3 @@ def test_a_phone_shows_the_lanes_without_scrolling_sideways(filling, open_page, 
         page.get_by_role("button", name="Fill selection").click()
         page.get_by_role("button", name=re.compile("Version 4")).wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
-
-
-def test_notes_without_a_place_in_a_kept_rhythm_are_counted(filling, open_page, tmp_path):
-    """A second note of the alto at once with the first: a track plays one."""
-    song = four_voice_song(4)
-    alto = song.tracks[1]
-    start, duration, pitch, velocity = (int(number) for number in alto.notes[0])
-    both = np.concatenate([alto.notes, rows_of((start, duration, pitch + 3, velocity))])
-    path = tmp_path / "two at once.mid"
-    replace(song, tracks=[song.tracks[0], replace(alto, notes=both), *song.tracks[2:]]).write(path)
-    with open_page(filling.url) as page:
-        hand = Hand(page, "mouse")
-        as_it_is(hand, path)
-        hand.button("alto")
-        page.get_by_role("checkbox", name="Keep rhythm").press("Space")
-        hand.button("Fill selection")
-        page.get_by_text("1 notes are left out: their track has no room for them").wait_for()
