@@ -1,5 +1,7 @@
 """The whole chain on music in 3/4 with chords and dynamics: dataset, training, export, server, client, studio."""
 
+from contextlib import closing
+
 import grpc
 import numpy as np
 import pytest
@@ -82,11 +84,8 @@ def folder(run, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def studio(folder):
-    one = Studio(str(folder))
-    try:
+    with closing(Studio(str(folder))) as one:
         yield one.wait()
-    finally:
-        one.close()
 
 
 def test_an_evaluation_reports_tracks_and_voices(run):

@@ -150,7 +150,7 @@ class Performance:
             takes = COMMANDS[address] or "no arguments"
             raise InvalidRequestError(f"{len(given)} arguments were given, it takes {takes}")
         if address == "/tempo":
-            self.player.set_tempo(_number("bpm", given[0], *TEMPO_RANGE))
+            self.player.set_tempo(arguments.number("bpm", given[0], *TEMPO_RANGE))
         elif address == "/status":
             self._report(reply)
         else:
@@ -161,7 +161,7 @@ class Performance:
             zip((name.strip("[]") for name in COMMANDS[address].split()), given, strict=False)
         )
         seed = arguments.whole("seed", _whole(more.get("seed", secrets.randbelow(2**31))), 0, 2**31 - 1)
-        temperature = _number("temperature", more.get("temperature", TEMPERATURE), 0, 100)
+        temperature = arguments.number("temperature", more.get("temperature", TEMPERATURE), 0, 100)
         if address == "/sample":
             genre = _text("genre", given[0])
             bars = arguments.whole("bars", _whole(more.get("bars", 8)), 1, MOST_BARS)
@@ -178,7 +178,7 @@ class Performance:
                 return self._musae.fill(_last(made).song, part, named, temperature=temperature, seed=seed)
 
             return MusicRequest(address, reply, seed, fill, in_place=True)
-        amount = _number("amount", more.get("amount", 0.3), 0, 1)
+        amount = arguments.number("amount", more.get("amount", 0.3), 0, 1)
 
         def walk(made: Made | None) -> Song:
             return self._musae.vary(_last(made).song, amount, 1, temperature, seed)[0]
@@ -277,10 +277,6 @@ def _bars(value: Argument) -> str | int | None:
     if isinstance(value, str):
         return None if value == ALL else value
     return arguments.whole("bars", _whole(value), 1)
-
-
-def _number(name: str, value: Argument, least: float, most: float) -> float:
-    return arguments.number(name, value, least, most)
 
 
 def _text(name: str, value: Argument) -> str:
