@@ -131,7 +131,7 @@ def action(label: str, on_click: Callable[[], Any]) -> ui.button:
     return ui.button(label, icon="play_arrow", on_click=on_click).props("unelevated no-caps").classes("action")
 
 
-class DropZone(ui.element, component="drop_zone.js"):
+class DropZone(ui.element, component="drop_zone.js", esm={"musae-studio": "common"}):
     """A labelled place for one file of music.
 
     Args:
@@ -189,7 +189,7 @@ class MapView(ui.element, component="latent_map.js"):
         self.on("pick", picked)
 
 
-class MidiOut(ui.element, component="midi_out.js", esm={"musae-midi": "midi"}):
+class MidiOut(ui.element, component="midi_out.js", esm={"musae-studio": "common"}):
     """Plays what the player plays on a MIDI port of the user's choice."""
 
     def show(self, result: Result) -> None:
@@ -198,7 +198,7 @@ class MidiOut(ui.element, component="midi_out.js", esm={"musae-midi": "midi"}):
         self.update()
 
 
-class Recorder(ui.element, component="recorder.js", esm={"musae-midi": "midi"}):
+class Recorder(ui.element, component="recorder.js", esm={"musae-studio": "common"}):
     """Makes a file of what is played on a MIDI port of the user's choice.
 
     Args:

@@ -1,4 +1,6 @@
 // A label around a native file input: keyboards and screen readers know it, and a file can be dropped on it.
+import { bring } from "musae-studio";
+
 export default {
   template: `
     <label class="drop" :class="{ over, filled: piece }" @dragover.prevent="over = true" @dragleave="over = false"
@@ -24,15 +26,9 @@ export default {
         return;
       }
       this.busy = true;
-      try {
-        const reply = await fetch((window.path_prefix || "") + "/pieces", { method: "POST", body: file });
-        if (reply.ok) this.$emit("file", { key: await reply.text(), name: file.name });
-        else this.$emit("refusal", `${file.name}: ${await reply.text()}`);
-      } catch {
-        this.$emit("refusal", `${file.name} could not be read, or the studio does not answer.`);
-      } finally {
-        this.busy = false;
-      }
+      const unanswered = `${file.name} could not be read, or the studio does not answer.`;
+      await bring(this.$emit, file, file.name, file.name, unanswered);
+      this.busy = false;
     },
   },
 };

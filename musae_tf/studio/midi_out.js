@@ -1,5 +1,5 @@
 // Sends the notes of what is heard to a MIDI port of the user's choice; the page itself is silent then.
-import { ports } from "musae-midi";
+import { listed, opening } from "musae-studio";
 
 const LOOK = 40; // milliseconds between two looks at what is due
 const AHEAD = 0.15; // seconds that notes are sent before they are due
@@ -8,6 +8,7 @@ const HIDDEN = 2.0; // the same where the browser looks but once a second: in a 
 const key = (bytes) => `${bytes[0] & 15},${bytes[1]}`; // of a note
 
 export default {
+  mixins: [opening],
   template: `
     <div class="port" role="group" aria-label="MIDI port">
       <button v-if="!access" type="button" @click="open">Send to a MIDI port</button>
@@ -20,7 +21,7 @@ export default {
       <span class="note" role="status">{{ words }}</span>
     </div>`,
   props: { address: String },
-  data: () => ({ access: false, outputs: [], chosen: "", words: "" }),
+  data: () => ({ outputs: [], chosen: "" }),
   watch: {
     address: "load",
     chosen(now) {
@@ -46,23 +47,8 @@ export default {
     this.audio.muted = false;
   },
   methods: {
-    async open() {
-      try {
-        this.midi = await ports();
-      } catch (error) {
-        this.words = error.message;
-        return;
-      }
-      this.midi.onstatechange = this.look_for_ports;
-      this.access = true;
-      this.look_for_ports();
-      await this.$nextTick();
-      this.$el.querySelector("select").focus();
-    },
     look_for_ports() {
-      this.outputs = [...this.midi.outputs.values()]
-        .filter((port) => port.state !== "disconnected")
-        .map(({ id, name }) => ({ id, name: name || id }));
+      this.outputs = listed(this.midi.outputs.values());
       this.words = this.outputs.length ? "" : "There is no MIDI port: connect an instrument, or open a port in another program.";
       if (this.chosen && !this.outputs.some((port) => port.id === this.chosen)) {
         this.chosen = "";

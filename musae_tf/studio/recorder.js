@@ -1,11 +1,12 @@
 // A melody that is played on a MIDI port, to a click, becomes a file that the studio takes like any other.
-import { file, ports } from "musae-midi";
+import { bring, file, listed, opening } from "musae-studio";
 
 const LONGEST = 600; // seconds
 const FASTEST = 10000; // notes
 const CLICK = 0.03; // seconds
 
 export default {
+  mixins: [opening],
   template: `
     <div class="recorder" role="group" :aria-label="'Record ' + label">
       <button v-if="!access" type="button" @click="open">Record from MIDI</button>
@@ -26,28 +27,13 @@ export default {
     </div>`,
   props: { label: String },
   emits: ["file", "refusal"],
-  data: () => ({ access: false, inputs: [], chosen: "", tempo: 100, recording: false, words: "" }),
+  data: () => ({ inputs: [], chosen: "", tempo: 100, recording: false }),
   unmounted() {
     this.quiet();
   },
   methods: {
-    async open() {
-      try {
-        this.midi = await ports();
-      } catch (error) {
-        this.words = error.message;
-        return;
-      }
-      this.midi.onstatechange = this.look_for_ports;
-      this.access = true;
-      this.look_for_ports();
-      await this.$nextTick();
-      this.$el.querySelector("select").focus();
-    },
     look_for_ports() {
-      this.inputs = [...this.midi.inputs.values()]
-        .filter((port) => port.state !== "disconnected")
-        .map(({ id, name }) => ({ id, name: name || id }));
+      this.inputs = listed(this.midi.inputs.values());
       const there = this.inputs.some((port) => port.id === this.chosen);
       if (this.recording && !there) this.stop();
       if (!there) this.chosen = this.inputs.length ? this.inputs[0].id : "";
@@ -118,14 +104,8 @@ export default {
         end: (note.end - first) / 1000,
       }));
       this.words = `${notes.length} notes at ${this.tempo} beats a minute.`;
-      try {
-        const body = file(moved, this.tempo);
-        const reply = await fetch((window.path_prefix || "") + "/pieces", { method: "POST", body });
-        if (reply.ok) this.$emit("file", { key: await reply.text(), name: "recorded.mid" });
-        else this.$emit("refusal", `The recording: ${await reply.text()}`);
-      } catch {
-        this.$emit("refusal", "The recording did not arrive: the studio does not answer.");
-      }
+      const unanswered = "The recording did not arrive: the studio does not answer.";
+      await bring(this.$emit, file(moved, this.tempo), "recorded.mid", "The recording", unanswered);
     },
     quiet() {
       clearTimeout(this.limit);

@@ -3,7 +3,7 @@
 import pytest
 
 from musae_tf.music import Song
-from tests.studio.hand import Hand, result
+from tests.studio.hand import Hand, result, saved
 
 PORTS = """
 class Port extends EventTarget {
@@ -34,6 +34,17 @@ def sent(page) -> list[tuple[list[int], float, float]]:
     return page.evaluate("loop.outputs.get('out').sent")
 
 
+def sampled_to_a_port(hand: Hand, genres) -> None:
+    """A sample that is stopped, and what is played from now on goes to the port."""
+    page = hand.page
+    hand.button("Sample")
+    result(page, f"{genres[0]}, 8 bars, seed 1")
+    hand.button("Stop")
+    hand.button("Send to a MIDI port")
+    page.locator("select:focus").wait_for()  # the keyboard goes on where the button was
+    page.get_by_role("combobox", name="Sound").select_option("Rack")
+
+
 def test_the_file_can_be_dragged_out(hand, genres):
     page = hand.page
     hand.button("Sample")
@@ -50,13 +61,9 @@ def test_the_file_can_be_dragged_out(hand, genres):
     assert Song.read(bytes(data)).tracks
 
 
-def test_a_port_plays_what_is_seen_and_falls_silent_with_it(hand, genres):
+def test_a_port_plays_what_is_seen_and_falls_silent_with_it(hand, genres, tmp_path):
     page = hand.page
-    hand.button("Sample")
-    result(page, f"{genres[0]}, 8 bars, seed 1")
-    hand.button("Stop")
-    hand.button("Send to a MIDI port")
-    page.get_by_role("combobox", name="Sound").select_option("Rack")
+    sampled_to_a_port(hand, genres)
     page.get_by_label("Seed", exact=True).fill("2")
     hand.button("Sample")
     result(page, f"{genres[0]}, 8 bars, seed 2")
@@ -65,9 +72,7 @@ def test_a_port_plays_what_is_seen_and_falls_silent_with_it(hand, genres):
     hand.button("Stop")
     page.wait_for_function("loop.outputs.get('out').sent.some(([bytes]) => bytes[0] >> 4 === 11 && bytes[1] === 123)")
     messages = sent(page)
-    url = page.get_by_role("link", name="MIDI", exact=True).get_attribute("href")
-    data = page.evaluate("async (url) => [...new Uint8Array(await (await fetch(url)).arrayBuffer())]", url)
-    song = Song.read(bytes(data))
+    song = Song.read(saved(page, "MIDI", tmp_path))
     written = sorted(
         (round(float(song.seconds_at(note["start"])), 3), number, int(note["pitch"]), int(note["velocity"]))
         for number, track in enumerate(song.tracks)
@@ -91,12 +96,7 @@ def test_a_port_plays_what_is_seen_and_falls_silent_with_it(hand, genres):
 
 def test_a_port_follows_the_position_and_may_go(hand, genres):
     page = hand.page
-    hand.button("Sample")
-    result(page, f"{genres[0]}, 8 bars, seed 1")
-    hand.button("Stop")
-    hand.button("Send to a MIDI port")
-    page.locator("select:focus").wait_for()  # the keyboard goes on where the button was
-    page.get_by_role("combobox", name="Sound").select_option("Rack")
+    sampled_to_a_port(hand, genres)
     hand.button("Play")
     # To the next bar just when a note has been sent that is to begin later.
     page.evaluate(

@@ -1,7 +1,31 @@
-// What two controls need of Web MIDI: the browser's ports, and a file of notes that were played.
+// What several controls of the page need: the browser's MIDI ports, a file of notes, and the way of a file to the studio.
+
+/** A control that opens MIDI ports when it is told to: `open` sets `midi` and `access`, or says in `words` why not. */
+export const opening = {
+  data: () => ({ access: false, words: "" }),
+  methods: {
+    async open() {
+      try {
+        this.midi = await ports();
+      } catch (error) {
+        this.words = error.message;
+        return;
+      }
+      this.midi.onstatechange = this.look_for_ports;
+      this.access = true;
+      this.look_for_ports();
+      await this.$nextTick();
+      this.$el.querySelector("select").focus();
+    },
+  },
+};
+
+/** What a list shows of ports, an iterable of MIDIPort: those that are there. */
+export const listed = (all) =>
+  [...all].filter((port) => port.state !== "disconnected").map(({ id, name }) => ({ id, name: name || id }));
 
 /** Ports as the browser gives them: MIDIAccess. An Error whose message is a sentence, if it gives none. */
-export async function ports() {
+async function ports() {
   if (!navigator.requestMIDIAccess)
     throw new Error("This browser has no Web MIDI, or the page came over plain http from another machine.");
   try {
@@ -40,4 +64,15 @@ function variable(number) {
   const bytes = [number & 127];
   while ((number >>>= 7)) bytes.unshift((number & 127) | 128);
   return bytes;
+}
+
+/** Bring a file of a name to the studio, and emit `file` with its key, or `refusal` with a sentence. */
+export async function bring(emit, body, name, title, unanswered) {
+  try {
+    const reply = await fetch((window.path_prefix || "") + "/pieces", { method: "POST", body });
+    if (reply.ok) emit("file", { key: await reply.text(), name });
+    else emit("refusal", `${title}: ${await reply.text()}`);
+  } catch {
+    emit("refusal", unanswered);
+  }
 }
