@@ -32,6 +32,7 @@ REMOVED_CONFIG_KEYS: dict[str, Any] = {
 # Keys of configurations that are new, with the value that says what was done before.
 NEW_CONFIG_KEYS: dict[str, Any] = {
     "model.hidden_parts": False,
+    "model.known_ahead": False,
     "music.grid": "4/4x4",
     "prior.sample_mean_scale": 1.0,
     "training.start_from": "",

@@ -85,6 +85,7 @@ class ModelConfig:
     decoder_layers: int = 1
     min_posterior_std: float = 0.1
     hidden_parts: bool = False
+    known_ahead: bool = False
 
     def __post_init__(self) -> None:
         _check(
@@ -93,6 +94,12 @@ class ModelConfig:
             self.hidden_parts,
             f"false with model.decoder {self.decoder} and model.kind {self.kind}; it is for autoregressive decoders "
             "and codes with a deviation",
+        )
+        _check(
+            not self.known_ahead or self.decoder == "autoregressive",
+            "model.known_ahead",
+            self.known_ahead,
+            f"false with model.decoder {self.decoder}; it is for autoregressive decoders",
         )
         for key in ("latent", "encoder_units", "encoder_layers", "decoder_units", "decoder_layers"):
             _check(getattr(self, key) >= 1, f"model.{key}", getattr(self, key), "1 or more")

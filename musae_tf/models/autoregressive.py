@@ -23,6 +23,7 @@ import keras
 import tensorflow as tf
 
 from musae_tf.config import ModelConfig, PhraseShape
+from musae_tf.models.ahead import AheadOf, KnownAhead
 from musae_tf.models.draft import CodeDraft
 from musae_tf.models.layers import float_dense, float_lstm, later, two_dense
 from musae_tf.models.relative import (
@@ -73,6 +74,10 @@ class AutoregressiveDecoder(CodeDraft):
         self.hidden = config.decoder_units // 2
         self._melodic = [track for track, size in enumerate(self.vocabulary_sizes) if is_melodic(size)]
         self._make_layers(config)
+        self._ahead = None
+        if config.known_ahead:
+            others = [self._others(track) for track in range(self.tracks)]
+            self._ahead = KnownAhead(phrase, self.vocabulary_sizes, self.hidden, self.width, others, _TONALITY)
         self.built = True
 
     def _make_layers(self, config: ModelConfig) -> None:
@@ -151,9 +156,17 @@ class AutoregressiveDecoder(CodeDraft):
         window = tf.concat([later(heard, back) for back in range(self.beat_steps, 0, -1)], axis=-1)
         joint = tf.reshape(self._steps(beats), [-1, self.tracks * self.hidden])
         joint += self._window(tf.reshape(window, [-1, window.shape[-1]]))
+        tonality, ahead = self._tonality(tf.reshape(heard_classes(pitches), [-1, 2, 12])), None
+        if self._ahead is not None:
+            ahead = self._looked(latent, known)
+            joint += tf.reshape(ahead.features, tf.shape(joint))
+            tonality += tf.repeat(ahead.classes, self.steps, axis=0)
+            ahead = ahead._replace(
+                anchors=tf.reshape(ahead.anchors, [-1, *ahead.anchors.shape[2:]]),
+                now=tf.reshape(ahead.now, [-1, self.tracks]),
+            )
         last = tf.pad(pitches[:, :-1], [[0, 0], [1, 0], [0, 0]], constant_values=SILENT)
         heard, draft_rows = tf.reshape(heard, [-1, heard.shape[-1]]), tf.reshape(draft, [-1, draft.shape[-1]])
-        tonality = self._tonality(tf.reshape(heard_classes(pitches), [-1, 2, 12]))
         last, pitches = (tf.reshape(some, [-1, self.tracks]) for some in (last, pitches))
         numbers, far = [], tf.zeros([])
         for track, (own, drafted) in enumerate(
@@ -165,13 +178,16 @@ class AutoregressiveDecoder(CodeDraft):
             if near:
                 far = heard[:, (near - 1) * self.width : near * self.width] + far
                 earlier = tf.concat([far, earlier], axis=-1)
-            numbers.append(drafted + self._place(track, own, earlier, now, last, tonality))
+            numbers.append(drafted + self._place(track, own, earlier, now, last, tonality, ahead))
         joined = tf.reshape(tf.concat(numbers, axis=-1), [-1, self.steps, sum(self._widths)])
         return self._logits(joined), self._logits(draft)
 
     def _tonality(self, heard: tf.Tensor) -> tf.Tensor:
         """Pitch classes that were heard, float32 [N, 2, 12], to what it makes of each, float32 [N, 12, _TONALITY]."""
         return self._tonality_heard(from_each_class(profiles(heard)))
+
+    def _looked(self, latent: tf.Tensor, known: Known | None) -> AheadOf:
+        return self._ahead.look(self._given(known, tf.shape(latent)[0]), self._embedding)
 
     def _place(
         self,
@@ -181,6 +197,7 @@ class AutoregressiveDecoder(CodeDraft):
         now: tf.Tensor,
         last: tf.Tensor,
         tonality: tf.Tensor,
+        ahead: AheadOf | None,
     ) -> tf.Tensor:
         """What a history adds to the draft of one track at N places.
 
@@ -192,6 +209,7 @@ class AutoregressiveDecoder(CodeDraft):
             now: int32 [N, K], what sounds in all tracks as far as it is known there; else what sounded before.
             last: int32 [N, K], what sounded in the step before.
             tonality: [N, 12, _TONALITY], of what was heard before this step.
+            ahead: what is known ahead of the places.
         """
         features = joint + getattr(self, f"earlier_{track}")(earlier) if track else joint
         melodic, others = is_melodic(self.vocabulary_sizes[track]), self._others(track)
@@ -213,6 +231,8 @@ class AutoregressiveDecoder(CodeDraft):
             by_pitch += over_pitch(moved[..., self.hidden :], tf.gather(now, others, axis=-1))
             sounds = class_counts(tf.gather(now, others, axis=-1))[:, tf.newaxis]
             tonality += self._tonality_now(from_each_class(sounds))
+        if self._ahead is not None:
+            by_pitch += self._ahead.numbers(track, features, ahead.anchors[:, track], ahead.now)
         by_pitch += over_octaves(tf.linalg.matvec(tf.nn.gelu(tonality), scale))
         return absolute + tf.pad(by_pitch, [[0, 0], [0, width - PITCHES]])
 
@@ -245,15 +265,18 @@ class AutoregressiveDecoder(CodeDraft):
         plan = self._planned(latent, known)
         trusted = (1.0 - tf.sigmoid(self.noisy(latent))) * (1.0 if trust is None else trust)
         weight = DOUBTED + (TRUSTED - DOUBTED) * trusted[:, tf.newaxis, tf.newaxis]
-        draft, plan = self._drafted(plan) * weight, tf.transpose(plan, [1, 0, 2])
+        draft, plan = _by_step(self._drafted(plan) * weight), _by_step(plan)
         if chances is None:
             chances = chances_of_steps(self.steps, self.vocabulary_sizes, temperature, seed)
-        chances = tf.transpose(chances, [1, 0, 2])
-        draft = tf.transpose(draft, [1, 0, 2])
+        chances = _by_step(chances)
         given = None
         if known is not None:
             before = tf.pad(known.levels[:, :-1], [[0, 0], [1, 0], [0, 0]], constant_values=FREE)
-            given = [tf.transpose(part, [1, 0, 2]) for part in (*known, before)]
+            given = [_by_step(part) for part in (*known, before)]
+        ahead = None
+        if self._ahead is not None:
+            ahead = self._looked(latent, known)
+            ahead = AheadOf(*(_by_step(part) for part in ahead[:3]), ahead.classes)
         states = [tf.zeros([rows, self.units]) for _ in tf.nest.flatten(self._recurrence.cell.state_size)]
         joint = self.tracks * self.width
 
@@ -281,9 +304,12 @@ class AutoregressiveDecoder(CodeDraft):
             ) -> tuple:
                 now = number * self.beat_steps + place
                 fixed = None if given is None else tuple(part[now] for part in given)
-                own, tonality = features[:, place] + self._window(window), self._tonality(classes)
+                own, tonality, look = features[:, place] + self._window(window), self._tonality(classes), None
+                if ahead is not None:
+                    look = AheadOf(*(part[now] for part in ahead[:3]), ahead.classes)
+                    own, tonality = own + look.features, tonality + look.classes
                 drawn, vector, pitches, found = self._step(
-                    own, draft[now], pitches, tonality, temperature, chances[now], fixed
+                    own, draft[now], pitches, tonality, temperature, chances[now], fixed, look
                 )
                 window = tf.concat([window[:, joint:], vector], axis=-1)
                 classes = heard_classes_next(classes, pitches)
@@ -322,6 +348,7 @@ class AutoregressiveDecoder(CodeDraft):
         temperature: tf.Tensor,
         chances: tf.Tensor,
         fixed: tuple[tf.Tensor, ...] | None,
+        ahead: AheadOf | None,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
         """One step of all tracks: tokens int32 [B, K], their vector, what sounds now, and their log-probability [B].
 
@@ -339,7 +366,7 @@ class AutoregressiveDecoder(CodeDraft):
                 far = vectors[track - _NEAR - 1] + far
                 near = [far, *near]
             earlier = tf.concat(near, axis=-1) if near else None
-            heard = self._place(track, own[track], earlier, tf.stack(pitches, axis=-1), last, tonality)
+            heard = self._place(track, own[track], earlier, tf.stack(pitches, axis=-1), last, tonality, ahead)
             numbers = drafts[track] + heard
             if fixed is None:
                 token, log_probability = draw_symbol(size, numbers, temperature, draws[track])
@@ -356,3 +383,8 @@ class AutoregressiveDecoder(CodeDraft):
             vectors.append(self._embedding.of_track(track, token, pitches[track]))
             total += log_probability
         return tf.stack(tokens, axis=-1), tf.concat(vectors, axis=-1), tf.stack(pitches, axis=-1), total
+
+
+def _by_step(rows: tf.Tensor) -> tf.Tensor:
+    """[B, T, ...] to [T, B, ...]."""
+    return tf.transpose(rows, [1, 0, *range(2, len(rows.shape))])

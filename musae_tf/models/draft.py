@@ -62,15 +62,18 @@ class CodeDraft(keras.layers.Layer):
     def _planned(self, latent: tf.Tensor, known: Known | None, training: bool = False) -> tf.Tensor:
         """Codes [B, D] and known symbols to the plan of each beat, [B, beats, U]."""
         local = self._beats(self._frequency(self._split(latent[:, self.style :])))
-        if known is None:
-            given = tf.broadcast_to(tf.constant(self.vocabulary_sizes), [tf.shape(latent)[0], self.steps, self.tracks])
-        else:
-            given = known.seen(self.vocabulary_sizes)
+        given = self._given(known, tf.shape(latent)[0])
         given = self._by_beat(self._embedding(given, sounding(given, self.vocabulary_sizes)))
         given = self._known_beat(given)
         context = tf.concat([self._known(given, training=training), given], axis=-1)
         repeated = tf.repeat(latent[:, tf.newaxis], self.beats, axis=1)
         return self._plan(tf.concat([local, repeated, context], axis=-1))
+
+    def _given(self, known: Known | None, rows: tf.Tensor) -> tf.Tensor:
+        """The symbols that are known, int32 [B, T, K]; the others are hidden, as large as their vocabulary."""
+        if known is None:
+            return tf.broadcast_to(tf.constant(self.vocabulary_sizes), [rows, self.steps, self.tracks])
+        return known.seen(self.vocabulary_sizes)
 
     def _drafted(self, plan: tf.Tensor, training: bool = False) -> tf.Tensor:
         """The plan to the draft of all symbols, float32 [B, T, sum of widths]."""
