@@ -56,7 +56,11 @@ def fill_command(commands: Commands, call: str, add_model: AddModel) -> Parser:
     parser.add_argument("--bars", metavar="N", help="bars, from 1, such as 5, 5-6 or 3,7-8 (default: all)")
     parser.add_argument("--tracks", metavar="NAME,...", help="tracks of the model's layout or the piece (default: all)")
     rhythm = "notes stay where they are and get other pitches"
-    parser.add_argument("--keep-rhythm", action="store_true", help=rhythm)
+    pitches = "each voice keeps its pitches in their order, in a new rhythm"
+    keeping = parser.add_mutually_exclusive_group()
+    keeping.add_argument("--keep-rhythm", dest="keep", action="store_const", const="rhythm", help=rhythm)
+    keeping.add_argument("--keep-pitches", dest="keep", action="store_const", const="pitches", help=pitches)
+    parser.set_defaults(keep="nothing")
     _add_genre(parser, "that of what is there")
     return parser
 
@@ -69,12 +73,11 @@ def fill(arguments: Namespace) -> None:
     song = _read(arguments, 1)
     if arguments.bars is not None:
         selected_bars(song, arguments.bars)
-    elif arguments.tracks is None and not arguments.keep_rhythm:
+    elif arguments.tracks is None and arguments.keep == "nothing":
         raise InvalidRequestError("say what is to be written: --bars 5-6, --tracks alto,tenor or both")
     with arguments.open(arguments) as opened:
         _check(arguments, opened.musae.describe(), song)
-        keep = "rhythm" if arguments.keep_rhythm else "nothing"
-        how = (arguments.bars, arguments.tracks, keep, arguments.genre, *_drawing(arguments))
+        how = (arguments.bars, arguments.tracks, arguments.keep, arguments.genre, *_drawing(arguments))
         made = opened.musae.fill(song, *how)
         output.say_left_out(arguments.song, made)
         wish = {"bars": arguments.bars, "tracks": arguments.tracks, "genre": arguments.genre}

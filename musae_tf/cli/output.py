@@ -78,10 +78,10 @@ def say_losses(path: str, song: Song, layout: Layout) -> None:
 
 
 def say_left_out(path: str, made: Song) -> None:
-    """Say how many notes of a piece have no place in what was made of it, with its rhythm kept."""
-    key = "without_new_pitch"
-    if key in made.warnings:
-        print(f"{path}: {made.warnings[key]} {WARNINGS[key]}")
+    """Say how many notes of a piece have no place in what was made of it, with its rhythm or its pitches kept."""
+    for key in ("without_new_pitch", "without_new_place"):
+        if key in made.warnings:
+            print(f"{path}: {made.warnings[key]} {WARNINGS[key]}")
 
 
 def plain(name: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from musae_tf.models import MusAE
-from musae_tf.music.known import FREE, ONSET
+from musae_tf.music.known import FREE, PITCH
 from musae_tf.music.repeats import SECTION
 
 MAXIMUM_TEMPERATURE = 100.0
@@ -36,7 +36,7 @@ def limits_of(model: MusAE) -> dict[str, Limits]:
         "trust": Limits(0.0, 1.0, "from 0 to 1"),
         "window": Limits(0, SECTION - 1, f"from 0 to {SECTION - 1}"),
         "windows": Limits(1, tf.int32.max, "1 or more"),
-        "known": Limits(FREE, ONSET, f"from {FREE} to {ONSET}: free, kept, an onset"),
+        "known": Limits(FREE, PITCH, f"from {FREE} to {PITCH}: free, kept, an onset, a pitch"),
         "asked genre": Limits(-1, genres - 1, f"from 0 to {genres - 1}, or -1 for none"),
     }
 

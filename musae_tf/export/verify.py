@@ -19,7 +19,7 @@ from musae_tf.errors import ExportError
 from musae_tf.export.fresh import ANSWERED, WAYS
 from musae_tf.export.signatures import DEFAULT, SERVING_DEFAULT, SignatureFunction, reason
 from musae_tf.models import MusAE
-from musae_tf.music.known import FREE, ONSET
+from musae_tf.music.known import FREE, PITCH
 from musae_tf.progress import progress
 from musae_tf.protocol.codec import to_proto
 from musae_tf.protocol.messages import PredictionLog
@@ -65,7 +65,7 @@ def example(
         "source": (-1, genres),
         "request": (0, 1),
         "point": (0, 1),  # the only one that every map has
-        "known": (FREE, ONSET + 1),
+        "known": (FREE, PITCH + 1),
         "window": (0, 16),
         "windows": (1, 17),
         "seed": (-(2**31), 2**31),

@@ -20,6 +20,7 @@ from musae_tf.latent import AttributeVectors, form_of_run
 from musae_tf.latent.form import Form
 from musae_tf.latent.of_run import attributes_path, fit_attributes, is_current
 from musae_tf.models import MusAE
+from musae_tf.music.known import PITCH
 from musae_tf.verbs.description import FORMAT, LatentMap
 
 if TYPE_CHECKING:
@@ -151,7 +152,8 @@ def describe(
     Returns:
         A JSON object: "format", "name", "version", "layout", "genres", "tempos" (genre to quarter notes a minute; a
         genre whose songs name no tempo is missing), "steps" and "bars" of a phrase, "tracks", "latent" (axes),
-        "vocabulary_sizes", "created" (UTC), "dataset_hash", "signatures"; with a map "map": "of" (what its points
+        "vocabulary_sizes", "created" (UTC), "dataset_hash", "signatures", "levels" (how many of those of
+        `musae_tf.music.known` there are); with a map "map": "of" (what its points
         are: "songs" of the training or "draws"), "points" (how many), "mean" and "axes" (the code at (0, 0) and the
         codes that 1 to the right and 1 up add); with attributes "attributes": "names" and "units" (what an amount of 1
         is in notes a bar, semitones or steps), in the order of the amounts that `change` takes.
@@ -172,6 +174,7 @@ def describe(
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "dataset_hash": run.facts["dataset"]["hash"],
         "signatures": signatures,
+        "levels": PITCH + 1,
     }
     if latent_map is not None:
         facts |= map_facts(latent_map)

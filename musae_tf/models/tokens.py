@@ -11,11 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from musae_tf.music import HOLD, REST
-from musae_tf.music.known import FREE, KNOWN, ONSET
+from musae_tf.music.known import FREE, KNOWN, ONSET, PITCH
 from musae_tf.music.vocabulary import KIT, KIT_PIECES, MELODIC, STRUCK, VELOCITY
 
-# The logit of a symbol that may not be.
-_NEVER = -1e9
+NEVER = -1e9
+"""The logit of a symbol that may not be."""
 
 VELOCITY_WEIGHT = 0.3
 """Of the cross-entropy of velocities, beside 1 for notes."""
@@ -218,8 +218,9 @@ def allowed(logits: tf.Tensor, level: tf.Tensor, before: tf.Tensor) -> tf.Tensor
     """Logits [B, 130] where known levels int32 [B], and those of the step before, leave a melodic symbol its choice."""
     symbol = tf.range(logits.shape[-1])
     no_onset = (level == ONSET)[:, tf.newaxis] & (symbol >= REST)
-    longer = ((level == FREE) & (before == KNOWN))[:, tf.newaxis] & (symbol == HOLD)
-    return tf.where(no_onset | longer, _NEVER, logits)
+    written = (level == FREE) | (level == PITCH)
+    longer = (written & (before == KNOWN))[:, tf.newaxis] & (symbol == HOLD)
+    return tf.where(no_onset | longer, NEVER, logits)
 
 
 def _draw_melodic(logits: tf.Tensor, temperature: tf.Tensor, chances: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

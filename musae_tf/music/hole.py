@@ -7,13 +7,17 @@ from typing import NamedTuple
 import numpy as np
 
 from musae_tf.music.grid import DEFAULT_VELOCITY, detokenize
-from musae_tf.music.known import FREE, KNOWN, ONSET
+from musae_tf.music.known import FREE, KNOWN, ONSET, PITCH
 from musae_tf.music.layouts import Layout
 from musae_tf.music.placing import Grid, Placement
 from musae_tf.music.roles import POOLED, split_chords
 from musae_tf.music.song import NOTE, Song, Track
-from musae_tf.music.vocabulary import KIT, MELODIC, REST, VELOCITY
+from musae_tf.music.vocabulary import HOLD, KIT, MELODIC, REST, VELOCITY
 from musae_tf.time_grid import TICKS_PER_QUARTER
+
+KEEP = ("nothing", "rhythm", "pitches")
+"""What may stay of notes that are written anew: when they begin and how long they are, or their pitches in their order.
+"""
 
 _NEVER = np.iinfo(np.int32).max
 
@@ -37,11 +41,11 @@ class Hole:
     Attributes:
         song: The whole song.
         roles: int64 [source tracks], as `roles.assign` gives them.
-        grid: What is known, on the grid; with `rhythm` all of the song.
+        grid: What is known, on the grid; if something is kept of what is not, all of the song.
         levels: int32 [bars, S, C], of the symbols of the grid: those of `musae_tf.music.known`.
         places: Where the notes are.
         leaving: bool [notes] for each source track: those that are not known.
-        rhythm: Whether notes that are not known stay where they are and get another pitch.
+        keep: What stays of the notes that are not known, one of `KEEP`.
     """
 
     song: Song
@@ -50,7 +54,7 @@ class Hole:
     levels: np.ndarray
     places: Places
     leaving: list[np.ndarray]
-    rhythm: bool
+    keep: str
 
 
 def placed(song: Song, placement: Placement, roles: np.ndarray) -> Places:
@@ -80,7 +84,7 @@ def cut_hole(
     layout: Layout,
     roles: np.ndarray,
     wanted: Callable[[Placement], np.ndarray],
-    rhythm: bool = False,
+    keep: str = "nothing",
 ) -> Hole:
     """Cut a hole into a song.
 
@@ -93,8 +97,8 @@ def cut_hole(
         roles: int [source tracks], as `roles.assign` gives them.
         wanted: Gives of the bars what is to be written, bool [bars * S, C]. The notes of a track that leave are those
             that begin where its first column is wanted.
-        rhythm: Keep where notes begin and how long they are: the levels are `ONSET` where melodic ones begin, and kits
-            stay.
+        keep: What of those notes stays, one of `KEEP`. With "rhythm" the levels are `ONSET` where melodic ones begin,
+            with "pitches" they are `PITCH` wherever melodic ones may; kits stay with both.
 
     Raises:
         MusicError: No bar is of the layout's metre, or the song is too long.
@@ -103,12 +107,12 @@ def cut_hole(
     free = wanted(placement)
     places = placed(song, placement, roles)
     first = np.array(layout.first_columns)
-    changing = np.array([not (rhythm and spec.vocabulary == KIT) for spec in layout.tracks])
+    changing = np.array([not (keep != "nothing" and spec.vocabulary == KIT) for spec in layout.tracks])
     leaving = [
         (step >= 0) & (track >= 0) & changing[track] & free[step, first[track]]
         for step, track in zip(places.step, places.track, strict=True)
     ]
-    staying = [np.ones(len(leaves), bool) if rhythm else ~leaves for leaves in leaving]
+    staying = [~leaves if keep == "nothing" else np.ones(len(leaves), bool) for leaves in leaving]
     parts = []
     for number, spec in enumerate(layout.tracks):
         kept = zip(song.tracks, places.track, staying, strict=True)
@@ -116,15 +120,17 @@ def cut_hole(
         parts.append(Track(spec.name, spec.program, spec.is_drum, np.concatenate([np.empty(0, NOTE), *notes])))
     whole = replace(song, tracks=parts)
     grid = next(Placement(whole, layout).grids([np.arange(len(parts))]))
-    return Hole(song, roles, grid, _levels(grid, free, rhythm), places, leaving, rhythm)
+    return Hole(song, roles, grid, _levels(grid, free, keep), places, leaving, keep)
 
 
-def _levels(grid: Grid, free: np.ndarray, rhythm: bool) -> np.ndarray:
+def _levels(grid: Grid, free: np.ndarray, keep: str) -> np.ndarray:
     layout, tokens = grid.layout, grid.tokens
     free = free.reshape(tokens.shape)
     melodic = np.array([column.vocabulary == MELODIC for column in layout.columns])
-    if rhythm:
+    if keep == "rhythm":
         return np.where(free & melodic & (tokens < REST), ONSET, KNOWN).astype(np.int32)
+    if keep == "pitches":
+        return _levels_of_pitches(grid, free)
     # What still sounds in the hole began before it.
     free = free & ~(melodic & (tokens != REST))
     for column in layout.columns_of(VELOCITY):
@@ -135,23 +141,42 @@ def _levels(grid: Grid, free: np.ndarray, rhythm: bool) -> np.ndarray:
     return np.where(free, FREE, KNOWN).astype(np.int32)
 
 
+def _levels_of_pitches(grid: Grid, free: np.ndarray) -> np.ndarray:
+    layout, tokens = grid.layout, grid.tokens
+    levels = np.full(tokens.shape, KNOWN, np.int32)
+    for column in layout.columns_of(MELODIC):
+        # What still sounds in the hole and began before it stays.
+        own = tokens[..., column].reshape(-1)
+        place = np.where(own == HOLD, -1, np.arange(len(own)))
+        begin = np.maximum(np.maximum.accumulate(place), 0).reshape(tokens.shape[:-1])
+        levels[..., column] = np.where(free[..., column] & free[..., column].reshape(-1)[begin], PITCH, KNOWN)
+    for column in layout.columns_of(VELOCITY):
+        track = layout.columns[column].track
+        if layout.tracks[track].vocabulary == MELODIC:
+            lines = layout.voices_of(track)
+            staying = (tokens[..., lines] < REST) & (levels[..., lines] == KNOWN)
+            levels[..., column] = np.where(free[..., column] & ~staying.any(axis=-1), FREE, KNOWN)
+    return levels
+
+
 def filled(hole: Hole, tokens: np.ndarray) -> Song:
     """The song with new music in its hole; all that is known is there as it was, to the tick.
 
     New notes join the source track that plays most of their track of the layout, or a new track where none does. A new
     note that begins while a known one of its pitch and source track sounds is left out, and one that runs into a known
-    one ends there. Where no dynamics are written, they are as loud as the track is, or the song. With `rhythm` the
-    song's warnings count as `without_new_pitch` the notes that are not there any more.
+    one ends there. Where no dynamics are written, they are as loud as the track is, or the song. If something was kept
+    of the notes that leave, the song's warnings count as `without_new_pitch`, or `without_new_place`, those of them
+    that are not there any more.
 
     Args:
         hole: The hole.
         tokens: int [bars, S, C], what was written, see `musae_tf.music.windows`; the rest of them does not matter.
     """
-    if not hole.rhythm:
-        return _added(hole, tokens)
-    made, warnings = _repitched(hole, tokens), dict(hole.song.warnings)
+    made, warnings = (_repitched if hole.keep == "rhythm" else _added)(hole, tokens), dict(hole.song.warnings)
+    if hole.keep == "nothing":
+        return made
     before, now = (sum(len(track.notes) for track in song.tracks) for song in (hole.song, made))
-    warnings["without_new_pitch"] = before - now
+    warnings["without_new_pitch" if hole.keep == "rhythm" else "without_new_place"] = before - now
     return replace(made, warnings={name: count for name, count in warnings.items() if count})
 
 

@@ -50,6 +50,7 @@ WARNINGS = {
     "percussion_ignored": "strokes of percussion that name no drum are left out",
     "tunes_left_out": "other tunes of the file are left out (FILE#2 is the second one)",
     "without_new_pitch": "notes are left out: their track has no room for them on the grid, or they met another",
+    "without_new_place": "notes are left out: their track has no room for them on the grid, or they met another",
     "files_of_beats": "file of beats beside it (.beats.txt) says where its quarters are, and not its tempo track",
 }
 """What `Song.warnings` counts, in words."""

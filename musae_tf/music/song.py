@@ -116,8 +116,9 @@ class Song:
         warnings: What reading the file mended or left unused, counts by kind: `values_above_127` (taken as 127),
             `unknown_events` (left out), `notes_without_end` (ended with the next note of their pitch or the track),
             `pedals_ignored`, `percussion_ignored` (strokes of a score that name no drum), `tunes_left_out` (of a file
-            with several), `files_of_beats` (on which it was put); and `without_new_pitch`, notes that were left out
-            where a rhythm was kept. No part of the music, and of what makes songs equal.
+            with several), `files_of_beats` (on which it was put); and `without_new_pitch`
+            and `without_new_place`, notes that were left out where a rhythm or pitches were kept. No
+            part of the music, and of what makes songs equal.
     """
 
     ticks_per_quarter: int = 480

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from musae_tf.music.grid import heads
-from musae_tf.music.known import FREE, KNOWN, ONSET
+from musae_tf.music.known import FREE, KNOWN, ONSET, PITCH
 from musae_tf.music.layouts import Layout
 from musae_tf.music.vocabulary import HOLD, MELODIC, REST
 
@@ -103,7 +103,8 @@ class Writing:
             tokens[row, : bars * steps] = self.tokens[here].reshape(-1, columns)
             levels[row, : bars * steps] = self._levels[here].reshape(-1, columns)
             self._open(tokens[row], levels[row], self._asked[here].reshape(-1, columns))
-            tokens[row, 0] = begin[first]
+            # What is not known there is no place of a note that goes on.
+            tokens[row, 0] = np.where(levels[row, 0] == KNOWN, begin[first], tokens[row, 0])
         return tokens, levels
 
     def write(self, numbers: Sequence[int], levels: np.ndarray, made: np.ndarray) -> None:
@@ -134,13 +135,15 @@ class Writing:
             asked: int [at most T, C], what was known in the beginning.
         """
         for column in self._melodic:
-            new = np.flatnonzero(levels[: len(asked), column] == FREE)
+            new = np.flatnonzero(np.isin(levels[: len(asked), column], (FREE, PITCH)))
             if not len(new) or new[0] == 0 or asked[new[0] - 1, column] == KNOWN:
                 continue
             begin = int(new[0]) - 1
             while begin > 0 and tokens[begin, column] == HOLD:
                 begin -= 1
             own = slice(begin, int(new[0]))
-            if tokens[begin, column] < REST and (asked[own, column] == FREE).all():
-                levels[begin, column] = ONSET
-                levels[begin + 1 : new[0], column] = FREE
+            level = asked[begin, column]
+            if tokens[begin, column] < REST and level in (FREE, PITCH) and (asked[own, column] == level).all():
+                levels[own, column] = level
+                if level == FREE:
+                    levels[begin, column] = ONSET

@@ -10,6 +10,7 @@ import numpy as np
 
 from musae_tf.errors import MusicError, WrongModelError
 from musae_tf.music import Layout, pieces
+from musae_tf.music.known import PITCH
 
 FORMAT = 1
 """Of the JSON that the signature `describe` returns: the one that is written and read."""
@@ -84,6 +85,7 @@ class Description:
         created: when it was exported, ISO 8601 in UTC.
         dataset_hash: of the dataset that it was trained on.
         signatures: inputs and outputs of each signature: {"inputs": {name: {"dtype", "shape"}}, "outputs": ...}.
+        levels: how many of those of `musae_tf.music.known` it knows.
         find_attributes: what `attributes` is asked of, once: of a run they may have to be fitted.
         find_plane: what `points`, `points_of` and `plane` are asked of.
         remedy: what to do if it has neither; for messages.
@@ -100,6 +102,7 @@ class Description:
     created: str
     dataset_hash: str
     signatures: Mapping[str, Any]
+    levels: int
     find_attributes: Callable[[], Attributes | None] = field(default=_unknown, repr=False, compare=False)
     find_plane: Callable[[], MapPlane | None] = field(default=_unknown, repr=False, compare=False)
     remedy: str = field(default="export it again where the dataset of its training is", repr=False, compare=False)
@@ -182,6 +185,7 @@ class Description:
                 created=str(facts["created"]),
                 dataset_hash=str(facts["dataset_hash"]),
                 signatures=facts["signatures"],
+                levels=int(facts.get("levels", PITCH)),  # before there was such a key, PITCH was the next one
                 find_attributes=lambda: attributes,
                 find_plane=lambda: plane,
             )

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from musae_tf.errors import InvalidRequestError
+from musae_tf.errors import InvalidRequestError, WrongModelError
 from musae_tf.music import Song, pieces
-from musae_tf.music.hole import Hole, cut_hole, filled
-from musae_tf.music.known import KNOWN
+from musae_tf.music.hole import KEEP, Hole, cut_hole, filled
+from musae_tf.music.known import KNOWN, PITCH
 from musae_tf.music.melody import extended, melody_of
 from musae_tf.music.pieces import Music
 from musae_tf.music.placing import Placement
@@ -19,9 +19,6 @@ from musae_tf.verbs.description import Description
 from musae_tf.verbs.functions import TEMPERATURE
 from musae_tf.verbs.steps import SignatureCall, Steps, decoded, naming, read, sampling, songs_of_versions
 from musae_tf.verbs.writing import HINT, written
-
-KEEP = ("nothing", "rhythm")
-"""What of the notes that are written anew may stay: when they begin and how long they are."""
 
 
 def fill(
@@ -44,8 +41,9 @@ def fill(
         music: the piece.
         bars: which bars, from 1, as the piece is notated: "5-6", "3,7-8", [5, 6]; None for all.
         tracks: which tracks, by the names of the model's layout or of the piece: "alto,tenor"; None for all.
-        keep: "nothing" of what was there, or its "rhythm": notes stay where they are and get other pitches. The
-            song's `warnings` count as `without_new_pitch` those that the grid has no room for, or that became equal.
+        keep: "nothing" of what was there; its "rhythm": notes stay where they are and get other pitches; or its
+            "pitches": each voice has them in their order, in a new rhythm. The song's `warnings` count as
+            `without_new_pitch` and `without_new_place` those that the grid has no room for, or that became equal.
         genre: what is written is of this genre; None leaves that to what is there.
         temperature: 0 takes the most probable symbols, 1 draws as the model believes.
         seed: 0 or more.
@@ -55,22 +53,26 @@ def fill(
         InvalidRequestError: there is no such bar or track, or nothing is selected, or everything.
         UnknownGenreError: the model has no such genre; the message lists those it has.
         MusicError: the music has none of the layout's tracks or no bar of its metre.
-        WrongModelError: the model was not trained to read music with hidden parts.
+        WrongModelError: the model was not trained to read music with hidden parts, or it was exported before pitches
+            could be kept.
     """
     model.require("fill", HINT)
     arguments.choice("keep", keep, KEEP)
+    if keep == "pitches" and model.levels <= PITCH:
+        raise WrongModelError(
+            f"the model {model.name!r} cannot keep pitches", hint="export it again with this version of musae-tf"
+        )
     number = _genre(model, genre)
-    rhythm = keep == "rhythm"
-    if bars is None and tracks is None and not rhythm:
+    if bars is None and tracks is None and keep == "nothing":
         raise InvalidRequestError("nothing is selected: name bars such as 5-6, tracks, or both")
     song, grid, _ = read(model, music)
     chosen = None if bars is None else selected_bars(song, bars)
     columns = None if tracks is None else selected_tracks(model.layout, tracks, grid.names)
-    hole = cut_hole(song, model.layout, grid.roles, part(song, model.layout, chosen, columns), rhythm)
+    hole = cut_hole(song, model.layout, grid.roles, part(song, model.layout, chosen, columns), keep)
     if (hole.levels == KNOWN).all():
-        what = "notes with a pitch begin" if rhythm else "room is"
+        what = "room is" if keep == "nothing" else "notes with a pitch begin"
         raise InvalidRequestError(f"nothing is to be written: no {what} in the bars and tracks that are selected")
-    if (hole.levels != KNOWN).all():
+    if keep == "nothing" and (hole.levels != KNOWN).all():
         raise InvalidRequestError("everything is selected: nothing would be left of the piece for the model to go by")
     return (yield from _filled(model, hole, number, temperature, seed, trust))
 

@@ -1,14 +1,30 @@
 """Holes in songs: what stays, what is written, window by window, and where it goes."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musae_tf.errors import InvalidRequestError
-from musae_tf.music import HOLD, KIT, NOTE, REST, VELOCITY, Layout, Metre, Song, Tempo, Track, get_layout, tokenize
+from musae_tf.music import (
+    HOLD,
+    KIT,
+    MELODIC,
+    NOTE,
+    REST,
+    VELOCITY,
+    Layout,
+    Metre,
+    Song,
+    Tempo,
+    Track,
+    get_layout,
+    tokenize,
+)
 from musae_tf.music.hole import Hole, cut_hole, filled
-from musae_tf.music.known import FREE, KNOWN, ONSET
+from musae_tf.music.known import FREE, KNOWN, ONSET, PITCH
 from musae_tf.music.roles import POOLED, assign
 from musae_tf.music.selecting import part, selected_bars, selected_tracks
 from musae_tf.music.windows import MOST_TURNS, Writing, windows
@@ -40,6 +56,11 @@ def any_symbols(tokens: np.ndarray, levels: np.ndarray, layout: Layout, rng: np.
             new = np.where(rng.random(own.shape) < 0.5, HOLD, rng.integers(40, 129, own.shape))
             after = np.pad(level[:, :-1], ((0, 0), (1, 0)), constant_values=FREE) == KNOWN
             new = np.where((level == ONSET) | (after & (new == HOLD)), rng.integers(40, 90, own.shape), new)
+            for row, places in enumerate(level == PITCH):
+                pitches = own[row, places & (own[row] < REST)]
+                new[row, places] = np.where(after[row] | (rng.random(own.shape[1]) < 0.3), REST, HOLD)[places]
+                begin = rng.choice(np.flatnonzero(places), len(pitches), replace=False)
+                new[row, np.sort(begin)] = pitches
         made[..., number] = np.where(level == KNOWN, own, new)
     return made
 
@@ -78,10 +99,10 @@ def selections(draw):
     return song, layout, bars, tracks, draw(st.integers(1, 4)), rng
 
 
-def hole_of(song: Song, layout: Layout, bars: str | None, tracks: list[str] | None, rhythm: bool = False) -> Hole:
+def hole_of(song: Song, layout: Layout, bars: str | None, tracks: list[str] | None, keep: str = "nothing") -> Hole:
     chosen = None if bars is None else selected_bars(song, bars)
     numbers = None if tracks is None else selected_tracks(layout, tracks)
-    return cut_hole(song, layout, assign(song, layout), part(song, layout, chosen, numbers), rhythm)
+    return cut_hole(song, layout, assign(song, layout), part(song, layout, chosen, numbers), keep)
 
 
 @settings(max_examples=150, deadline=None)
@@ -119,7 +140,7 @@ def test_what_is_known_comes_back_to_the_tick_and_new_notes_begin_in_the_hole(se
 @given(selections())
 def test_kept_rhythm_is_the_same_but_for_pitches(selection):
     song, layout, bars, tracks, length, rng = selection
-    hole = hole_of(song, layout, bars, tracks, rhythm=True)
+    hole = hole_of(song, layout, bars, tracks, keep="rhythm")
     np.testing.assert_array_equal(hole.grid.tokens, tokenize(song, layout).tokens)
     tokens, writing = written(hole, length, rng)
     back = filled(hole, tokens)
@@ -133,6 +154,32 @@ def test_kept_rhythm_is_the_same_but_for_pitches(selection):
     assert back.warnings.get("without_new_pitch", 0) == lost
     if not (hole.levels == ONSET).any():
         assert not writing.turns
+
+
+@settings(max_examples=150, deadline=None)
+@given(selections())
+def test_kept_pitches_come_again_in_their_order(selection):
+    song, layout, bars, tracks, length, rng = selection
+    hole = hole_of(song, layout, bars, tracks, keep="pitches")
+    old = tokenize(song, layout).tokens
+    np.testing.assert_array_equal(hole.grid.tokens, old)
+    tokens, _ = written(hole, length, rng)
+    np.testing.assert_array_equal(tokens[hole.levels == KNOWN], old[hole.levels == KNOWN])
+    for column in layout.columns_of(MELODIC):
+        places = hole.levels[..., column] == PITCH
+        before, after = old[places][..., column], tokens[places][..., column]
+        assert after[after < REST].tolist() == before[before < REST].tolist()
+    back, left, now = filled(hole, tokens), Counter(), Counter()
+    for number, leaves in enumerate(hole.leaving):
+        left.update(song.tracks[number].notes["pitch"][leaves].tolist())
+        own = rows_of(back, number)
+        for row in rows_of(song, number, ~leaves):
+            own.remove(row)
+        now.update(pitch for _, _, pitch, _ in own)
+    assert not now - left
+    lost = sum(len(track.notes) for track in song.tracks) - sum(len(track.notes) for track in back.tracks)
+    assert back.warnings.get("without_new_place", 0) == lost
+    assert back.warnings.get("without_new_pitch", 0) == 0
 
 
 @settings(max_examples=100, deadline=None)
