@@ -132,7 +132,8 @@ def autoregressive_run(shared, tiny_dataset):
         from musae_tf.latent.of_run import attributes_path
         from musae_tf.music.properties import attribute_names
 
-        options = [f"data.path={tiny_dataset.path}", "model.decoder=autoregressive", "model.hidden_parts=true"]
+        options = [f"data.path={tiny_dataset.path}", "model.decoder=autoregressive", "model.hidden_parts=true",
+                   "model.known_ahead=true"]  # fmt: skip
         run = Run.create(folder, load_config(CONFIGS / "tiny.yaml", options), tiny_dataset)
         tf.train.Checkpoint(model=run.build_model()).save(str(run.checkpoints / "step"))
         names = attribute_names(run.layout)

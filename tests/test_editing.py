@@ -13,8 +13,10 @@ from musae_tf.cli import main
 from musae_tf.client import InvalidRequestError, MusaeClient, UnknownGenreError, WrongModelError
 from musae_tf.errors import MusicError
 from musae_tf.music import Metre, Song, Tempo, Track
+from musae_tf.music.known import PITCH
 from musae_tf.server import ModelServer, Options
 from musae_tf.server.options import one_model
+from musae_tf.verbs.editing import fill
 from tests.corpus import changing_metre_song, four_voice_song, notes
 
 PIECE = four_voice_song(6, seed=2)
@@ -64,6 +66,27 @@ def test_a_kept_rhythm_has_other_pitches_at_the_same_places(here):
     for number, (before, after) in enumerate(zip(PIECE.tracks, made.tracks, strict=True)):
         assert [row[:2] for row in rows(before)] == [row[:2] for row in rows(after)]
         assert (rows(before) == rows(after)) == (number != 2)
+
+
+def test_kept_pitches_come_again_in_a_new_rhythm_here_and_over_the_wire(here, target):
+    made = here.fill(PIECE, "2-4", "tenor,bass", keep="pitches", temperature=1.0, seed=3)
+    with MusaeClient(target) as musae:
+        again = musae.fill(PIECE, "2-4", "tenor,bass", keep="pitches", temperature=1.0, seed=3)
+    assert made.to_bytes() == again.to_bytes()
+    assert not made.warnings
+    for number, (before, after) in enumerate(zip(PIECE.tracks, made.tracks, strict=True)):
+        assert [row[2] for row in rows(before)] == [row[2] for row in rows(after)]
+        assert (rows(before) == rows(after)) == (number < 2)
+    whole = here.fill(PIECE, keep="pitches", temperature=1.0)
+    assert [[row[2] for row in rows(track)] for track in whole.tracks] == [
+        [row[2] for row in rows(track)] for track in PIECE.tracks
+    ]
+
+
+def test_an_export_that_knows_no_kept_pitches_says_what_to_do(here):
+    old = replace(here.description, levels=PITCH)
+    with pytest.raises(WrongModelError, match=r"cannot keep pitches.*export it again"):
+        next(fill(old, PIECE, "2", keep="pitches"))
 
 
 def test_what_has_no_place_in_a_kept_rhythm_is_counted_here_and_said_on_the_command_line(
@@ -164,6 +187,7 @@ def test_the_command_line(autoregressive_run, here, target, tmp_path, monkeypatc
     commands = {
         ("fill", "mine.mid", "--bars", "3", "--tracks", "alto,tenor"): lambda: here.fill("mine.mid", "3", "alto,tenor"),
         ("fill", "mine.mid", "--bars", "2-3", "--keep-rhythm"): lambda: here.fill("mine.mid", "2-3", keep="rhythm"),
+        ("fill", "mine.mid", "--bars", "2", "--keep-pitches"): lambda: here.fill("mine.mid", "2", keep="pitches"),
         ("harmonise", "melody.mid", "--genre", "hymns"): lambda: here.harmonise("melody.mid", "hymns"),
         ("continue", "mine.mid", "--bars", "2"): lambda: here.continue_("mine.mid", 2),
     }

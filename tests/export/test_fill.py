@@ -9,7 +9,7 @@ from musae_tf.export import ModelSignatures
 from musae_tf.models import MusAE
 from musae_tf.models.filling import TRUST
 from musae_tf.music import HOLD, REST
-from musae_tf.music.known import FREE, KNOWN, ONSET
+from musae_tf.music.known import FREE, KNOWN, ONSET, PITCH
 from musae_tf.music.pieces import row_seeds
 
 ROWS = 5
@@ -19,8 +19,8 @@ SIZES = np.array([512, 9, 130, 130, 9])
 @pytest.fixture(scope="module")
 def model() -> MusAE:
     parts = {
-        "model": {"decoder": "autoregressive", "hidden_parts": True, "latent": 32, "embedding": 6, "encoder_units": 16,
-                  "decoder_units": 16},
+        "model": {"decoder": "autoregressive", "hidden_parts": True, "known_ahead": True, "latent": 32, "embedding": 6,
+                  "encoder_units": 16, "decoder_units": 16},
         "prior": {"axes": 2, "fitted": True},
         "critic": {"units": [16]},
     }  # fmt: skip
@@ -38,7 +38,7 @@ def request(model: MusAE, seed: int = 0) -> dict[str, np.ndarray]:
     shape = (ROWS, model.steps, len(SIZES))
     return {
         "tokens": rng.integers(0, SIZES, shape).astype(np.int32),
-        "known": rng.choice([FREE, KNOWN, ONSET], shape, p=[0.5, 0.4, 0.1]).astype(np.int32),
+        "known": rng.choice([FREE, KNOWN, ONSET, PITCH], shape, p=[0.4, 0.4, 0.1, 0.1]).astype(np.int32),
         "genre": np.array([-1, 0, 1, 2, -1], np.int32),
         "temperature": np.array([0, 0, 1, 1, 1], np.float32),
         "seed": row_seeds(seed, 0, ROWS),
@@ -51,7 +51,7 @@ def test_what_is_known_comes_back_and_notes_begin_where_they_must(model, signatu
     np.testing.assert_array_equal(tokens[known == KNOWN], asked["tokens"][known == KNOWN])
     melodic = SIZES == 130
     assert (tokens[..., melodic][known[..., melodic] == ONSET] < REST).all()
-    after = (known[:, 1:, melodic] == FREE) & (known[:, :-1, melodic] == KNOWN)
+    after = np.isin(known[:, 1:, melodic], (FREE, PITCH)) & (known[:, :-1, melodic] == KNOWN)
     assert not (tokens[:, 1:, melodic][after] == HOLD).any()
 
 
@@ -68,7 +68,8 @@ def test_the_code_is_that_of_what_is_known(model, signatures):
     """Symbols that are not known do not matter; a genre that is asked for moves the code."""
     asked = request(model)
     filled = signatures("fill", asked)
-    other = np.where(asked["known"] == KNOWN, asked["tokens"], 0).astype(np.int32)
+    of_use = np.isin(asked["known"], (KNOWN, PITCH))
+    other = np.where(of_use, asked["tokens"], 0).astype(np.int32)
     np.testing.assert_array_equal(signatures("fill", {**asked, "tokens": other})["latent"], filled["latent"])
     changed = np.where(asked["known"] == KNOWN, (asked["tokens"] + 1) % SIZES, asked["tokens"]).astype(np.int32)
     assert np.abs(signatures("fill", {**asked, "tokens": changed})["latent"] - filled["latent"]).max() > 1e-3
@@ -99,8 +100,8 @@ def test_with_nothing_known_it_is_decoding(model, signatures):
     np.testing.assert_array_equal(one["tokens"], without)
 
 
-@pytest.mark.parametrize(("name", "value", "words"), [("known", 3, "known must be from 0 to 2"),
-                                                      ("known", -1, "known must be from 0 to 2"),
+@pytest.mark.parametrize(("name", "value", "words"), [("known", 4, "known must be from 0 to 3"),
+                                                      ("known", -1, "known must be from 0 to 3"),
                                                       ("genre", 3, "genre must be from 0 to 2, or -1"),
                                                       ("genre", -2, "genre must be from 0 to 2, or -1")])  # fmt: skip
 def test_what_is_out_of_range_is_refused(model, signatures, name, value, words):
