@@ -6,6 +6,7 @@ as the history is (`musae_tf.models.relative`): by distances from pitches, which
 Shapes: B rows, T steps, K tracks, H numbers of features a track, N places of a step.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
@@ -50,6 +51,10 @@ class AheadOf(NamedTuple):
     anchors: tf.Tensor
     now: tf.Tensor
     classes: tf.Tensor
+
+    def at(self, choose: Callable[[tf.Tensor], tf.Tensor]) -> "AheadOf":
+        """The same of other places, or in another order of them, by what chooses these of each tensor."""
+        return AheadOf(choose(self.features), choose(self.anchors), choose(self.now), self.classes)
 
 
 class KnownAhead(keras.layers.Layer):

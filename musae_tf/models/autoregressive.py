@@ -19,6 +19,7 @@ Shapes: B rows, T steps, K tracks (columns of the layout), D axes of the code, U
 
 from collections.abc import Callable
 from functools import partial
+from operator import itemgetter
 
 import keras
 import tensorflow as tf
@@ -78,10 +79,8 @@ class AutoregressiveDecoder(HistoryHeads):
             drafts = tf.split(draft, self._widths, axis=-1)
             kept = KeptPitches.of(known, drafts, self.vocabulary_sizes, temperature, chances)
         draft, plan, chances = (_by_step(part) for part in (draft, plan, chances))
-        ahead = None
-        if self._ahead is not None:
-            ahead = self._looked(latent, known)
-            ahead = AheadOf(*(_by_step(part) for part in ahead[:3]), ahead.classes)
+        ahead = self._looked(latent, known)
+        ahead = None if ahead is None else ahead.at(_by_step)
         states = [tf.zeros([rows, self.units]) for _ in tf.nest.flatten(self._recurrence.cell.state_size)]
         joint = self.tracks * self.width
 
@@ -113,7 +112,7 @@ class AutoregressiveDecoder(HistoryHeads):
                 fixed = None if given is None else tuple(part[now] for part in given)
                 own, tonality, look = features[:, place] + self._window(window), self._tonality(classes), None
                 if ahead is not None:
-                    look = AheadOf(*(part[now] for part in ahead[:3]), ahead.classes)
+                    look = ahead.at(itemgetter(now))
                     own, tonality = own + look.features, tonality + look.classes
                 following = None if kept is None else partial(kept.limited, now, begun)
                 drawn, vector, pitches, found = self._step(

@@ -135,15 +135,12 @@ class HistoryHeads(CodeDraft):
         window = tf.concat([later(heard, back) for back in range(self.beat_steps, 0, -1)], axis=-1)
         joint = tf.reshape(self._steps(beats), [-1, self.tracks * self.hidden])
         joint += self._window(tf.reshape(window, [-1, window.shape[-1]]))
-        tonality, ahead = self._tonality(tf.reshape(heard_classes(pitches), [-1, 2, 12])), None
-        if self._ahead is not None:
-            ahead = self._looked(latent, known)
+        tonality = self._tonality(tf.reshape(heard_classes(pitches), [-1, 2, 12]))
+        ahead = self._looked(latent, known)
+        if ahead is not None:
             joint += tf.reshape(ahead.features, tf.shape(joint))
             tonality += tf.repeat(ahead.classes, self.steps, axis=0)
-            ahead = ahead._replace(
-                anchors=tf.reshape(ahead.anchors, [-1, *ahead.anchors.shape[2:]]),
-                now=tf.reshape(ahead.now, [-1, self.tracks]),
-            )
+            ahead = ahead.at(lambda part: tf.reshape(part, [-1, *part.shape[2:]]))
         last = tf.pad(pitches[:, :-1], [[0, 0], [1, 0], [0, 0]], constant_values=SILENT)
         heard, draft_rows = tf.reshape(heard, [-1, heard.shape[-1]]), tf.reshape(draft, [-1, draft.shape[-1]])
         last, pitches = (tf.reshape(some, [-1, self.tracks]) for some in (last, pitches))
@@ -165,7 +162,10 @@ class HistoryHeads(CodeDraft):
         """Pitch classes that were heard, float32 [N, 2, 12], to what it makes of each, float32 [N, 12, _TONALITY]."""
         return self._tonality_heard(from_each_class(profiles(heard)))
 
-    def _looked(self, latent: tf.Tensor, known: Known | None) -> AheadOf:
+    def _looked(self, latent: tf.Tensor, known: Known | None) -> AheadOf | None:
+        """What is known ahead of all places, for a decoder that hears it."""
+        if self._ahead is None:
+            return None
         return self._ahead.look(self._given(known, tf.shape(latent)[0]), self._embedding)
 
     def _place(
@@ -210,7 +210,7 @@ class HistoryHeads(CodeDraft):
             by_pitch += over_pitch(moved[..., self.hidden :], tf.gather(now, others, axis=-1))
             sounds = class_counts(tf.gather(now, others, axis=-1))[:, tf.newaxis]
             tonality += self._tonality_now(from_each_class(sounds))
-        if self._ahead is not None:
+        if self._ahead is not None and ahead is not None:
             by_pitch += self._ahead.numbers(track, features, ahead.anchors[:, track], ahead.now)
         by_pitch += over_octaves(tf.linalg.matvec(tf.nn.gelu(tonality), scale))
         return absolute + tf.pad(by_pitch, [[0, 0], [0, width - PITCHES]])

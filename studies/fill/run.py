@@ -3,9 +3,10 @@
     python studies/fill/run.py runs/NAME
 
 Parts of phrases of test songs are hidden and filled: all but the highest track, the tracks between the outer ones, the
-second bar, the first bar. Beside the model stand copying the other bar, the model's reconstruction of the phrase with
-rests in the hole, and the training phrase that fits best what is known, in any key. Then the highest track gets the
-other tracks in every other genre. Writes results/fill/fill.json, fill.md and fill.png.
+second bar, the first bar. The second bar is written anew with its rhythm kept, and with its pitches kept, too. Beside
+the model stand copying the other bar, the model's reconstruction of the phrase with rests in the hole, and the training
+phrase that fits best what is known, in any key. Then the highest track gets the other tracks in every other genre.
+Writes results/fill/fill.json, fill.md and fill.png.
 """
 
 import argparse
@@ -31,9 +32,9 @@ from musae_tf.evaluation.realism import Music, tell_apart
 from musae_tf.evaluation.report import plain
 from musae_tf.files import write_bytes, write_text
 from musae_tf.models import inference
-from musae_tf.music import REST, Layout
+from musae_tf.music import HOLD, REST, Layout
 from musae_tf.music.grid import onsets
-from musae_tf.music.known import FREE, KNOWN
+from musae_tf.music.known import FREE, KNOWN, ONSET, PITCH
 from musae_tf.music.picture import picture_grid
 from musae_tf.music.pieces import row_seeds
 from musae_tf.music.vocabulary import MELODIC
@@ -134,9 +135,24 @@ class Study:
                 "real": self._judge(self._real.tokens, levels),
                 **{system: self._judge(tokens, levels) for system, tokens in made.items()},
             }
+        for name, levels in self._kept().items():
+            made = np.where(levels == KNOWN, self._real.tokens, self._filled(levels))
+            self._pictures += [(name, np.stack([self._real.tokens[0], made[0]]))]
+            found["tasks"][name] = {"real": self._judge(self._real.tokens, levels), "model": self._judge(made, levels)}
         if len(self._context.genres) > 1:
             found["other_genres"] = self._other_genres()
         return found
+
+    def _kept(self) -> dict[str, np.ndarray]:
+        """The second bar with its rhythm kept, and with its pitches kept in their order."""
+        tokens, second = self._real.tokens, self._tasks["second bar"] != KNOWN
+        melodic = np.array([column.vocabulary == MELODIC for column in self._layout.columns])
+        # A note that goes on from the first bar is none of the second.
+        begun = np.cumsum(second & (tokens != HOLD), axis=1) > 0
+        return {
+            "rhythm kept": np.where(second & melodic & (tokens < REST), ONSET, KNOWN),
+            "pitches kept": np.where(second & melodic & begun, PITCH, KNOWN),
+        }
 
     def _filled(self, levels: np.ndarray) -> np.ndarray:
         anywhere = np.full(len(levels), -1)
