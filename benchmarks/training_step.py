@@ -26,13 +26,14 @@ SIZES = (130,) * 4
 BAR, AUTOREGRESSIVE_BAR = 3.0, 2.0
 TOY = ["model.encoder_units=8", "model.decoder_units=8", "model.latent=16", "critic.units=[8]",
        "critic.steps=1", "training.batch_size=4"]  # fmt: skip
+ONE_LAYER = ["model.encoder_layers=1", "model.decoder_layers=1"]
 GENRES = {"voices by step": 4, "paper_gm": 33}
 OUR_THREADS = {"TF_NUM_INTRAOP_THREADS": str(max(1, len(os.sched_getaffinity(0)) // 2))}
 
 
 def settings(quick: bool) -> dict[str, Config]:
     """The configurations that are measured, by size."""
-    paper = load_config(CONFIGS / "paper_gm.yaml", [*TOY, "music.bars=3", "model.encoder_layers=1"] if quick else [])
+    paper = load_config(CONFIGS / "paper_gm.yaml", [*TOY, "music.bars=3", *ONE_LAYER] if quick else [])
     voices = load_config(CONFIGS / "voices_one_pass.yaml", [*TOY, "prior.axes=2"] if quick else [])
     hearing = load_config(CONFIGS / "voices.yaml", [*TOY, "prior.axes=2"] if quick else [])
     return {

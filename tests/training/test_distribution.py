@@ -21,7 +21,7 @@ SCRIPT = """
 import sys
 import tensorflow as tf
 tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * int(sys.argv[1])
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
 from musae_tf.cli import main
 for line in sys.stdin:
@@ -76,14 +76,6 @@ def run(*line: str, **more) -> str:
     return done.stdout
 
 
-def devices(count: int, folder: Path, dataset, *systems: str) -> dict[str, Path]:
-    """Train systems on so many logical devices, one after the other."""
-    strategy = {"training.strategy": "one" if count == 1 else "mirrored"}
-    lines = [str(arguments(folder / system, dataset, system, **strategy)) for system in systems]
-    run("-c", SCRIPT, str(count), input="\n".join(lines) + "\n")
-    return {system: folder / system for system in systems}
-
-
 def assert_same_curves(found: Path, expected: Path) -> None:
     found, expected = curve(found), curve(expected)
     assert found[-1]["posterior_deviation"] == pytest.approx(expected[-1]["posterior_deviation"], rel=2e-3)
@@ -94,8 +86,17 @@ def assert_same_curves(found: Path, expected: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def one_device(tiny_dataset, tmp_path_factory) -> dict[str, Path]:
-    return devices(1, tmp_path_factory.mktemp("one"), tiny_dataset, *SYSTEMS)
+def one_process(tiny_dataset, tmp_path_factory) -> dict[str, Path]:
+    """Runs of one process with two logical devices: both systems on one of these, and `musae` on both."""
+    folder = tmp_path_factory.mktemp("devices")
+    lines = [
+        arguments(folder / name, tiny_dataset, system, **{"training.strategy": strategy})
+        for name, system, strategy in (
+            ("musae_gm", "musae_gm", "one"), ("musae", "musae", "one"), ("two", "musae", "mirrored"),
+        )
+    ]  # fmt: skip
+    run("-c", SCRIPT, input="".join(f"{line}\n" for line in lines))
+    return {path.name: path for path in folder.iterdir()}
 
 
 @pytest.fixture(scope="module")
@@ -108,15 +109,15 @@ def two_workers(tiny_dataset, tmp_path_factory) -> Path:
     return folder
 
 
-def test_two_logical_devices_draw_the_curve_of_one(one_device, tiny_dataset, tmp_path):
-    found = devices(2, tmp_path, tiny_dataset, "musae")["musae"]
-    facts = json.loads((found / "run.json").read_text())
-    assert facts["devices"].startswith("2 replicas on the CPUs")
-    assert_same_curves(found, one_device["musae"])
+def test_two_logical_devices_draw_the_curve_of_one(one_process):
+    devices = {name: json.loads((folder / "run.json").read_text())["devices"] for name, folder in one_process.items()}
+    assert devices["two"].startswith("2 replicas on the CPUs")
+    assert "replicas" not in devices["musae"]
+    assert_same_curves(one_process["two"], one_process["musae"])
 
 
-def test_two_workers_draw_the_curve_of_one(one_device, two_workers):
-    assert_same_curves(two_workers, one_device["musae_gm"])
+def test_two_workers_draw_the_curve_of_one(one_process, two_workers):
+    assert_same_curves(two_workers, one_process["musae_gm"])
 
 
 def steps_of(folder: Path) -> int:
