@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent.parent
 BATCHING = ROOT / "serving" / "config" / "batching.config"
 BAR = 10.0
 TOY = ["model.encoder_units=8", "model.decoder_units=8", "model.latent=16", "prior.axes=2", "model.decoder=flat",
-       "model.hidden_parts=false"]  # fmt: skip
+       "model.hidden_parts=false", "model.known_ahead=false"]  # fmt: skip
 ROWS = 16
 TEMPERATURES = {"greedy": 0.0, "temperature 0.9": 0.9}
 LATENCY_BARS = {1: 0.1, 64: 0.5}

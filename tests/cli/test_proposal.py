@@ -15,7 +15,7 @@ from tests.data.makers import write_played
 
 SONGS = 12
 SMALL = {
-    "model.decoder": "flat", "model.hidden_parts": "false",
+    "model.decoder": "flat", "model.hidden_parts": "false", "model.known_ahead": "false",
     "model.embedding": "4", "model.encoder_units": "16", "model.decoder_units": "16",
     "critic.units": "[16]", "critic.steps": "1", "training.steps": "2", "training.batch_size": "8",
     "training.evaluate_phrases": "8", "prior.sample_noise_scale": "1",
