@@ -21,7 +21,7 @@ def take_weights(model: MusAE, path: str) -> None:
         if _shapes(own) != _shapes(theirs):
             raise RunError(
                 f"training.start_from: the {name} of {path} has other sizes; allowed: a run with the same layout, "
-                "grid, music.bars, model.kind, model.decoder and sizes"
+                "grid, music.bars, model.kind, model.decoder, model.known_ahead and sizes"
             )
     if model.genres == trained.genres and _shapes(model) == _shapes(trained):
         parts.append(("model", model, trained))

@@ -11,6 +11,7 @@ import pytest
 
 from musae_tf.server.prometheus import Histogram, Metrics
 from tests.server.client import Client, predict_request, rows
+from tests.waiting import wait_for
 
 NAN = float("nan")
 
@@ -208,12 +209,17 @@ def test_metrics_under_the_containers_names(served, rest):
             with pytest.raises(Exception, match="not found"):
                 client.predict(signature, model, x=rows())
     rest.predict({"instances": [[1, 2]]})
-    after = numbers()
+    counted = ":tensorflow:serving:request_count"
+
+    def requests(found: dict[str, float]) -> float:
+        return sum(value for name, value in found.items() if name.startswith(counted))
+
+    # A request is counted when its answer has left, which the client may have by then.
+    after = wait_for(lambda: found if requests(found := numbers()) >= requests(before) + 4 else None)
 
     def growth(name: str) -> float:
         return after[name] - before.get(name, 0)
 
-    counted = ":tensorflow:serving:request_count"
     assert growth(f'{counted}{{model_name="model",status="OK"}}') == 2
     assert growth(f'{counted}{{model_name="model",status="FAILED_PRECONDITION"}}') == 1
     assert growth(f'{counted}{{model_name="nobody",status="NOT_FOUND"}}') == 1

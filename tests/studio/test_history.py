@@ -12,7 +12,7 @@ from musae_tf.studio.service import Result
 from musae_tf.verbs.description import Description
 from tests.corpus import four_voice_song
 
-MODEL = Description("m", 1, get_layout("voices"), ("hymns", "dances", "g" * 40), {}, 32, 2, 8, "", "", {})
+MODEL = Description("m", 1, get_layout("voices"), ("hymns", "dances", "g" * 40), {}, 32, 2, 8, "", "", {}, 4)
 FILLS = (
     Fill(Selection((5, 6), (1, 2)), False, "", 0.9, 4),
     Fill(Selection(None, (0,)), True, "dances", 0.5, 2**31 - 1),

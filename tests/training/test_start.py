@@ -11,7 +11,8 @@ from tests.conftest import CONFIGS
 
 
 def new_run(folder, dataset, *changes: str) -> Run:
-    options = [f"data.path={dataset.path}", "model.decoder=autoregressive", "model.hidden_parts=true", *changes]
+    options = [f"data.path={dataset.path}", "model.decoder=autoregressive", "model.hidden_parts=true",
+               "model.known_ahead=true", *changes]  # fmt: skip
     return Run.create(folder, load_config(CONFIGS / "tiny.yaml", options), dataset)
 
 
