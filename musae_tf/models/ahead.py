@@ -16,7 +16,6 @@ import tensorflow as tf
 from musae_tf.config import PhraseShape
 from musae_tf.models.layers import float_dense
 from musae_tf.models.relative import (
-    HIDDEN,
     PITCHES,
     REACH,
     SILENT,
@@ -97,19 +96,19 @@ class KnownAhead(keras.layers.Layer):
 
         `embedding` is a `SymbolEmbedding`.
         """
-        pitches = sounding(known, self.vocabulary_sizes)
-        vectors = embedding(known, pitches)
-        hidden = tf.broadcast_to(tf.constant(self.vocabulary_sizes), tf.shape(known))
-        following = tf.concat([known[:, self._bar :], hidden[:, : self._bar]], axis=1)
-        a_bar_later = tf.concat([pitches[:, self._bar :], tf.fill(tf.shape(hidden[:, : self._bar]), HIDDEN)], axis=1)
+        steps, bar = known.shape[1], self._bar
+        # Behind the phrase is a bar of which nothing is known.
+        hidden = tf.broadcast_to(tf.constant(self.vocabulary_sizes), [tf.shape(known)[0], bar, known.shape[2]])
+        longer = tf.concat([known, hidden], axis=1)
+        sounds = sounding(longer, self.vocabulary_sizes)
+        vectors, pitches = embedding(longer, sounds), sounds[:, :steps]
         onset, distance = self._next_onset(known)
-        there = tf.one_hot(distance, _DISTANCES)
-        there = tf.reshape(there, [-1, known.shape[1], known.shape[2] * _DISTANCES])
-        features = self._features(tf.concat([vectors, embedding(following, a_bar_later), there], axis=-1))
+        there = tf.reshape(tf.one_hot(distance, _DISTANCES), [-1, steps, known.shape[2] * _DISTANCES])
+        features = self._features(tf.concat([vectors[:, :steps], vectors[:, bar:], there], axis=-1))
         counts = tf.reduce_sum(class_counts(pitches), axis=1)
         profile = counts / (tf.reduce_sum(counts, axis=-1, keepdims=True) + _PRIOR_NOTES)
         classes = self._classes(from_each_class(profile[:, tf.newaxis]))
-        return AheadOf(features, tf.stack([onset, a_bar_later], axis=-1), pitches, classes)
+        return AheadOf(features, tf.stack([onset, sounds[:, bar:]], axis=-1), pitches, classes)
 
     def _next_onset(self, known: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The pitch of each track's next known onset after a step, and how far it is: int32 [B, T, K] each."""
