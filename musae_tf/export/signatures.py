@@ -28,7 +28,6 @@ from musae_tf.models.autoregressive import AutoregressiveDecoder
 from musae_tf.models.filling import TRUST
 from musae_tf.models.layers import recurrences_of
 from musae_tf.models.symbols import Known
-from musae_tf.music.known import FREE
 from musae_tf.verbs.description import LatentMap
 
 BLOCK = 16
@@ -105,9 +104,10 @@ class ModelSignatures:
         seeds = self._sampling["seed"]
         self._encode_block = _of_block(model.encode, self._tokens)
         decoded = (self._code, self._number, seeds, self._number)
+        self._decode_block = _of_block(model.decode, *decoded)
         if model.config.model.hidden_parts:
-            # One graph for all decoding: where nothing is known, every symbol is free.
-            self._decode_block = _of_block(
+            # A graph of its own: it is larger, and what a signature has to hold costs time until it is warm.
+            self._decode_known_block = _of_block(
                 lambda latent, temperature, seed, trust, *known: model.decode(
                     latent, temperature, seed, trust, Known(*known)
                 ),
@@ -117,8 +117,6 @@ class ModelSignatures:
                 lambda tokens, known, *how: model.fill_latent(Known(tokens, known), *how),
                 *(self._tokens, self._tokens, self._genre, seeds),
             )
-        else:
-            self._decode_block = _of_block(model.decode, *decoded)
         self._sample_block = _of_block(model.sample_latent, self._genre, seeds)
         self._scores_block = _of_block(model.prior.genre_scores, self._code)
         self.metadata = ""
@@ -261,11 +259,10 @@ class ModelSignatures:
         tokens: tf.Tensor | None = None,
         known: tf.Tensor | None = None,
     ) -> Tensors:
-        drawing = [latent, temperature, seed, tf.ones_like(temperature) if trust is None else trust]
-        if self._model.config.model.hidden_parts:
-            free = tf.fill([BLOCK, *self._tokens.shape[1:]], FREE)
-            drawing += [free if part is None else part for part in (tokens, known)]
-        drawn, log_probability = self._decode_block(*drawing)
+        how = (latent, temperature, seed, tf.ones_like(temperature) if trust is None else trust)
+        drawn, log_probability = (
+            self._decode_block(*how) if tokens is None else self._decode_known_block(*how, tokens, known)
+        )
         return {"tokens": drawn, "log_probability": log_probability}
 
     def _fill(self, tokens: tf.Tensor, known: tf.Tensor, genre: tf.Tensor, **sampling: tf.Tensor) -> Tensors:

@@ -140,7 +140,8 @@ class HistoryHeads(CodeDraft):
         if ahead is not None:
             joint += tf.reshape(ahead.features, tf.shape(joint))
             tonality += tf.repeat(ahead.classes, self.steps, axis=0)
-            ahead = ahead.at(lambda part: tf.reshape(part, [-1, *part.shape[2:]]))
+            # Where nothing is known there is no pitch to look to.
+            ahead = None if known is None else ahead.at(lambda part: tf.reshape(part, [-1, *part.shape[2:]]))
         last = tf.pad(pitches[:, :-1], [[0, 0], [1, 0], [0, 0]], constant_values=SILENT)
         heard, draft_rows = tf.reshape(heard, [-1, heard.shape[-1]]), tf.reshape(draft, [-1, draft.shape[-1]])
         last, pitches = (tf.reshape(some, [-1, self.tracks]) for some in (last, pitches))
@@ -188,7 +189,7 @@ class HistoryHeads(CodeDraft):
             now: int32 [N, K], what sounds in all tracks as far as it is known there; else what sounded before.
             last: int32 [N, K], what sounded in the step before.
             tonality: [N, 12, _TONALITY], of what was heard before this step.
-            ahead: what is known ahead of the places.
+            ahead: what is known ahead of the places; None where that is nothing.
         """
         features = joint + getattr(self, f"earlier_{track}")(earlier) if track else joint
         melodic, others = is_melodic(self.vocabulary_sizes[track]), self._others(track)

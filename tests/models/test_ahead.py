@@ -53,6 +53,20 @@ def test_what_is_filled_is_what_its_own_history_and_what_is_ahead_make_most_prob
         np.testing.assert_array_equal(best[free[..., track]], tokens.numpy()[..., track][free[..., track]])
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_with_nothing_known_it_is_told_of_nothing(layout):
+    decoder, rows = decoder_of(LAYOUTS[layout]), 3
+    nothing = Known(*(tf.fill([rows, STEPS, len(decoder.vocabulary_sizes)], level) for level in (0, FREE)))
+    latent = 3.0 * tf.random.stateless_normal([rows, LATENT], [0, 3])
+    how = (latent, tf.constant([0.0, 0.9, 1.0]), tf.constant(row_seeds(5, 0, rows)))
+    for some, other in zip(decoder.generate(*how), decoder.generate(*how, nothing), strict=True):
+        np.testing.assert_allclose(some, other, rtol=1e-5)
+    history = decoder.generate(*how)[0]
+    for some, other in zip(decoder.taught(latent, history), decoder.taught(latent, history, nothing), strict=True):
+        for one, two in zip(some, other, strict=True):
+            np.testing.assert_allclose(one, two, atol=1e-5)
+
+
 def looked(tokens: list[int], steps: int = 32) -> Iterator[np.ndarray]:
     """Anchors [T, 2] and what sounds now [T] of one voice beside a hidden one; SILENT where there is none."""
     ahead = KnownAhead(PhraseShape(2, steps // 4, 4), (130, 130), 8, 4, [[1], [0]], 6)
