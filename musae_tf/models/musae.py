@@ -44,7 +44,7 @@ from musae_tf.music.properties import PROPERTIES
 # The codes of an autoencoder are points; this deviation has a logarithm.
 _POINT = 1e-6
 # With an autoregressive decoder: where between line and arc codes lie, and how far the middle of a way is trusted.
-_LIFT, _MIDDLE_TRUST = 0.5, 0.42
+_LIFT, _MIDDLE_TRUST = 0.8, 0.42
 
 
 @keras.saving.register_keras_serializable(package="musae_tf")
@@ -337,9 +337,9 @@ class MusAE(keras.Model):
             start: float32 [B, D].
             end: float32 [B, D].
             position: float32 [B].
-            path: "linear" for straight lines, which with an autoregressive decoder are lifted half way to the arc: the
-                middle of a straight line is nearer to the origin than codes are. "spherical" for great arcs, see
-                `musae_tf.models.paths`.
+            path: "linear" for straight lines, which with an autoregressive decoder are lifted four fifths of the way to
+                the arc: the middle of a straight line is nearer to the origin than codes are. "spherical" for great
+                arcs, see `musae_tf.models.paths`.
         """
         lift = _LIFT if isinstance(self.decoder, AutoregressiveDecoder) else 0.0
         return between(start, end, position, 1.0 if path == "spherical" else lift)
