@@ -43,8 +43,8 @@ from musae_tf.music.properties import PROPERTIES
 
 # The codes of an autoencoder are points; this deviation has a logarithm.
 _POINT = 1e-6
-# With an autoregressive decoder: where between line and arc codes lie, and how far the middle of a way is trusted.
-_LIFT, _MIDDLE_TRUST = 0.8, 0.42
+# With an autoregressive decoder: where between line and arc the middle of a way lies, and how far it is trusted.
+_MIDDLE_LIFT, _MIDDLE_TRUST = 0.8, 0.42
 
 
 @keras.saving.register_keras_serializable(package="musae_tf")
@@ -337,20 +337,23 @@ class MusAE(keras.Model):
             start: float32 [B, D].
             end: float32 [B, D].
             position: float32 [B].
-            path: "linear" for straight lines, which with an autoregressive decoder are lifted four fifths of the way to
-                the arc: the middle of a straight line is nearer to the origin than codes are. "spherical" for great
+            path: "linear" for straight lines, which with an autoregressive decoder are lifted towards the arc, in the
+                middle, which is nearer to the origin than codes are, four fifths of the way. "spherical" for great
                 arcs, see `musae_tf.models.paths`.
         """
-        lift = _LIFT if isinstance(self.decoder, AutoregressiveDecoder) else 0.0
-        return between(start, end, position, 1.0 if path == "spherical" else lift)
+        if path == "spherical":
+            return between(start, end, position, 1.0)
+        if not isinstance(self.decoder, AutoregressiveDecoder):
+            return between(start, end, position, 0.0)
+        # Less near the ends: what leads away from the other end there, makes ways less even.
+        return between(start, end, position, _MIDDLE_LIFT * tf.square(_inside(position))[:, tf.newaxis])
 
     def interpolation_trust(self, position: tf.Tensor) -> tf.Tensor:
         """How far `decode` should trust codes between codes, float32 [B], at positions float32 [B].
 
         1 at both ends, which sound as they do alone, and less between them, where no music was encoded.
         """
-        inside = tf.clip_by_value(position, 0.0, 1.0)
-        return 1.0 - (1.0 - _MIDDLE_TRUST) * 4.0 * inside * (1.0 - inside)
+        return 1.0 - (1.0 - _MIDDLE_TRUST) * _inside(position)
 
     def transfer_latent(
         self, latent: tf.Tensor, source: tf.Tensor, target: tf.Tensor, strength: tf.Tensor
@@ -393,3 +396,9 @@ class MusAE(keras.Model):
             return cls.for_training(whole, config["vocabulary_sizes"], config["genres"])
         own = {**config, "config": config_from_dict(config["config"], "model", stored=True).architecture}
         return cls(**own)
+
+
+def _inside(position: tf.Tensor) -> tf.Tensor:
+    """0 at both ends of a way and beyond, 1 in its middle: float32 [B] to the same."""
+    inside = tf.clip_by_value(position, 0.0, 1.0)
+    return 4.0 * inside * (1.0 - inside)

@@ -6,7 +6,7 @@ import tensorflow as tf
 _PARALLEL = 1e-3
 
 
-def between(start: tf.Tensor, end: tf.Tensor, position: tf.Tensor, lift: float) -> tf.Tensor:
+def between(start: tf.Tensor, end: tf.Tensor, position: tf.Tensor, lift: float | tf.Tensor) -> tf.Tensor:
     """Points between codes, float32 [B, D], from the straight line to the great arc.
 
     Great arcs (Shoemake 1985) keep the usual distance of a Gaussian's draws from the origin: sin((1 - a) w) / sin(w)
@@ -17,11 +17,11 @@ def between(start: tf.Tensor, end: tf.Tensor, position: tf.Tensor, lift: float) 
         start: float32 [B, D].
         end: float32 [B, D].
         position: float32 [B], 0 the start and 1 the end.
-        lift: 0 for the line, 1 for the arc, and between.
+        lift: 0 for the line, 1 for the arc, and between; of all rows, or float32 [B, 1].
     """
     ahead = position[:, tf.newaxis]
     line = start + ahead * (end - start)
-    if not lift:
+    if isinstance(lift, float) and lift == 0:
         return line
     lengths = tf.norm(start, axis=-1, keepdims=True) * tf.norm(end, axis=-1, keepdims=True)
     product = tf.reduce_sum(start * end, axis=-1, keepdims=True)
@@ -30,4 +30,4 @@ def between(start: tf.Tensor, end: tf.Tensor, position: tf.Tensor, lift: float) 
     safe = tf.where(straight, 1.0, angle)
     forth, back = (tf.sin(share * safe) / tf.sin(safe) for share in (ahead, 1.0 - ahead))
     arc = tf.where(straight, 1.0 - ahead, back) * start + tf.where(straight, ahead, forth) * end
-    return arc if lift == 1 else line + lift * (arc - line)
+    return arc if isinstance(lift, float) and lift == 1 else line + lift * (arc - line)
