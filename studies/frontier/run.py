@@ -132,7 +132,7 @@ def draw(found: dict[str, dict[str, Any]], path: Path) -> None:
                 _note(axes, point, f"noise {point['scale']:g}")
     axes.set_xlabel("samples told from real music by counts, AUC (numbers: trust; crosses: prior.sample_noise_scale)")
     axes.set_ylabel("onset F1 of reconstructions")
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))  # beside it, where no point is
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=110, bbox_inches="tight")
     pyplot.close(figure)
