@@ -75,7 +75,7 @@ class Page:
                 self._status = text("p", "", "status").props('role="status" aria-live="polite"')
                 self._player = PlayerView()
                 self._player.on("failure", lambda event: self._alert_with(str(event.args)))
-        self._editor = Editor(self._service, self._player, self._present, self._busy, self._fail)
+        self._editor = Editor(self._service, self._player, self._edited, self._busy, self._fail)
         self._dark = dark
 
     def _next_scheme(self, dark: ui.dark_mode) -> None:
@@ -188,8 +188,16 @@ class Page:
         self._present(play)
         self._query = {}
 
+    def _edited(self, play: bool) -> None:
+        """Show what was made of the piece."""
+        self._alert_with("")
+        self._present(play)
+
     def _present(self, play: bool) -> None:
-        """Show the piece as far as it is filled, and have the address say how it was made."""
+        """Show the piece as far as it is filled, and have the address say how it was made.
+
+        What went wrong since this was asked for, with another file for instance, stays to be read.
+        """
         history, shown = self._editor.history, self._shown
         if history is None:
             return
@@ -201,7 +209,6 @@ class Page:
         if done:
             part = done[-1].selection
             words = f"{words}, {part.words(self._model.layout.names)} filled"
-        self._alert_with("")
         self._status.text = f"Ready: {words}"
         self._status.classes(replace="unseen")
         song = history.result.song

@@ -177,7 +177,7 @@ def test_lines_that_stay(served, line):
         process = served.start([*arguments, "--osc", str(free_port())], "OSC: udp")
     else:
         process = served.start([*arguments, "--port", str(free_port()), "--no-browser"], "studio: http")
-    assert stop(process) in (0, 143)
+    assert stop(process) in (0, 143), process.stdout.read()
 
 
 # --- the reader itself ------------------------------------------------------------------------------------------------
