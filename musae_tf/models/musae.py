@@ -34,7 +34,7 @@ from musae_tf.models.decoder import build_decoder
 from musae_tf.models.encoder import build_encoder, reader
 from musae_tf.models.filling import code_of_part
 from musae_tf.models.layers import computing_in
-from musae_tf.models.paths import between
+from musae_tf.models.paths import arc, inside, line
 from musae_tf.models.prior import FittedPrior, GenrePrior, build_prior, build_target, normal_divergence
 from musae_tf.models.symbols import Known
 from musae_tf.models.tokens import decode_tokens, reconstruction
@@ -342,18 +342,20 @@ class MusAE(keras.Model):
                 arcs, see `musae_tf.models.paths`.
         """
         if path == "spherical":
-            return between(start, end, position, 1.0)
+            return arc(start, end, position)
+        straight = line(start, end, position)
         if not isinstance(self.decoder, AutoregressiveDecoder):
-            return between(start, end, position, 0.0)
+            return straight
         # Less near the ends: what leads away from the other end there, makes ways less even.
-        return between(start, end, position, _MIDDLE_LIFT * tf.square(_inside(position))[:, tf.newaxis])
+        lift = _MIDDLE_LIFT * tf.square(inside(position))[:, tf.newaxis]
+        return straight + lift * (arc(start, end, position) - straight)
 
     def interpolation_trust(self, position: tf.Tensor) -> tf.Tensor:
         """How far `decode` should trust codes between codes, float32 [B], at positions float32 [B].
 
         1 at both ends, which sound as they do alone, and less between them, where no music was encoded.
         """
-        return 1.0 - (1.0 - _MIDDLE_TRUST) * _inside(position)
+        return 1.0 - (1.0 - _MIDDLE_TRUST) * inside(position)
 
     def transfer_latent(
         self, latent: tf.Tensor, source: tf.Tensor, target: tf.Tensor, strength: tf.Tensor
@@ -396,9 +398,3 @@ class MusAE(keras.Model):
             return cls.for_training(whole, config["vocabulary_sizes"], config["genres"])
         own = {**config, "config": config_from_dict(config["config"], "model", stored=True).architecture}
         return cls(**own)
-
-
-def _inside(position: tf.Tensor) -> tf.Tensor:
-    """0 at both ends of a way and beyond, 1 in its middle: float32 [B] to the same."""
-    inside = tf.clip_by_value(position, 0.0, 1.0)
-    return 4.0 * inside * (1.0 - inside)
