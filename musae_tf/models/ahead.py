@@ -41,19 +41,20 @@ class AheadOf(NamedTuple):
 
     Attributes:
         features: float32 [..., K * H].
-        anchors: int32 [..., K, 2], pitches, SILENT or HIDDEN where there is none.
-        now: int32 [..., K], what sounds in this step, SILENT or HIDDEN as well.
+        anchors: int32 [..., K, 2], pitches, SILENT or HIDDEN where there is none; None where nothing at all is known.
+        now: int32 [..., K], what sounds in this step, SILENT or HIDDEN as well; or None.
         classes: float32 [B, 12, M], what the pitch classes of all that is known make of each: of the phrase.
     """
 
     features: tf.Tensor
-    anchors: tf.Tensor
-    now: tf.Tensor
+    anchors: tf.Tensor | None
+    now: tf.Tensor | None
     classes: tf.Tensor
 
     def at(self, choose: Callable[[tf.Tensor], tf.Tensor]) -> "AheadOf":
         """The same of other places, or in another order of them, by what chooses these of each tensor."""
-        return AheadOf(choose(self.features), choose(self.anchors), choose(self.now), self.classes)
+        anchors, now = (None if part is None else choose(part) for part in (self.anchors, self.now))
+        return AheadOf(choose(self.features), anchors, now, self.classes)
 
 
 class KnownAhead(keras.layers.Layer):

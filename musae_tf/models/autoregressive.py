@@ -115,8 +115,6 @@ class AutoregressiveDecoder(HistoryHeads):
                     look = ahead.at(itemgetter(now))
                     own, tonality = own + look.features, tonality + look.classes
                 following = None if kept is None else partial(kept.limited, now, begun)
-                # Where nothing is known there is no pitch to look to.
-                look = None if fixed is None else look
                 drawn, vector, pitches, found = self._step(
                     own, draft[now], pitches, tonality, temperature, chances[now], fixed, following, look
                 )

@@ -140,8 +140,7 @@ class HistoryHeads(CodeDraft):
         if ahead is not None:
             joint += tf.reshape(ahead.features, tf.shape(joint))
             tonality += tf.repeat(ahead.classes, self.steps, axis=0)
-            # Where nothing is known there is no pitch to look to.
-            ahead = None if known is None else ahead.at(lambda part: tf.reshape(part, [-1, *part.shape[2:]]))
+            ahead = ahead.at(lambda part: tf.reshape(part, [-1, *part.shape[2:]]))
         last = tf.pad(pitches[:, :-1], [[0, 0], [1, 0], [0, 0]], constant_values=SILENT)
         heard, draft_rows = tf.reshape(heard, [-1, heard.shape[-1]]), tf.reshape(draft, [-1, draft.shape[-1]])
         last, pitches = (tf.reshape(some, [-1, self.tracks]) for some in (last, pitches))
@@ -167,7 +166,9 @@ class HistoryHeads(CodeDraft):
         """What is known ahead of all places, for a decoder that hears it."""
         if self._ahead is None:
             return None
-        return self._ahead.look(self._given(known, tf.shape(latent)[0]), self._embedding)
+        look = self._ahead.look(self._given(known, tf.shape(latent)[0]), self._embedding)
+        # Where nothing is known there is no pitch to look to.
+        return look._replace(anchors=None, now=None) if known is None else look
 
     def _place(
         self,
@@ -189,7 +190,7 @@ class HistoryHeads(CodeDraft):
             now: int32 [N, K], what sounds in all tracks as far as it is known there; else what sounded before.
             last: int32 [N, K], what sounded in the step before.
             tonality: [N, 12, _TONALITY], of what was heard before this step.
-            ahead: what is known ahead of the places; None where that is nothing.
+            ahead: what is known ahead of the places.
         """
         features = joint + getattr(self, f"earlier_{track}")(earlier) if track else joint
         melodic, others = is_melodic(self.vocabulary_sizes[track]), self._others(track)
@@ -211,7 +212,7 @@ class HistoryHeads(CodeDraft):
             by_pitch += over_pitch(moved[..., self.hidden :], tf.gather(now, others, axis=-1))
             sounds = class_counts(tf.gather(now, others, axis=-1))[:, tf.newaxis]
             tonality += self._tonality_now(from_each_class(sounds))
-        if self._ahead is not None and ahead is not None:
+        if self._ahead is not None and ahead is not None and ahead.anchors is not None and ahead.now is not None:
             by_pitch += self._ahead.numbers(track, features, ahead.anchors[:, track], ahead.now)
         by_pitch += over_octaves(tf.linalg.matvec(tf.nn.gelu(tonality), scale))
         return absolute + tf.pad(by_pitch, [[0, 0], [0, width - PITCHES]])
